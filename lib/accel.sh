@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# KVM or TCG? That /dev/kvm exists and opens proves nothing: on some hosts that are VMs themselves it does and no kernel
+# boots. So the lab's own kernel is booted under it, with a short deadline, and must print its banner.
+
+# What ACCEL means on this host: sets ACCEL_USED to kvm or tcg, and ACCEL_WHY to the reason.
+accel_choose() {
+    case $ACCEL in
+    tcg)
+        ACCEL_USED=tcg ACCEL_WHY='ACCEL=tcg'
+        return
+        ;;
+    kvm)
+        ACCEL_USED=kvm ACCEL_WHY='ACCEL=kvm'
+        return
+        ;;
+    esac
+    accel_recall || accel_try
+}
+
+# The verdict holds for this boot of the host, this user, this kernel and this QEMU.
+accel_key() {
+    local boot
+    boot=$(</proc/sys/kernel/random/boot_id)
+    printf '%s %s %s %s' "$boot" "$EUID" "$(stat -c %Y -- "$VM_DIR/kernel/vmlinux")" \
+        "$(stat -Lc %Y -- "$(command -v qemu-system-x86_64)")"
+}
+
+# Takes the cached verdict, if it is one for accel_key.
+accel_recall() {
+    local key
+    {
+        read -r key && read -r ACCEL_USED && read -r ACCEL_WHY
+    } 2>/dev/null <"$VM_DIR/accel-$EUID" || return 1
+    [[ $key == "$(accel_key)" && $ACCEL_USED =~ ^(kvm|tcg)$ ]]
+}
+
+accel_try() {
+    if ACCEL_WHY=$(accel_try_kvm); then
+        ACCEL_USED=kvm
+    else
+        ACCEL_USED=tcg
+    fi
+    printf '%s\n' "$(accel_key)" "$ACCEL_USED" "$ACCEL_WHY" | write_file "$VM_DIR/accel-$EUID"
+    lab_own "$VM_DIR/accel-$EUID"
+}
+
+# Boots the lab's kernel under KVM, without a disk: it prints its banner, panics and ends. Prints what came of it.
+accel_try_kvm() {
+    local output
+    if [[ ! -e /dev/kvm ]]; then
+        echo 'there is no /dev/kvm (is virtualisation on in the firmware, or nested virtualisation on this host?)'
+        return 1
+    fi
+    if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
+        echo "/dev/kvm is closed to $(id -un) (sudo adduser $(id -un) kvm, then log in again)"
+        return 1
+    fi
+    output=$(timeout 5 qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot \
+        -machine pc -accel kvm -cpu host -m 256M -serial stdio \
+        -kernel "$VM_DIR/kernel/vmlinux" -append 'console=ttyS0 panic=-1' </dev/null 2>&1 | tr -d '\0\r') || true
+    if [[ $output == *'Linux version '* ]]; then
+        echo "the lab's kernel boots under KVM"
+        return
+    fi
+    output=$(grep -m 1 -i -E 'error|fail|kvm' <<<"$output" || true)
+    echo "/dev/kvm is there, but the lab's kernel does not boot under it${output:+ ($output)}"
+    return 1
+}

@@ -1,0 +1,186 @@
+# shellcheck shell=bash
+# Reads the knobs: command line over environment over config.local.sh over config.sh; checks every one.
+#
+# After config_load the knobs are plain shell variables, and these are set besides:
+#   SHMEM_BYTES, VM_MEMORY_BYTES    SHMEM_SIZE and VM_MEMORY in bytes
+#   QEMU_EXTRA                      QEMU_ARGS as an array
+#   CONFIG_KNOBS                    the names of all knobs, in the order of config.sh
+
+# The names of the knobs: config.sh is the only list of them.
+config_names() {
+    sed -n 's/^: "${\([A-Z_0-9]*\):=.*/\1/p' "$LAB_HOME/config.sh"
+}
+
+# config_read [NAME=VALUE...]: sets every knob, the given values over all others. Checks names, not values.
+config_read() {
+    local name assignment
+    local -A from_environment=() emptied=()
+    mapfile -t CONFIG_KNOBS < <(config_names)
+
+    for name in "${CONFIG_KNOBS[@]}"; do
+        [[ -v $name ]] && from_environment[$name]=${!name}
+    done
+    config_read_local
+    for name in "${!from_environment[@]}"; do
+        printf -v "$name" %s "${from_environment[$name]}"
+    done
+    for assignment; do
+        name=${assignment%%=*}
+        [[ $assignment == *=* && " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
+            usage_error "--set $(quoted "$assignment"): not NAME=VALUE with a knob of config.sh as NAME"
+        printf -v "$name" %s "${assignment#*=}"
+    done
+
+    # config.sh replaces what is empty: find out for which knobs empty is not a value.
+    for name in "${CONFIG_KNOBS[@]}"; do
+        [[ -v $name && -z ${!name} ]] && emptied[$name]=1
+    done
+    # shellcheck source=../config.sh
+    source "$LAB_HOME/config.sh"
+    for name in "${!emptied[@]}"; do
+        [[ -z ${!name} ]] || config_bad "$name" "empty; leave it unset for the default, ${!name}"
+    done
+}
+
+# Sources config.local.sh, after a look for misspelt names, which would otherwise pass unnoticed.
+config_read_local() {
+    local file=$LAB_HOME/config.local.sh name
+    [[ -f $file ]] || return 0
+    while read -r name; do
+        [[ " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
+            usage_error "config.local.sh sets $name, which is no knob of config.sh"
+    done < <(sed -n 's/^[[:space:]]*\([A-Za-z_][A-Za-z_0-9]*\)=.*/\1/p' "$file")
+    # shellcheck disable=SC1090 # the user's own file
+    source "$file" || usage_error "config.local.sh failed (see above)"
+}
+
+# config_load [NAME=VALUE...]: config_read, then every value is checked. Ends the program with status 2 on a bad one.
+config_load() {
+    config_read "$@"
+
+    config_check_path VM_DIR
+    config_check_number VM_COUNT 1 64
+    [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "no such user on this host"
+
+    config_check_size SHMEM_SIZE 1M 1T
+    SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
+    (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "not a power of two, such as 128M"
+    config_check_word SHMEM_HUGEPAGES yes no
+    [[ $SHMEM_HUGEPAGES == no ]] || ((SHMEM_BYTES >= 2097152)) ||
+        config_bad SHMEM_SIZE "smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"
+
+    config_check_size VM_MEMORY 128M 1T
+    VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
+    config_check_number VM_CPUS 1 64
+    config_check_number VM_MAXCPUS 1 64
+    ((VM_MAXCPUS >= VM_CPUS)) || config_bad VM_MAXCPUS "less than VM_CPUS, $VM_CPUS"
+    config_check_size VM_DISK_SIZE 2G 16T
+
+    config_check_word ACCEL auto kvm tcg
+    config_check_word BAR_ABOVE_4G auto yes no
+    config_split_qemu_args
+    config_check_number START_TIMEOUT 1 86400
+    config_check_number STOP_TIMEOUT 1 86400
+
+    config_check_pattern KERNEL_VERSION '^[1-9][0-9]?\.[0-9]{1,3}(\.[0-9]{1,4})?$' "a kernel version such as 6.10.11"
+    config_check_url KERNEL_HOME
+    config_check_kernel_source
+    config_check_word KERNEL_KEEP_SOURCE yes no
+    [[ -z $BUILD_JOBS ]] || config_check_number BUILD_JOBS 1 1024
+
+    config_check_pattern DEBIAN_SUITE '^[a-z][a-z0-9-]{0,30}$' "the name of a Debian suite such as buster"
+    [[ -z $DEBIAN_MIRROR ]] || config_check_url DEBIAN_MIRROR
+    config_check_url DEBIAN_ARCHIVE
+    config_check_pattern ROOT_PASSWORD '^[[:print:]]{0,128}$' "at most 128 printable characters in one line"
+    config_check_word ALLOW_FALLBACK yes no
+}
+
+# Ends the program: knob $1 has a value that is wrong in the way that $2 says.
+config_bad() {
+    usage_error "$1=$(quoted "${!1}"): $2"
+}
+
+config_check_word() {
+    local knob=$1 word
+    shift
+    for word; do
+        [[ ${!knob} == "$word" ]] && return
+    done
+    config_bad "$knob" "not one of: $*"
+}
+
+config_check_pattern() {
+    [[ ${!1} =~ $2 ]] || config_bad "$1" "not $3"
+}
+
+config_check_number() {
+    local knob=$1 least=$2 most=$3
+    if [[ ! ${!knob} =~ ^(0|[1-9][0-9]{0,8})$ ]] || ((${!knob} < least || ${!knob} > most)); then
+        config_bad "$knob" "not a whole number from $least to $most"
+    fi
+}
+
+config_check_size() {
+    local knob=$1 least=$2 most=$3 bytes
+    bytes=$(size_in_bytes "${!knob}") || config_bad "$knob" "not a size such as 128M or 4G"
+    ((bytes >= $(size_in_bytes "$least") && bytes <= $(size_in_bytes "$most"))) ||
+        config_bad "$knob" "not a size from $least to $most"
+}
+
+# Prints size $1 (a number, and K, M, G or T) in bytes; fails if it is none, or over 2^53.
+size_in_bytes() {
+    local -A shift_of=([K]=10 [M]=20 [G]=30 [T]=40)
+    local bits=0 number
+    [[ $1 =~ ^([1-9][0-9]{0,15})([KMGT]?)$ ]] || return 1
+    number=${BASH_REMATCH[1]}
+    [[ -z ${BASH_REMATCH[2]} ]] || bits=${shift_of[${BASH_REMATCH[2]}]}
+    ((number <= (1 << 53 >> bits))) || return 1
+    printf '%d' $((number << bits))
+}
+
+# A folder of our own: absolute, plain characters (a comma, say, means something to QEMU), short enough for the
+# sockets in it (108 bytes, unix(7)), and nothing that belongs to the system.
+config_check_path() {
+    local knob=$1 path
+    config_check_pattern "$knob" '^/[A-Za-z0-9._/+@-]{1,70}$' \
+        "an absolute path of at most 71 letters, digits and . _ + @ - /"
+    path=$(realpath -m -- "${!knob}")
+    case $path in
+    / | /home | /root | /tmp | /opt | /srv | /mnt | /media | /var | /var/* | "${HOME:-/root}")
+        # Below /var there is room that is meant for such things.
+        [[ $path == /var/lib/?* || $path == /var/tmp/?* || $path == /var/local/?* ]] ||
+            config_bad "$knob" "not a folder of its own"
+        ;;
+    /bin | /bin/* | /boot | /boot/* | /dev | /dev/* | /etc | /etc/* | /lib | /lib/* | /lib[36x]* | /proc | /proc/* | /run | /run/* | \
+        /sbin | /sbin/* | /sys | /sys/* | /usr | /usr/* | /lost+found*)
+        config_bad "$knob" "a system folder"
+        ;;
+    esac
+    [[ ! -e $path || -d $path ]] || config_bad "$knob" "not a folder"
+    printf -v "$knob" %s "$path"
+}
+
+config_check_url() {
+    config_check_pattern "$1" '^https?://[A-Za-z0-9._~:/@%+-]+$' "a URL such as http://HOST/PATH"
+}
+
+config_check_kernel_source() {
+    case $KERNEL_SOURCE in
+    '') ;;
+    http://* | https://*) config_check_url KERNEL_SOURCE ;;
+    *)
+        [[ -f $KERNEL_SOURCE && -r $KERNEL_SOURCE ]] || config_bad KERNEL_SOURCE "neither a URL nor a file that can be read"
+        KERNEL_SOURCE=$(realpath -- "$KERNEL_SOURCE")
+        ;;
+    esac
+}
+
+# Splits QEMU_ARGS as a shell does, but without expanding anything: xargs knows the same quotes.
+config_split_qemu_args() {
+    local words
+    QEMU_EXTRA=()
+    [[ -n $QEMU_ARGS ]] || return 0
+    config_check_pattern QEMU_ARGS '^[[:print:]]*$' "printable characters in one line"
+    words=$(xargs -r printf '%s\n' <<<"$QEMU_ARGS" 2>/dev/null) || config_bad QEMU_ARGS "quotes that do not match"
+    mapfile -t QEMU_EXTRA <<<"$words"
+}

@@ -1,0 +1,138 @@
+# shellcheck shell=bash
+# Step kernel: from a source to VM_DIR/kernel/vmlinux.
+
+KERNEL_FRAGMENT=kernel/lab.config
+
+inputs_kernel() {
+    if [[ -n $KERNEL_SOURCE ]]; then
+        printf 'KERNEL_SOURCE=%s\n' "$KERNEL_SOURCE"
+        [[ ! -f $KERNEL_SOURCE ]] || printf 'file=%s\n' "$(stat -c '%s %Y' -- "$KERNEL_SOURCE")"
+    else
+        printf 'KERNEL_VERSION=%s\nKERNEL_HOME=%s\n' "$KERNEL_VERSION" "$KERNEL_HOME"
+    fi
+    printf 'ALLOW_FALLBACK=%s\n' "$ALLOW_FALLBACK"
+    printf 'KERNEL_KEEP_SOURCE=%s\n' "$KERNEL_KEEP_SOURCE"
+    printf '%s=%s\n' "$KERNEL_FRAGMENT" "$(content_sum "$KERNEL_FRAGMENT")"
+}
+
+present_kernel() {
+    [[ -s $VM_DIR/kernel/vmlinux ]]
+}
+
+step_kernel() {
+    local work=$VM_DIR/kernel.partial
+    lab_remove "$work"
+    mkdir -p -- "$work/source" "$VM_DIR/cache"
+    kernel_source
+    echo "Unpacking $KERNEL_TARBALL"
+    # --touch: a tree newer than the objects of nobody, and no warnings about a clock that is behind.
+    tar --extract --touch --strip-components=1 --directory "$work/source" --file "$KERNEL_TARBALL"
+    [[ -f $work/source/Kconfig ]] || die "$KERNEL_TARBALL holds no Linux source"
+    kernel_configure "$work/source"
+    kernel_make "$work/source" vmlinux
+    kernel_install "$work"
+    lab_remove "$work" "$VM_DIR/cache/kernel"
+}
+
+kernel_make() {
+    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(nproc)}" "${@:2}"
+}
+
+# allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
+kernel_configure() {
+    local source=$1 fragment=$LAB_HOME/$KERNEL_FRAGMENT line option
+    local -a lost=()
+    KCONFIG_ALLCONFIG=$fragment kernel_make "$source" allnoconfig
+    while read -r line; do
+        case $line in
+        CONFIG_*=*) grep -qxF -- "$line" "$source/.config" || lost+=("$line") ;;
+        '# CONFIG_'*' is not set')
+            option=${line#\# }
+            ! grep -q "^${option%% *}=" "$source/.config" || lost+=("$line")
+            ;;
+        esac
+    done <"$fragment"
+    ((${#lost[@]} == 0)) ||
+        die "this kernel did not take from $KERNEL_FRAGMENT: ${lost[*]} (renamed, or its dependencies are off)"
+}
+
+# Puts the built kernel in its place, whole.
+kernel_install() {
+    local work=$1 final=$VM_DIR/kernel release
+    release=$(<"$work/source/include/config/kernel.release")
+    mkdir -- "$work/done"
+    cp -- "$work/source/vmlinux" "$work/source/.config" "$work/done/"
+    jq -n --arg release "$release" --arg source "$KERNEL_FROM" --arg sha256 "$KERNEL_SHA256" \
+        --argjson fallback "$KERNEL_FALLBACK" \
+        '{release: $release, source: $source, sha256: $sha256, fallback: $fallback}' >"$work/done/manifest.json"
+    if [[ $KERNEL_KEEP_SOURCE == yes ]]; then
+        mv -- "$work/source" "$work/done/source"
+    fi
+    chmod -R u+rwX,go+rX "$work/done"
+    lab_remove "$final"
+    mv -T -- "$work/done" "$final"
+    lab_own -R "$final"
+}
+
+# Gets the source: sets KERNEL_TARBALL to its path, KERNEL_FROM to where it is from, KERNEL_SHA256 to its checksum and
+# KERNEL_FALLBACK to true if it is not what was asked for.
+kernel_source() {
+    KERNEL_FALLBACK=false
+    mkdir -p -- "$VM_DIR/cache/kernel"
+    if [[ -n $KERNEL_SOURCE ]]; then
+        kernel_source_own
+    elif ! kernel_source_home; then
+        [[ $ALLOW_FALLBACK == yes ]] ||
+            die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and ALLOW_FALLBACK=no forbids another:" \
+                "give a tarball with KERNEL_SOURCE"
+        kernel_source_package
+    fi
+    KERNEL_SHA256=$(sha256sum -- "$KERNEL_TARBALL" | cut -d ' ' -f 1)
+}
+
+kernel_source_own() {
+    KERNEL_FROM=$KERNEL_SOURCE KERNEL_TARBALL=$KERNEL_SOURCE
+    case $KERNEL_SOURCE in
+    http*://*)
+        KERNEL_TARBALL=$VM_DIR/cache/kernel/${KERNEL_SOURCE##*/}
+        [[ -n ${KERNEL_SOURCE##*/} ]] || die "KERNEL_SOURCE=$KERNEL_SOURCE names no file"
+        fetch "$KERNEL_SOURCE" "$KERNEL_TARBALL" || die "cannot fetch KERNEL_SOURCE=$KERNEL_SOURCE (see above)"
+        ;;
+    esac
+}
+
+# linux-VERSION.tar.xz, with the checksum that its home publishes beside it.
+kernel_source_home() {
+    local folder=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x tarball=linux-$KERNEL_VERSION.tar.xz sums sha256
+    sums=$VM_DIR/cache/kernel/sha256sums.asc
+    rm -f -- "$sums" "$sums.part"
+    echo "Fetching $folder/$tarball"
+    fetch "$folder/sha256sums.asc" "$sums" || return 1
+    sha256=$(awk -v name="$tarball" '$2 == name && length($1) == 64 { print $1; exit }' "$sums")
+    if [[ -z $sha256 ]]; then
+        error "$folder/sha256sums.asc knows no $tarball"
+        return 1
+    fi
+    KERNEL_TARBALL=$VM_DIR/cache/kernel/$tarball KERNEL_FROM=$folder/$tarball
+    fetch "$KERNEL_FROM" "$KERNEL_TARBALL" "$sha256"
+}
+
+# The newest linux-source package of the host's mirror. apt checks its signature; the package is not installed.
+kernel_source_package() {
+    local package folder=$VM_DIR/cache/kernel/package
+    package=$(apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1)
+    [[ -n $package ]] || die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and the host's mirror has no" \
+        "linux-source package: give a tarball with KERNEL_SOURCE"
+    echo "Fetching $package from the host's mirror"
+    mkdir -p -- "$folder"
+    rm -f -- "$folder"/*.deb
+    # Unsandboxed, because the folder is root's.
+    (cd "$folder" && apt-get -o APT::Sandbox::User=root download -- "$package")
+    dpkg-deb --fsys-tarfile "$folder/$package"_*.deb |
+        tar --extract --directory "$folder" --strip-components=3 --wildcards './usr/src/linux-source-*.tar.*'
+    KERNEL_TARBALL=$(echo "$folder"/linux-source-*.tar.*)
+    KERNEL_FROM="Debian package $package $(dpkg-deb --field "$folder/$package"_*.deb Version)"
+    KERNEL_FALLBACK=true
+    rm -f -- "$folder"/*.deb
+    step_notice "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME: building $KERNEL_FROM instead"
+}

@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# The lab's folder, VM_DIR: what is where in it, that it is ours, and the lock on it.
+#
+#   .ivshmem-lab         our mark: a folder without it is never written to
+#   lock                 held by setup, start and stop, one at a time
+#   manifest.json        what was built from what
+#   cache/               downloads
+#   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
+#   kernel/vmlinux       the guest's kernel, its .config, and with KERNEL_KEEP_SOURCE its source
+#   bootstrap/           Debian as debootstrap left it
+#   rootfs/              the same, configured for the lab, with the programs
+#   images/base-*.ext4   rootfs as an image; every VM's disk is an overlay on it
+#   ssh/                 keys of the lab, known_hosts, and a config for ssh -F
+#   vmN/                 a VM: disk.qcow2, console.log, and while it runs pid, qmp.sock, ready
+
+LAB_MARK=.ivshmem-lab
+
+# The lab's folder exists and is ours, or the program ends.
+lab_require() {
+    [[ -f $VM_DIR/$LAB_MARK ]] ||
+        die "$VM_DIR is not set up: there is no lab in it. Run ./setup.sh first (or name the lab's folder with VM_DIR)"
+}
+
+# Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
+lab_create() {
+    [[ -f $VM_DIR/$LAB_MARK ]] && return
+    if [[ -d $VM_DIR ]] && [[ -n $(ls -A -- "$VM_DIR") ]]; then
+        die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
+    fi
+    mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
+    echo 'A lab of the ivshmem lab kit. setup.sh made this folder.' >"$VM_DIR/$LAB_MARK"
+    lab_own "$VM_DIR" "$VM_DIR/$LAB_MARK"
+}
+
+# Gives files to the user who will run the VMs.
+lab_own() {
+    ((EUID != 0)) || chown -h -- "$LAB_OWNER:" "$@"
+}
+
+# Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
+# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-.
+lab_lock() {
+    local patience=$1 holder
+    [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
+        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+    exec {LAB_LOCK}<>"$VM_DIR/lock" || die "cannot open $VM_DIR/lock (see above)"
+    lab_own "$VM_DIR/lock"
+    if ! flock --nonblock "$LAB_LOCK"; then
+        holder=$(<"$VM_DIR/lock")
+        say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
+        flock --timeout "$patience" "$LAB_LOCK" ||
+            die "${holder:-another command} still has the lock of $VM_DIR after $patience s: wait for it to end, or end it"
+    fi
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$VM_DIR/lock"
+}
+
+# An id that is this folder's own, for names outside of it.
+lab_id() {
+    local sum
+    sum=$(printf %s "$VM_DIR" | cksum)
+    printf '%s' "${sum%% *}"
+}
+
+# Removes folders of the lab, whole. They may belong to root and hold a tree with devices; a mount in them is not entered.
+lab_remove() {
+    local path
+    for path; do
+        [[ $path == "$VM_DIR"/?* && -f $VM_DIR/$LAB_MARK ]] || die "will not remove $path: not of this lab"
+        rm -rf --one-file-system -- "$path"
+    done
+}

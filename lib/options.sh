@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# The command line that all scripts have in common.
+
+# script_begin FLAGS [ARGUMENT...]: takes the command line of a script apart and loads the configuration. FLAGS are the
+# long options of this script that take no value, separated by commas; with a + before them, options end at the first
+# other word (getopt(1)). Sets GIVEN[FLAG]=yes for each that is there, and WORDS to what is no option. With --help
+# prints what usage() prints, and ends the program.
+script_begin() {
+    local flags=$1 parsed mode=''
+    local -a settings=()
+    [[ $flags != +* ]] || mode=+
+    if ! parsed=$(getopt --name "" --options "${mode}h" --longoptions "help,set:,${flags#+}" -- "${@:2}" 2>&1); then
+        parsed=${parsed%%$'\n'*}
+        usage_error "${parsed#*: }"
+    fi
+    eval "set -- $parsed" # getopt quotes for just this
+    while [[ $1 != -- ]]; do
+        case $1 in
+        -h) GIVEN[help]=yes ;;
+        --set)
+            settings+=("$2")
+            shift
+            ;;
+        *) GIVEN[${1#--}]=yes ;;
+        esac
+        shift
+    done
+    WORDS=("${@:2}")
+    if given help; then
+        config_read "${settings[@]}"
+        usage
+        exit 0
+    fi
+    config_load "${settings[@]}"
+}
+
+declare -A GIVEN=()
+
+given() {
+    [[ ${GIVEN[$1]:-no} == yes ]]
+}

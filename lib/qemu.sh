@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# The command line of QEMU for one VM.
+
+# Does this QEMU have a device with a large 64-bit BAR (pci-testdev with membar, QEMU 4.2 and later)?
+qemu_has_large_bar() {
+    qemu-system-x86_64 -device pci-testdev,help 2>/dev/null | grep -q membar
+}
+
+# Decides what BAR_ABOVE_4G=auto means with this QEMU: prints yes or no.
+qemu_bar_above_4g() {
+    if [[ $BAR_ABOVE_4G != auto ]]; then
+        printf '%s' "$BAR_ABOVE_4G"
+    elif qemu_has_large_bar; then
+        printf yes
+    else
+        printf no
+    fi
+}
+
+# The CPU model: all that the accelerator offers.
+qemu_cpu() {
+    case $1 in
+    kvm) printf host ;;
+    tcg) printf max ;;
+    esac
+}
+
+# What the kernel is told. hostname= needs Linux 5.19; the same name in ip= serves older ones.
+qemu_kernel_arguments() {
+    local name=$1
+    printf '%s ' root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 "hostname=$name"
+    printf 'ip=::::%s:eth0:dhcp' "$name"
+}
+
+# A MAC address of its own for VM $1 of this lab (52:54:00 is QEMU's range), so that VMs can be joined to one network.
+qemu_mac() {
+    local id
+    id=$(lab_id)
+    printf '52:54:00:%02x:%02x:%02x' $((id >> 8 & 255)) $((id & 255)) "${1#vm}"
+}
+
+# qemu_command NAME ACCEL ABOVE_4G: sets QEMU_COMMAND to the command that runs VM NAME, with its console on stdio.
+# ACCEL is kvm or tcg, ABOVE_4G is yes or no: what was found out once for all VMs.
+qemu_command() {
+    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1
+    QEMU_COMMAND=(qemu-system-x86_64)
+
+    # A bare PC. -no-reboot and the kernel's panic=-1 turn a crash of the guest into an exit.
+    QEMU_COMMAND+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
+    QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
+    QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS" -m "$((VM_MEMORY_BYTES >> 10))K")
+
+    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name")")
+    QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
+    QEMU_COMMAND+=(-device virtio-blk-pci,drive=disk,addr=2)
+
+    # Port 0: the kernel of the host picks a free one, and QMP's "info usernet" tells which.
+    QEMU_COMMAND+=(-netdev user,id=net,hostfwd=tcp:127.0.0.1:0-:22)
+    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
+
+    # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
+    QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
+    QEMU_COMMAND+=(-device ivshmem-plain,memdev=shmem,addr=4)
+    # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
+    [[ $above_4g == no ]] || QEMU_COMMAND+=(-device pci-testdev,membar=4G,addr=5)
+
+    # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
+    QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)
+    QEMU_COMMAND+=(-chardev "file,id=ready,path=$dir/ready" -serial chardev:ready)
+    QEMU_COMMAND+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
+
+    QEMU_COMMAND+=("${QEMU_EXTRA[@]}")
+}

@@ -1,0 +1,169 @@
+# shellcheck shell=bash
+# Steps bootstrap and rootfs: Debian by debootstrap, once; then the lab's files, keys and programs laid over a copy.
+
+# What the guest has beyond Debian's essential packages. No udev and no logind: devtmpfs and the kernel's DHCP client
+# do what they would, and a VM is ready seconds earlier.
+GUEST_PACKAGES=(
+    systemd-sysv openssh-server acpid            # boots, is reached, powers down
+    gcc make libc6-dev vim                       # the programs can be changed and built there
+    pciutils iproute2 procps less                # lspci, ip, ps
+)
+
+inputs_bootstrap() {
+    printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\nALLOW_FALLBACK=%s\n' \
+        "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE" "$ALLOW_FALLBACK"
+    printf 'packages=%s\n' "${GUEST_PACKAGES[*]}"
+}
+
+present_bootstrap() {
+    [[ -d $VM_DIR/bootstrap/etc ]]
+}
+
+step_bootstrap() {
+    local partial=$VM_DIR/bootstrap.partial status=0
+    lab_remove "$partial"
+    bootstrap_source
+    mkdir -p -- "$VM_DIR/cache/packages"
+    # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
+    unshare --mount --pid --fork --kill-child=KILL -- \
+        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$BOOTSTRAP_KEYRING" \
+        --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${GUEST_PACKAGES[*]}")" \
+        "$BOOTSTRAP_SUITE" "$partial" "$BOOTSTRAP_MIRROR" "$(bootstrap_script)" || status=$?
+    ((status == 0)) || die "debootstrap of $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR failed with status $status"
+    rm -rf -- "$partial/var/cache/apt/archives"/*.deb
+    lab_remove "$VM_DIR/bootstrap" "$VM_DIR/cache/packages"
+    mv -T -- "$partial" "$VM_DIR/bootstrap"
+    jq -n --arg suite "$BOOTSTRAP_SUITE" --arg mirror "$BOOTSTRAP_MIRROR" --arg keyring "$BOOTSTRAP_KEYRING" \
+        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$BOOTSTRAP_FALLBACK" \
+        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
+        write_file "$VM_DIR/bootstrap.json"
+}
+
+# debootstrap's script for a suite that it does not know by name: all of today's are alike.
+bootstrap_script() {
+    local script=/usr/share/debootstrap/scripts/$BOOTSTRAP_SUITE
+    [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
+    printf '%s' "$script"
+}
+
+# Where the packages come from: sets BOOTSTRAP_MIRROR, _SUITE, _KEYRING, and _FALLBACK to true if the suite is not the
+# one that was asked for.
+bootstrap_source() {
+    local host
+    host=$(host_mirror) || host=''
+    BOOTSTRAP_SUITE=$DEBIAN_SUITE BOOTSTRAP_FALLBACK=false
+    for BOOTSTRAP_MIRROR in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
+        echo "Looking for $DEBIAN_SUITE at $BOOTSTRAP_MIRROR"
+        if BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE"); then
+            return
+        fi
+    done
+    [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and" \
+        "ALLOW_FALLBACK=no forbids another: name a mirror that has it with DEBIAN_MIRROR"
+    [[ -n $host ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and the host's apt sources name" \
+        "no Debian mirror to fall back to: name one with DEBIAN_MIRROR"
+    step_notice "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR: taking ${host#* }, the host's own," \
+        "from the host's mirror instead"
+    BOOTSTRAP_MIRROR=${host% *} BOOTSTRAP_SUITE=${host#* } BOOTSTRAP_FALLBACK=true
+    BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_SUITE")
+}
+
+inputs_rootfs() {
+    printf 'bootstrap=%s\n' "$(stat -c %Y -- "$VM_DIR/bootstrap.json" 2>/dev/null || echo none)"
+    printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
+    printf 'guest=%s\n' "$(content_sum guest)"
+    printf 'prog=%s\n' "$(content_sum prog)"
+    printf 'ssh=%s\n' "$(cat -- "$VM_DIR/ssh/"*.pub 2>/dev/null | sha256sum | cut -c 1-16)"
+}
+
+present_rootfs() {
+    [[ -d $VM_DIR/rootfs/etc ]]
+}
+
+step_rootfs() {
+    local root=$VM_DIR/rootfs.partial
+    lab_remove "$root"
+    echo 'Copying the bootstrapped tree'
+    cp -a --reflink=auto -- "$VM_DIR/bootstrap" "$root"
+    rootfs_system "$root"
+    rootfs_login "$root"
+    rootfs_programs "$root"
+    lab_remove "$VM_DIR/rootfs"
+    mv -T -- "$root" "$VM_DIR/rootfs"
+}
+
+# The files of guest/, and what a new machine must have or must not have.
+rootfs_system() {
+    local root=$1 unit
+    echo 'Laying guest/ over it'
+    # As root's, whoever owns the checkout; a folder's own owner and mode stay as they are in Debian.
+    tar --create --directory "$LAB_HOME/guest" --owner=0 --group=0 --mode=u=rwX,go=rX . |
+        tar --extract --directory "$root" --no-overwrite-dir --keep-directory-symlink --same-owner
+    # The name comes from the kernel's command line, the name server from its DHCP client.
+    rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
+    ln -s /proc/net/pnp "$root/etc/resolv.conf"
+    printf '127.0.0.1\tlocalhost\n' >"$root/etc/hosts"
+    systemctl --root="$root" --quiet disable ssh.service getty@tty1.service 2>/dev/null || true
+    systemctl --root="$root" --quiet enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service
+    for unit in "${GUEST_MASKED[@]}"; do
+        ln -sfn /dev/null "$root/etc/systemd/system/$unit"
+    done
+}
+
+# Keys, and root's password.
+rootfs_login() {
+    local root=$1
+    echo 'Installing the keys'
+    rm -f -- "$root"/etc/ssh/ssh_host_*
+    install -m 600 -- "$VM_DIR/ssh/host_ed25519" "$root/etc/ssh/ssh_host_ed25519_key"
+    install -m 644 -- "$VM_DIR/ssh/host_ed25519.pub" "$root/etc/ssh/ssh_host_ed25519_key.pub"
+    install -d -m 700 -- "$root/root/.ssh"
+    install -m 600 -- "$VM_DIR/ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+    case $ROOT_PASSWORD in
+    '') chroot "$root" passwd --quiet --delete root ;;
+    '!') chroot "$root" usermod --lock root ;;
+    *) chroot "$root" chpasswd <<<"root:$ROOT_PASSWORD" ;;
+    esac
+}
+
+# The programs, built static on the host, and their sources to change and build in the guest.
+rootfs_programs() {
+    local root=$1 build=$VM_DIR/prog.partial
+    echo 'Building the programs'
+    lab_remove "$build"
+    mkdir -- "$build"
+    make -C "$LAB_HOME/prog" O="$build" DESTDIR="$root" install
+    lab_remove "$build"
+    rm -rf -- "$root/root/prog"
+    cp -r --no-preserve=ownership -- "$LAB_HOME/prog" "$root/root/prog"
+    rm -rf -- "$root/root/prog/build"
+}
+
+# Makes the keys of the lab, once: one pair for who may log in, one for what the guests say that they are.
+keys_make() {
+    local folder=$VM_DIR/ssh name
+    install -d -m 700 -- "$folder"
+    for name in id host; do
+        if [[ ! -s $folder/${name}_ed25519.pub ]]; then
+            rm -f -- "$folder/${name}_ed25519"
+            ssh-keygen -q -t ed25519 -N '' -C 'ivshmem lab' -f "$folder/${name}_ed25519"
+        fi
+    done
+    printf 'ivshmem-lab %s\n' "$(<"$folder/host_ed25519.pub")" | write_file "$folder/known_hosts"
+    lab_own -R "$folder"
+}
+
+# Units that cost boot time and serve nothing in a guest without udev, modules, swap or a clock to set back; and timers,
+# which would disturb a measurement. `systemctl unmask NAME` in a guest brings one back.
+GUEST_MASKED=(
+    getty-static.service getty@tty1.service kmod-static-nodes.service modprobe@.service
+    systemd-modules-load.service systemd-remount-fs.service systemd-repart.service systemd-pstore.service
+    systemd-sysusers.service systemd-firstboot.service systemd-machine-id-commit.service
+    systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
+    systemd-journal-flush.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount
+    systemd-tmpfiles-setup-dev.service systemd-ask-password-console.path systemd-ask-password-wall.path
+    sys-kernel-config.mount sys-fs-fuse-connections.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount
+    systemd-logind.service e2scrub_reap.service systemd-timesyncd.service
+    apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer
+    systemd-tmpfiles-clean.timer man-db.timer logrotate.timer
+)

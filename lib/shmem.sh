@@ -1,0 +1,77 @@
+# shellcheck shell=bash
+# The shared region's file on the host.
+
+# A path that is this lab's own. Nothing is made.
+shmem_path() {
+    if [[ $SHMEM_HUGEPAGES == yes ]]; then
+        printf '/dev/hugepages/ivshmem-%s' "$(lab_id)"
+    else
+        printf '/dev/shm/ivshmem-%s' "$(lab_id)"
+    fi
+}
+
+# The region's file as it is now, on huge pages or not; nothing if there is none.
+shmem_file_now() {
+    local file
+    for file in "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)"; do
+        if [[ -f $file ]]; then
+            printf '%s' "$file"
+            return
+        fi
+    done
+}
+
+# Makes the region, zeroed, private to the user and with all its memory allocated, so that no guest's store can fail
+# later. With VMs running it is theirs: then it only must have the size that is asked for.
+shmem_create() {
+    local file running
+    file=$(shmem_path)
+    running=$(vm_all_running)
+    if [[ -n $running ]]; then
+        shmem_check_size "$file" "$running"
+        return
+    fi
+    shmem_remove
+    if ! (umask 077 && set -o noclobber && : >"$file") 2>/dev/null; then
+        die "cannot make the region $file: $(shmem_why_not "$file")"
+    fi
+    if ! fallocate --length "$SHMEM_BYTES" "$file" 2>/dev/null; then
+        rm -f -- "$file"
+        die "no room for the region of $SHMEM_SIZE: $(shmem_room_remedy "$file")"
+    fi
+}
+
+shmem_check_size() {
+    local file=$1 running=$2 size
+    size=$(stat -c %s -- "$file" 2>/dev/null) ||
+        die "the region $file is gone while ${running//$'\n'/, } still use it: ./stop.sh, then ./start.sh"
+    ((size == SHMEM_BYTES)) ||
+        die "${running//$'\n'/, } share a region of $size bytes; for SHMEM_SIZE=$SHMEM_SIZE call ./stop.sh first"
+}
+
+# Why file $1 cannot be made, and what to do.
+shmem_why_not() {
+    local folder=${1%/*}
+    if [[ -e $1 ]]; then
+        printf 'it belongs to %s; remove it' "$(stat -c %U -- "$1")"
+    elif [[ ! -d $folder ]]; then
+        printf 'there is no %s; mount it' "$folder"
+    else
+        printf '%s cannot be written by %s; give access to it' "$folder" "$(id -un)"
+    fi
+}
+
+# What to do when file $1 cannot have its memory.
+shmem_room_remedy() {
+    if [[ $SHMEM_HUGEPAGES == yes ]]; then
+        printf 'reserve huge pages with: sudo sysctl vm.nr_hugepages=%d' $((SHMEM_BYTES >> 21))
+    else
+        printf '%s has %s free; lower SHMEM_SIZE, or: sudo mount -o remount,size=%s %s' "${1%/*}" \
+            "$(df -h --output=avail "${1%/*}" | tail -n 1 | tr -d ' ')" "$((SHMEM_BYTES >> 19))M" "${1%/*}"
+    fi
+}
+
+# Gives the region's memory back, once no VM runs.
+shmem_remove() {
+    rm -f -- "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)" 2>/dev/null || true
+}

@@ -1,0 +1,198 @@
+# shellcheck shell=bash
+# A VM by its name: where its files are, whether it runs, and how to end it.
+
+# The names of the VMs that the configuration asks for: vm1, vm2, …
+vm_names() {
+    local i
+    for ((i = 1; i <= VM_COUNT; i++)); do
+        printf 'vm%d\n' "$i"
+    done
+}
+
+# The names of the VMs that have a folder, whether the configuration still asks for them or not.
+vm_known() {
+    local path
+    for path in "$VM_DIR"/vm[1-9]*; do
+        [[ ! -d $path ]] || printf '%s\n' "${path##*/}"
+    done | sort -V
+}
+
+# Ends the program unless each of the names that somebody typed is a VM with a folder.
+vm_require() {
+    local known
+    mapfile -t known < <(vm_known)
+    vm_require_among "${#@}" "$@" "${known[@]}"
+}
+
+# The same for VMs that the configuration asks for.
+vm_require_configured() {
+    local asked
+    mapfile -t asked < <(vm_names)
+    vm_require_among "${#@}" "$@" "${asked[@]}"
+}
+
+# vm_require_among COUNT NAME... EXISTING...: each of the first COUNT is among the rest.
+vm_require_among() {
+    local name
+    local -a names=("${@:2:$1}") existing=("${@:2+$1}")
+    for name in "${names[@]}"; do
+        [[ $name =~ ^vm[0-9]+$ && " ${existing[*]} " == *" $name "* ]] ||
+            usage_error "no VM $(quoted "$name"): there is ${existing[*]:-none}"
+    done
+}
+
+# The process id of VM $1, or failure when it does not run. The pid file is QEMU's own (-pidfile), and what a crash or
+# a reboot left of it is recognised: the process must have been started with this very file.
+vm_pid() {
+    local file=$VM_DIR/$1/pid pid
+    read -r pid 2>/dev/null <"$file" || return 1
+    [[ $pid =~ ^[1-9][0-9]{0,9}$ && $(process_option "$pid" -pidfile) == "$file" ]] || return 1
+    printf '%d' "$pid"
+}
+
+# The argument that follows option $2 in the command line of process $1; nothing if there is none.
+process_option() {
+    local -a words=()
+    local i
+    mapfile -d '' -t words 2>/dev/null <"/proc/$1/cmdline" || return 0
+    for ((i = 0; i + 1 < ${#words[@]}; i++)); do
+        if [[ ${words[i]} == "$2" ]]; then
+            printf '%s' "${words[i + 1]}"
+            return
+        fi
+    done
+}
+
+vm_running() {
+    vm_pid "$1" >/dev/null
+}
+
+# The names of the VMs that run now.
+vm_all_running() {
+    local name
+    for name in $(vm_known); do
+        if vm_running "$name"; then
+            printf '%s\n' "$name"
+        fi
+    done
+}
+
+# Has the guest of VM $1 said that it is ready?
+vm_ready() {
+    grep -qs '^ready' "$VM_DIR/$1/ready"
+}
+
+# A word for the state of VM $1: absent, stopped, starting or ready.
+vm_state() {
+    if [[ ! -d $VM_DIR/$1 ]]; then
+        echo absent
+    elif ! vm_running "$1"; then
+        echo stopped
+    elif vm_ready "$1"; then
+        echo ready
+    else
+        echo starting
+    fi
+}
+
+# The screen session of VM $1, as screen -r takes it: its name, or that with the process id of its screen when another
+# session has the same name (another lab's VM). Fails if it has none that we may attach to.
+vm_session() {
+    local shell session
+    local -a namesakes
+    shell=$(vm_parent "$(vm_pid "$1")") || return 1
+    session=$(vm_parent "$shell").$1 || return 1
+    mapfile -t namesakes < <(screen -ls | sed -n "s/^\t\([0-9]*\.$1\)\t.*/\1/p")
+    [[ " ${namesakes[*]} " == *" $session "* ]] || return 1
+    if ((${#namesakes[@]} == 1)); then
+        session=$1
+    fi
+    printf '%s' "$session"
+}
+
+vm_parent() {
+    sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null
+}
+
+# --- Starting
+
+# Starts VM $1 in a screen session of its name, with accelerator $2 and the BAR above 4 GiB or not ($3, yes or no).
+# Does not wait. When QEMU ends, its exit status is in the file exit.
+vm_launch() {
+    local name=$1 dir=$VM_DIR/$1
+    disk_create "$name"
+    rm -f -- "$dir/pid" "$dir/qmp.sock" "$dir/ready" "$dir/exit"
+    [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
+    : >"$dir/console.log"
+    qemu_command "$name" "$2" "$3"
+    printf '%s\n' "${QEMU_COMMAND[*]@Q}" >"$dir/command"
+    # shellcheck disable=SC2016 # expanded by the shell in the session
+    TERM=${TERM:-vt100} screen -dmS "$name" \
+        bash -c '"${@:2}" 2>"$1/qemu.log"; echo "$?" >"$1/exit"' "$name" "$dir" "${QEMU_COMMAND[@]}" \
+        {LAB_LOCK}>&- || die "cannot make a screen session (see above)"
+}
+
+# Waits until VM $1, just launched, is ready, or until second $2 of SECONDS. On failure says why, with what it printed last.
+vm_wait_ready() {
+    local name=$1 deadline=$2 dir=$VM_DIR/$1
+    until vm_ready "$name"; do
+        if [[ -s $dir/exit ]]; then
+            vm_account "$name"
+            error "$name ended before it was ready (QEMU's exit status $(<"$dir/exit")); its logs are in $dir"
+            return 1
+        elif ((SECONDS >= deadline)); then
+            vm_account "$name"
+            error "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It was left running:" \
+                "look at it with screen -r $name, or ./stop.sh"
+            return 1
+        fi
+        pause 0.1
+    done
+}
+
+# What QEMU and the guest of VM $1 printed last.
+vm_account() {
+    local log
+    for log in qemu.log console.log; do
+        if [[ -s $VM_DIR/$1/$log ]]; then
+            say "--- the end of $VM_DIR/$1/$log:"
+            tail -n 15 -- "$VM_DIR/$1/$log" | tr -d '\r' | sed 's/^/    /' >&2
+        fi
+    done
+}
+
+# --- Stopping
+
+# Asks the guest of VM $1 to power down, again and again for up to $2 seconds: a guest that is still booting does not
+# hear the first time.
+vm_power_down() {
+    local deadline=$((SECONDS + $2)) left
+    while vm_running "$1"; do
+        left=$((deadline - SECONDS))
+        ((left > 0)) || return 1
+        qmp "$VM_DIR/$1/qmp.sock" system_powerdown >/dev/null || true
+        vm_wait_gone "$1" $((left < 5 ? left : 5)) || true
+    done
+}
+
+# Waits up to $2 seconds until VM $1 no longer runs.
+vm_wait_gone() {
+    local deadline=$((SECONDS + $2))
+    while vm_running "$1"; do
+        ((SECONDS < deadline)) || return 1
+        pause 0.1
+    done
+}
+
+# Ends the process of VM $1, and no other: asked to by SIGTERM, by SIGKILL if it does not listen.
+vm_kill() {
+    local pid signal
+    for signal in TERM KILL; do
+        pid=$(vm_pid "$1") || return 0
+        kill "-$signal" "$pid" 2>/dev/null || true
+        if vm_wait_gone "$1" 5; then
+            return
+        fi
+    done
+    return 1
+}

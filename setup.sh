@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# From a Debian host to the disks of VMs that are ready to start.
+set -euo pipefail
+shopt -s inherit_errexit
+
+# shellcheck source=lib/load.sh
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+
+ALL_STEPS=(host kernel bootstrap rootfs images)
+
+usage() {
+    cat <<EOF
+Usage: ./setup.sh [OPTION...] [STEP...]
+
+Makes the lab in VM_DIR: all steps, or those named. What is done and whose inputs have not changed is skipped.
+
+Steps:
+  host         install the packages that the host needs
+  kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
+  bootstrap    debootstrap Debian $DEBIAN_SUITE
+  rootfs       lay the lab's files, keys and programs over a copy of it
+  images       make the base image, and the disks of $VM_COUNT VMs over it
+
+Options:
+  --check            change nothing: list all that stands in the way, each with its remedy
+  --force            do the steps even if nothing has changed
+  --reset-disks      throw away what was written in the guests: new disks for all VMs
+  --set NAME=VALUE   set a knob of config.sh, for this call
+  -h, --help         this text
+
+Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT VM_DISK_SIZE=$VM_DISK_SIZE
+     KERNEL_VERSION=$KERNEL_VERSION DEBIAN_SUITE=$DEBIAN_SUITE ALLOW_FALLBACK=$ALLOW_FALLBACK
+config.sh explains each knob. Then: ./start.sh
+EOF
+}
+
+# Sets STEPS to the steps that are asked for, and FORCED to those that are to be done anyway.
+choose_steps() {
+    local step
+    for step in "${WORDS[@]}"; do
+        [[ $step =~ ^[a-z]+$ && " ${ALL_STEPS[*]} " == *" $step "* ]] ||
+            usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
+    done
+    STEPS=("${WORDS[@]}") FORCED=()
+    ((${#STEPS[@]})) || STEPS=("${ALL_STEPS[@]}")
+    ! given force || FORCED=("${STEPS[@]}")
+}
+
+# Calls this script again through sudo, with the knobs as they are here: sudo would drop the environment.
+become_root() {
+    local knob
+    local -a knobs=()
+    have sudo || die 'apt and debootstrap need root, and there is no sudo here: call setup.sh as root'
+    for knob in "${CONFIG_KNOBS[@]}"; do
+        knobs+=(--set "$knob=${!knob}")
+    done
+    say 'apt and debootstrap need root: going on through sudo'
+    exec sudo -- "$LAB_HOME/setup.sh" "${knobs[@]}" "$@"
+}
+
+# The steps in waves: those of one wave do not need each other.
+run_steps() {
+    local wave step
+    local -a chosen
+    for wave in host 'kernel bootstrap' rootfs images; do
+        chosen=()
+        for step in $wave; do
+            [[ " ${STEPS[*]} " != *" $step "* ]] || chosen+=("$step")
+        done
+        ((${#chosen[@]})) || continue
+        [[ $wave != rootfs ]] || keys_make
+        steps_run "${chosen[@]}"
+    done
+}
+
+main() {
+    script_begin check,force,reset-disks "$@"
+    choose_steps
+    if given check; then
+        host_check || exit 1
+        exit 0
+    fi
+    ((EUID == 0)) || become_root "$@"
+
+    LAB_OWNER=${VM_OWNER:-${SUDO_USER:-root}}
+    lab_create
+    lab_lock 600
+    trap steps_end EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    umask 022
+    mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
+    check_disk >"$VM_DIR/log/check.log"
+    ((OBSTACLES == 0)) || die "$(tr -s '\n ' ' ' <"$VM_DIR/log/check.log")"
+
+    run_steps
+    if [[ " ${STEPS[*]} " == *' images '* ]]; then
+        disks_update "${GIVEN[reset-disks]:-no}"
+        manifest_write
+        accel_choose
+        say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
+    fi
+    chmod +x "$LAB_HOME"/*.sh
+}
+
+main "$@"
