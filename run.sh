@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Runs commands in the guests.
+set -euo pipefail
+shopt -s inherit_errexit
+# shellcheck source=lib/load.sh
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+
+usage() {
+    cat <<EOF
+Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
+       ./run.sh [OPTION...] --all COMMAND [ARGUMENT...]
+       ./run.sh [OPTION...] push [VM...]
+       ./run.sh [OPTION...] demo
+
+Runs COMMAND as root in the guest of VM; arguments, stdin and the exit status pass through as they are. Without a
+command: a shell. 'bash -c "..."' as the command gives you the guest's shell syntax.
+
+  --all    run it in all running VMs at once; each line of output begins with the VM's name
+  push     copy prog/ to /root/prog of the running VMs, or of those named, and build and install it there;
+           files of the same name are overwritten, others stay
+  demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
+           a message that is there is cleared first
+
+Options:
+  --set NAME=VALUE   set a knob of config.sh, for this call
+  -h, --help         this text
+
+Exit status: the command's; with --all the first that is not 0; 255 when the guest cannot be reached.
+Examples:
+  ./run.sh vm1 __bandwidth
+  ./run.sh --all uname -r
+  echo hello | ./run.sh vm2 tee /root/greeting
+
+Now: VM_DIR=$VM_DIR
+EOF
+}
+
+# The VMs that are to be used: those named, which must run, or all that run.
+running_vms() {
+    local name
+    if (($# == 0)); then
+        mapfile -t RUNNING < <(vm_all_running)
+        ((${#RUNNING[@]})) || die 'no VM is running: ./start.sh starts them'
+        return
+    fi
+    vm_require "$@"
+    for name; do
+        vm_running "$name" || die "$name is not running: ./start.sh starts it"
+    done
+    RUNNING=("$@")
+}
+
+# Runs a command in all of RUNNING at once, its output prefixed; stdin is empty there, or comes from file $1.
+run_all() {
+    local input=$1 name status=0 first=0
+    local -A pids=()
+    shift
+    for name in "${RUNNING[@]}"; do
+        run_prefixed "$name" "$@" <"$input" &
+        pids[$name]=$!
+    done
+    for name in "${RUNNING[@]}"; do
+        status=0
+        wait "${pids[$name]}" || status=$?
+        if ((status != 0)); then
+            say "$name: exit status $status"
+            ((first != 0)) || first=$status
+        fi
+    done
+    return "$first"
+}
+
+# Runs a command in VM $1 with that name before each line of both outputs.
+run_prefixed() {
+    local name=$1
+    { guest_run "$@" 2>&3 | sed -u "s/^/$name: /"; } 3> >(sed -u "s/^/$name: /" >&2)
+}
+
+# Copies prog/ into the guests and builds it there. A single tarball serves them all.
+push() {
+    local tarball
+    running_vms "$@"
+    tarball=$(mktemp)
+    # shellcheck disable=SC2064 # the name of now
+    trap "rm -f -- '$tarball'" EXIT
+    tar --create --directory "$LAB_HOME" --exclude=prog/build --owner=0 --group=0 --file "$tarball" prog
+    say "Building prog/ in ${RUNNING[*]}"
+    run_all "$tarball" bash -c 'tar --extract --no-same-owner --touch --directory /root && make -s -C /root/prog install'
+}
+
+# spec.md's experiment, as its transcript shows it.
+demo() {
+    running_vms
+    ((${#RUNNING[@]} >= 2)) || die "the demo needs two running VMs, and only ${RUNNING[0]} runs: ./start.sh"
+    guest_run "${RUNNING[0]}" __read_write -c >/dev/null </dev/null
+    demo_step "${RUNNING[0]}" __bandwidth
+    demo_step "${RUNNING[0]}" __read_write
+    demo_step "${RUNNING[1]}" __read_write
+}
+
+demo_step() {
+    printf 'root@%s:~# %s\n' "$1" "$2"
+    guest_run "$1" "$2" </dev/null
+    printf '\n'
+}
+
+main() {
+    script_begin +all "$@"
+    lab_require
+    if given all; then
+        ((${#WORDS[@]})) || usage_error '--all needs a command'
+        running_vms
+        run_all /dev/null "${WORDS[@]}"
+        return
+    fi
+    case ${WORDS[0]:-} in
+    '') usage_error "name a VM: $(vm_known | paste -sd ' ')" ;;
+    push) push "${WORDS[@]:1}" ;;
+    demo)
+        ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'
+        demo
+        ;;
+    *)
+        running_vms "${WORDS[0]}"
+        guest_run "${WORDS[@]}"
+        ;;
+    esac
+}
+
+main "$@"

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# What is set up, what runs, and how to reach it.
+set -euo pipefail
+shopt -s inherit_errexit
+# shellcheck source=lib/load.sh
+source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+
+usage() {
+    cat <<EOF
+Usage: ./status.sh [OPTION...]
+
+Shows what the lab was built from, and of each VM whether it runs and how to reach it. Changes nothing.
+
+Options:
+  --json             the same as one JSON object
+  --set NAME=VALUE   set a knob of config.sh, for this call
+  -h, --help         this text
+
+Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT
+EOF
+}
+
+# VM $1 as a JSON object.
+vm_status() {
+    local name=$1 pid='' uptime='' accel='' port='' session='' state
+    state=$(vm_state "$name")
+    if pid=$(vm_pid "$name"); then
+        uptime=$(ps -o etimes= -p "$pid" | tr -d ' ')
+        accel=$(process_option "$pid" -accel)
+        port=$(vm_ssh_port "$name") || port=''
+        session=$(vm_session "$name") || session=''
+    fi
+    jq -n --arg name "$name" --arg state "$state" --arg pid "$pid" --arg uptime "$uptime" --arg accel "$accel" \
+        --arg port "$port" --arg session "$session" --arg disk "$VM_DIR/$name/disk.qcow2" \
+        --arg console "$VM_DIR/$name/console.log" \
+        'def number: if . == "" then null else tonumber end;
+         def word: if . == "" then null else . end;
+         {name: $name, set_up: ($state != "absent"), running: ($pid != ""), state: $state, pid: ($pid | number),
+          uptime_s: ($uptime | number), accel: ($accel | word), ssh_port: ($port | number), session: ($session | word),
+          attach: (if $session == "" then null else "screen -r " + $session end), disk: $disk, console_log: $console}'
+}
+
+# The whole as a JSON object.
+lab_status() {
+    local name file size='' manifest=$VM_DIR/manifest.json
+    file=$(shmem_file_now)
+    [[ -z $file ]] || size=$(stat -c %s -- "$file")
+    [[ -s $manifest ]] || manifest=/dev/null
+    { vm_names && vm_known; } | sort -Vu | while read -r name; do
+        vm_status "$name"
+    done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR")" --arg file "$file" --arg size "$size" \
+        --slurpfile manifest "$manifest" \
+        '{vm_dir: $dir, owner: $owner, set_up: ($manifest != []),
+          region: (if $file == "" then null else {path: $file, bytes: ($size | tonumber)} end),
+          manifest: ($manifest[0] // null), vms: .}'
+}
+
+# The same for people.
+show() {
+    jq -r '
+        def fallback: if .fallback then " (fallback)" else "" end;
+        "Lab      \(.vm_dir), of \(.owner)",
+        if .manifest == null then "Setup    not finished: run ./setup.sh" else
+        "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
+        "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
+        if .region == null then "Region   none: no VM runs"
+        else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end' <<<"$1"
+    echo
+    jq -r '
+        ["VM", "STATE", "PID", "UPTIME", "ACCEL", "SSH PORT", "ATTACH"],
+        (.vms[] | [.name, .state, .pid, (.uptime_s | if . == null then null else "\(.) s" end), .accel, .ssh_port, .attach]
+            | map(. // "-")) | @tsv' <<<"$1" |
+        while IFS=$'\t' read -r -a row; do
+            printf '%-6s%-10s%-9s%-11s%-7s%-10s%s\n' "${row[@]}"
+        done
+}
+
+main() {
+    local status
+    script_begin json "$@"
+    ((${#WORDS[@]} == 0)) || usage_error "no argument $(quoted "${WORDS[0]}") is known"
+    lab_require
+    status=$(lab_status)
+    if given json; then
+        printf '%s\n' "$status"
+    else
+        show "$status"
+    fi
+}
+
+main "$@"
