@@ -58,7 +58,7 @@
 : "${KERNEL_SOURCE:=}"
 # yes: keep the source tree (1.7 GB) in VM_DIR/kernel/source after the build.
 : "${KERNEL_KEEP_SOURCE:=no}"
-# Parallel jobs of make. Empty: one for each processor.
+# Parallel jobs of make. Empty: one more than there are processors.
 : "${BUILD_JOBS:=}"
 
 # --- The guest's root file system ---

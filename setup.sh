@@ -82,7 +82,6 @@ main() {
     fi
     ((EUID == 0)) || become_root "$@"
 
-    LAB_OWNER=${VM_OWNER:-${SUDO_USER:-root}}
     lab_create
     lab_lock 600
     trap steps_end EXIT
@@ -97,6 +96,7 @@ main() {
     if [[ " ${STEPS[*]} " == *' images '* ]]; then
         disks_update "${GIVEN[reset-disks]:-no}"
         manifest_write
+        lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
         accel_choose
         say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
     fi

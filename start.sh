@@ -63,8 +63,10 @@ main() {
     done
     if ((${#down[@]})); then
         shmem_create
+        # However this ends, a VM that runs then can be reached.
+        trap ssh_config_write EXIT
+        trap 'say "Interrupted: ./status.sh shows what runs, ./stop.sh ends it"; exit 130' INT
         start_all "${down[@]}" || status=1
-        ssh_config_write
     fi
     for name in "${WORDS[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"

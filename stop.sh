@@ -20,21 +20,20 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# Stops VM $1, which runs.
-stop_one() {
+# Ends VM $1, which did not power down.
+end_one() {
     local pid
-    if vm_power_down "$1" "$STOP_TIMEOUT"; then
-        say "$1 is powered down"
-        return
-    fi
     pid=$(vm_pid "$1") || return 0
     warn "$1 did not power down within STOP_TIMEOUT=$STOP_TIMEOUT s: ending its process $pid"
-    vm_kill "$1" || die "cannot end process $pid of $1, which belongs to $(ps -o user= -p "$pid"): call ./stop.sh as that user"
+    if ! vm_kill "$1"; then
+        error "cannot end process $pid of $1, which belongs to $(ps -o user= -p "$pid"): call ./stop.sh as that user"
+        return 1
+    fi
 }
 
 main() {
-    local name pid status=0
-    local -a stopping=()
+    local name status=0
+    local -a running=()
     script_begin "" "$@"
     lab_require
     ((${#WORDS[@]})) || mapfile -t WORDS < <(vm_known)
@@ -43,16 +42,19 @@ main() {
     lab_lock 300
     for name in "${WORDS[@]}"; do
         if vm_running "$name"; then
-            say "Stopping $name"
-            stop_one "$name" &
-            stopping+=("$!")
+            running+=("$name")
         else
             say "$name is not running"
         fi
     done
-    for pid in "${stopping[@]}"; do
-        wait "$pid" || status=1
-    done
+    if ((${#running[@]})); then
+        say "Stopping ${running[*]}"
+        if ! power_down "$STOP_TIMEOUT" "${running[@]}"; then
+            for name in "${running[@]}"; do
+                end_one "$name" || status=1
+            done
+        fi
+    fi
     if [[ -z $(vm_all_running) ]]; then
         shmem_remove
     fi

@@ -5,6 +5,7 @@
 # The guests' host key is known under one name of the lab's, for their ports change from start to start.
 ssh_config_write() {
     local name port
+    [[ -d $VM_DIR/ssh ]] || return 0
     {
         for name in $(vm_all_running); do
             port=$(vm_ssh_port "$name") || continue

@@ -33,7 +33,6 @@ step_images() {
     mv -- "$images/$file.partial" "$images/$file"
     ln -sfnT "$file" "$images/base.partial"
     mv -fT -- "$images/base.partial" "$images/base"
-    lab_own -R "$images"
 }
 
 # Makes the disk of VM $1 if it has none. It costs a few hundred kilobytes.
@@ -46,7 +45,7 @@ disk_create() {
     rm -f -- "$folder/disk.qcow2.partial"
     qemu-img create -q -f qcow2 -F raw -b "$base" "$folder/disk.qcow2.partial"
     mv -- "$folder/disk.qcow2.partial" "$folder/disk.qcow2"
-    lab_own -R "$folder"
+    lab_own "$folder"
 }
 
 # The base image that the disk of VM $1 lies over.

@@ -35,7 +35,7 @@ step_kernel() {
 }
 
 kernel_make() {
-    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(nproc)}" "${@:2}"
+    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(($(nproc) + 1))}" "${@:2}"
 }
 
 # allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
@@ -71,7 +71,6 @@ kernel_install() {
     chmod -R u+rwX,go+rX "$work/done"
     lab_remove "$final"
     mv -T -- "$work/done" "$final"
-    lab_own -R "$final"
 }
 
 # Gets the source: sets KERNEL_TARBALL to its path, KERNEL_FROM to where it is from, KERNEL_SHA256 to its checksum and

@@ -29,12 +29,21 @@ lab_create() {
     fi
     mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
     echo 'A lab of the ivshmem lab kit. setup.sh made this folder.' >"$VM_DIR/$LAB_MARK"
-    lab_own "$VM_DIR" "$VM_DIR/$LAB_MARK"
 }
 
-# Gives files to the user who will run the VMs.
+# Gives files that root made to whom the lab belongs.
 lab_own() {
-    ((EUID != 0)) || chown -h -- "$LAB_OWNER:" "$@"
+    ((EUID != 0)) || chown --no-dereference --recursive --reference="$VM_DIR" -- "$@"
+}
+
+# Hands the lab to user $1: all that starting, using and stopping VMs writes to or keeps private. What only setup needs
+# stays root's.
+lab_hand_over() {
+    local path
+    chown -- "$1:" "$VM_DIR"
+    for path in "$VM_DIR"/{"$LAB_MARK",lock,manifest.json,accel-*,ssh,images,vm[1-9]*}; do
+        [[ ! -e $path ]] || lab_own "$path"
+    done
 }
 
 # Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in

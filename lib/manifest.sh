@@ -18,5 +18,4 @@ manifest_write() {
         '{written: $written, kit: $kit, fallback: ($kernel[0].fallback or $debian[0].fallback),
           kernel: $kernel[0], debian: $debian[0], programs: {sources: $prog, gcc: $gcc}, base_image: $base,
           host: {system: $host, kernel: $linux, qemu: $qemu}}' | write_file "$VM_DIR/manifest.json"
-    lab_own "$VM_DIR/manifest.json"
 }

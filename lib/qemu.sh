@@ -27,8 +27,10 @@ qemu_cpu() {
 
 # What the kernel is told. hostname= needs Linux 5.19; the same name in ip= serves older ones.
 qemu_kernel_arguments() {
-    local name=$1
+    local name=$1 accel=$2
     printf '%s ' root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 "hostname=$name"
+    # Under emulation it takes a second less to route interrupts by the MP table than by ACPI's interpreter.
+    [[ $accel != tcg ]] || printf 'acpi=noirq '
     printf 'ip=::::%s:eth0:dhcp' "$name"
 }
 
@@ -50,7 +52,7 @@ qemu_command() {
     QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
     QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS" -m "$((VM_MEMORY_BYTES >> 10))K")
 
-    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name")")
+    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
     QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
     QEMU_COMMAND+=(-device virtio-blk-pci,drive=disk,addr=2)
 

@@ -2,7 +2,7 @@
 # QMP, QEMU's control protocol (QEMU: docs/interop/qmp-spec): JSON lines over the socket of a running VM.
 
 # qmp SOCKET COMMAND [ARGUMENTS]: runs one command, given its name and its arguments as JSON, and prints what it
-# returned as JSON. Fails when QEMU reports an error, or nobody answers within 10 s.
+# returned as JSON. Fails when QEMU reports an error, or nobody answers within 5 s.
 qmp() (
     set +m
     coproc QMP { exec socat - "UNIX-CONNECT:$1" 2>/dev/null; }
@@ -17,7 +17,7 @@ qmp() (
 # Passes over the greeting and the events to the reply that bears our id.
 qmp_reply() {
     local line
-    while read -r -t 10 line; do
+    while read -r -t 5 line; do
         jq -e 'select(.id == "lab")' <<<"$line" >/dev/null || continue
         jq -ce 'if has("error") then error(.error.desc) else .return end' <<<"$line"
         return

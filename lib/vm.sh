@@ -163,15 +163,34 @@ vm_account() {
 
 # --- Stopping
 
-# Asks the guest of VM $1 to power down, again and again for up to $2 seconds: a guest that is still booting does not
-# hear the first time.
-vm_power_down() {
-    local deadline=$((SECONDS + $2)) left
-    while vm_running "$1"; do
-        left=$((deadline - SECONDS))
-        ((left > 0)) || return 1
-        qmp "$VM_DIR/$1/qmp.sock" system_powerdown >/dev/null || true
-        vm_wait_gone "$1" $((left < 5 ? left : 5)) || true
+# power_down SECONDS NAME...: asks the guests to power down and waits until they have, for SECONDS at most. Asks again
+# every 5 s: a guest that is still booting does not hear the first time. Fails if one still runs then.
+power_down() {
+    local deadline=$((SECONDS + $1)) round name
+    local -a running=("${@:2}")
+    while ((${#running[@]} && SECONDS < deadline)); do
+        for name in "${running[@]}"; do
+            qmp "$VM_DIR/$name/qmp.sock" system_powerdown >/dev/null || true
+        done
+        round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
+        while ((${#running[@]} && SECONDS < round)); do
+            pause 0.1
+            still_running "${running[@]}"
+        done
+    done
+    ((${#running[@]} == 0))
+}
+
+# Leaves in the caller's array `running` those of the named VMs that run, and says that the others do not.
+still_running() {
+    local name
+    running=()
+    for name; do
+        if vm_running "$name"; then
+            running+=("$name")
+        else
+            say "$name is powered down"
+        fi
     done
 }
 

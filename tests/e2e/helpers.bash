@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# For the end-to-end tests: a copy of the checkout with a lab of its own, and its real VMs.
+
+# A copy, so that tests may edit it, and so that a user who is not root can read it.
+make_kit() {
+    local root=$BATS_TEST_DIRNAME/../..
+    rm -rf "$KIT"
+    mkdir -p "$KIT"
+    git -C "$root" ls-files -z --cached --others --exclude-standard |
+        (cd "$root" && xargs -0 tar --create --mode=u=rwX,go=rX) | tar --extract --directory "$KIT"
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds. Fails after that time.
+wait_for() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.2
+    done
+}
+
+# Types into the console of VM $1, as a user in its screen session would.
+type_into() {
+    screen -S "$1" -p 0 -X stuff "$2"
+}
+
+# Has the console of VM $1 shown a line that matches $2?
+console_shows() {
+    tr -d '\r' <"$VM_DIR/$1/console.log" | grep -qE -- "$2"
+}
+
+running() {
+    ./status.sh --json | jq -e --arg name "$1" '.vms[] | select(.name == $name) | .state == "ready"' >/dev/null
+}
+
+pid_of() {
+    ./status.sh --json | jq -r --arg name "$1" '.vms[] | select(.name == $name) | .pid'
+}
+
+# A user of the host who is not root.
+as_nobody() {
+    runuser -u nobody -- env HOME=/tmp VM_DIR="$VM_DIR" SCREENDIR="$E2E_DIR/nobody-screens" "$@"
+}
