@@ -1,0 +1,187 @@
+/*
+ * read_write.c - __read_write: a message from one VM to another.
+ *
+ * Reads the message in the region; when there is none, writes one.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "shmem.h"
+
+#define GREETING "Other VM says hello world!"
+
+/*
+ * The page of the message. Anything may be in it: zeros at first, then what
+ * programs of other VMs put there, some of them killed half-way. A message is
+ * there only if the sequence is even and stays so while it is copied, the
+ * length is in range, and the checksum agrees.
+ *
+ * Writers hold the claim; the sequence is for readers, who do not: odd while a
+ * write is under way, another even number after it. The checksum covers what
+ * the sequence cannot: a writer that was paused, lost its claim, and went on.
+ */
+struct message {
+	_Atomic uint64_t sequence;
+	_Atomic uint64_t length; /* bytes of text; 0: no message */
+	_Atomic uint64_t checksum;
+	unsigned char text[LAYOUT_FREE - LAYOUT_MESSAGE - 24];
+};
+
+static_assert(sizeof(struct message) == LAYOUT_FREE - LAYOUT_MESSAGE,
+	      "a message fills its area");
+
+/* A copy that no other VM can change any more. */
+struct text {
+	size_t length; /* 0: no message */
+	unsigned char bytes[sizeof(((struct message *)0)->text)];
+};
+
+/* FNV-1a, 64 bits; over the length too, so that zeros are not a message. */
+static uint64_t checksum(const struct text *text)
+{
+	uint64_t hash = 0xcbf29ce484222325 ^ text->length;
+
+	for (size_t i = 0; i < text->length; i++)
+		hash = (hash ^ text->bytes[i]) * 0x100000001b3;
+	return hash;
+}
+
+static struct text read_message(const struct message *message)
+{
+	static const struct text none = { .length = 0 };
+	struct text text;
+
+	uint64_t sequence = atomic_load_explicit(&message->sequence, memory_order_relaxed);
+	shmem_fence(); /* pairs with the fence behind the text in write_message */
+	uint64_t length = atomic_load_explicit(&message->length, memory_order_relaxed);
+	uint64_t sum = atomic_load_explicit(&message->checksum, memory_order_relaxed);
+
+	if (sequence % 2 != 0 || length > sizeof(text.bytes))
+		return none;
+	text.length = length;
+	memcpy(text.bytes, message->text, length);
+	shmem_fence(); /* pairs with the fence before the text in write_message */
+	if (atomic_load_explicit(&message->sequence, memory_order_relaxed) != sequence)
+		return none;
+	return checksum(&text) == sum ? text : none;
+}
+
+static void write_message(struct message *message, const struct text *text)
+{
+	/* Odd already, if the last writer died half-way. */
+	uint64_t busy = atomic_load_explicit(&message->sequence, memory_order_relaxed) | 1;
+
+	atomic_store_explicit(&message->sequence, busy, memory_order_relaxed);
+	shmem_fence(); /* pairs with the fence behind the text in read_message */
+	atomic_store_explicit(&message->length, text->length, memory_order_relaxed);
+	atomic_store_explicit(&message->checksum, checksum(text), memory_order_relaxed);
+	memcpy(message->text, text->bytes, text->length);
+	shmem_fence(); /* pairs with the fence before the text in read_message */
+	atomic_store_explicit(&message->sequence, busy + 1, memory_order_relaxed);
+}
+
+/*
+ * Prints "BEFORE'TEXT'AFTER\n" on one line whatever the text is: bytes that are
+ * not printable ASCII as \xNN, and a backslash as \\.
+ */
+static void print_quoted(const char *before, const struct text *text, const char *after)
+{
+	char quoted[4 * sizeof(text->bytes) + 1] = "";
+	char *end = quoted;
+
+	for (size_t i = 0; i < text->length; i++) {
+		unsigned char byte = text->bytes[i];
+
+		if (byte == '\\')
+			end += sprintf(end, "\\\\");
+		else if (byte >= ' ' && byte <= '~')
+			end += sprintf(end, "%c", byte);
+		else
+			end += sprintf(end, "\\x%02x", byte);
+	}
+	shmem_print("%s'%s'%s\n", before, quoted, after);
+}
+
+static struct text text_from(const char *argument)
+{
+	struct text text = { .length = strlen(argument) };
+
+	if (text.length == 0)
+		shmem_usage_error("TEXT is empty; -c clears the message");
+	if (text.length > sizeof(text.bytes))
+		shmem_usage_error("TEXT has %zu bytes, a message at most %zu", text.length,
+				  sizeof(text.bytes));
+	memcpy(text.bytes, argument, text.length);
+	return text;
+}
+
+/*
+ * Returns the message that is there, or writes ours if there is none, or in any
+ * case if it is to overwrite. Looks again under the claim: a message may have
+ * been in the making, or another VM may have been first.
+ */
+static struct text read_or_write(const struct shmem *region, const struct text *ours,
+				 bool overwrite)
+{
+	struct message *message = (struct message *)(region->base + LAYOUT_MESSAGE);
+	struct text theirs = { 0 };
+
+	if (!overwrite)
+		theirs = read_message(message);
+	if (theirs.length != 0)
+		return theirs;
+
+	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message");
+	if (!overwrite)
+		theirs = read_message(message);
+	if (theirs.length == 0)
+		write_message(message, ours);
+	shmem_claim_drop(&claim);
+	return theirs;
+}
+
+static const struct shmem_program program = {
+	.synopsis = "[-c | TEXT]",
+	.letters = "c",
+	.operands = 1,
+	.about = "Reads the message in the shared memory. If there is none, writes\n"
+		 "'" GREETING "', for the next VM to read.\n"
+		 "Given TEXT, writes that over whatever is there.\n",
+	.details = "  -c          clear the message\n",
+	.example = "  root@vm1:~# __read_write 'hello from vm1'\n"
+		   "  --- mmap successful\n"
+		   "  Written to shmem: 'hello from vm1'; run this program again on another VM\n"
+		   "\n"
+		   "  root@vm2:~# __read_write\n"
+		   "  --- mmap successful\n"
+		   "  Read from shmem: 'hello from vm1'\n",
+};
+
+int main(int argc, char **argv)
+{
+	struct shmem_options options = { 0 };
+	struct text ours = { 0 }; /* no text: what clears a message */
+	bool clear = false;
+
+	while (shmem_getopt(&program, &options, argc, argv) == 'c')
+		clear = true;
+	const char *argument = argv[optind];
+	if (clear && argument)
+		shmem_usage_error("-c clears the message, TEXT writes one: give one or the other");
+	if (!clear)
+		ours = text_from(argument ? argument : GREETING);
+
+	struct shmem region = shmem_open(&options);
+	shmem_print("--- mmap successful\n");
+	struct text theirs = read_or_write(&region, &ours, clear || argument);
+
+	if (clear)
+		shmem_print("Cleared shmem: no message is there now\n");
+	else if (theirs.length != 0)
+		print_quoted("Read from shmem: ", &theirs, "");
+	else
+		print_quoted("Written to shmem: ", &ours,
+			     "; run this program again on another VM");
+	return 0;
+}
