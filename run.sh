@@ -55,10 +55,14 @@ run_all() {
     local input=$1 name status=0 first=0
     local -A pids=()
     shift
+    # A process group each, so that Ctrl-C can end them: the shell makes what it starts in the background deaf to it.
+    trap 'kill -- "${pids[@]/#/-}" 2>/dev/null; exit 130' INT
+    set -m
     for name in "${RUNNING[@]}"; do
         run_prefixed "$name" "$@" <"$input" &
         pids[$name]=$!
     done
+    set +m
     for name in "${RUNNING[@]}"; do
         status=0
         wait "${pids[$name]}" || status=$?

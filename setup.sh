@@ -74,6 +74,7 @@ run_steps() {
 }
 
 main() {
+    local room
     script_begin check,force,reset-disks "$@"
     choose_steps
     if given check; then
@@ -89,8 +90,7 @@ main() {
     trap 'exit 143' TERM
     umask 022
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
-    check_disk >"$VM_DIR/log/check.log"
-    ((OBSTACLES == 0)) || die "$(tr -s '\n ' ' ' <"$VM_DIR/log/check.log")"
+    room=$(disk_room) || die "$room: $DISK_REMEDY"
 
     run_steps
     if [[ " ${STEPS[*]} " == *' images '* ]]; then

@@ -25,7 +25,7 @@ vm_status() {
     local name=$1 pid='' uptime='' accel='' port='' session='' state
     state=$(vm_state "$name")
     if pid=$(vm_pid "$name"); then
-        uptime=$(ps -o etimes= -p "$pid" | tr -d ' ')
+        uptime=$(ps -o etimes= -p "$pid" | tr -d ' ') || uptime=
         accel=$(process_option "$pid" -accel)
         port=$(vm_ssh_port "$name") || port=''
         session=$(vm_session "$name") || session=''

@@ -28,12 +28,17 @@ fetch_part() {
 }
 
 # The mirror that the host itself takes its Debian from, and the suite: prints "URL SUITE". Fails if there is none.
+# Debian's cloud images name it in a file of its own (apt-transport-mirror(1)): its first line serves.
 host_mirror() {
     local suite uri
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
     uri=$(apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' 'Identifier: Packages' |
         awk -F'|' -v suite="$suite" '$1 == "Debian" && $2 == suite && $3 == "main" { print $4; exit }')
-    [[ -n $suite && -n $uri ]] || return 1
+    if [[ $uri == mirror+file:* ]]; then
+        uri=${uri#mirror+file:} uri=${uri#//}
+        uri=$(awk '$1 ~ "^https?://" { print $1; exit }' "${uri%/}")
+    fi
+    [[ -n $suite && $uri =~ ^https?:// ]] || return 1
     printf '%s %s' "${uri%/}" "$suite"
 }
 

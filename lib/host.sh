@@ -101,19 +101,25 @@ check_packages() {
 # Enough for the kernel's tree and objects, two copies of Debian and the image, all at their largest.
 DISK_NEEDED_MB=5000
 
-check_disk() {
+DISK_REMEDY='make room there, or set VM_DIR to a folder on a larger disk'
+
+# Prints how much room there is for VM_DIR; fails if that is not enough for what is still to be built.
+disk_room() {
     local folder=$VM_DIR free
     until [[ -d $folder ]]; do
         folder=$(dirname -- "$folder")
     done
     free=$(df --output=avail -BM -- "$folder" | tail -n 1 | tr -dc 0-9)
-    if present_kernel && present_bootstrap; then
-        check_ok disk "$free MB free under $folder"
-    elif ((free >= DISK_NEEDED_MB)); then
-        check_ok disk "$free MB free under $folder, $DISK_NEEDED_MB needed"
+    printf '%d MB free under %s, %d needed while building' "$free" "$folder" "$DISK_NEEDED_MB"
+    ((free >= DISK_NEEDED_MB)) || { present_kernel && present_bootstrap; }
+}
+
+check_disk() {
+    local room
+    if room=$(disk_room); then
+        check_ok disk "$room"
     else
-        check_obstacle disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building" \
-            'make room there, or set VM_DIR to a folder on a larger disk'
+        check_obstacle disk "$room" "$DISK_REMEDY"
     fi
 }
 

@@ -123,8 +123,8 @@ kernel_source_package() {
     [[ -n $package ]] || die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and the host's mirror has no" \
         "linux-source package: give a tarball with KERNEL_SOURCE"
     echo "Fetching $package from the host's mirror"
+    lab_remove "$folder"
     mkdir -p -- "$folder"
-    rm -f -- "$folder"/*.deb
     # Unsandboxed, because the folder is root's.
     (cd "$folder" && apt-get -o APT::Sandbox::User=root download -- "$package")
     dpkg-deb --fsys-tarfile "$folder/$package"_*.deb |

@@ -103,8 +103,9 @@ rootfs_system() {
     rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
     ln -s /proc/net/pnp "$root/etc/resolv.conf"
     printf '127.0.0.1\tlocalhost\n' >"$root/etc/hosts"
-    systemctl --root="$root" --quiet disable ssh.service getty@tty1.service 2>/dev/null || true
-    systemctl --root="$root" --quiet enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
+    # Socket activation: the first connection starts the server.
+    chroot "$root" systemctl disable ssh.service
+    chroot "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
         sys-kernel-debug.automount
     # Mounted when somebody looks (guest/etc/systemd/system/sys-kernel-debug.automount), and not at boot.
     rm -f -- "$root/lib/systemd/system/sysinit.target.wants/sys-kernel-debug.mount"

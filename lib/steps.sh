@@ -71,7 +71,7 @@ declare -A STEP_PIDS=()
 
 # Shows a live line for each of the running steps until all have ended; fills STEP_FAILED.
 steps_watch() {
-    local step status shown=0
+    local step status
     local -a running=("$@") left
     while ((${#running[@]})); do
         left=()
@@ -83,17 +83,12 @@ steps_watch() {
             status=0
             wait "${STEP_PIDS[$step]}" || status=$?
             unset "STEP_PIDS[$step]"
-            live_clear "$shown"
-            shown=0
+            live_clear
             step_ended "$step" "$status"
         done
         running=("${left[@]}")
-        live_clear "$shown"
-        shown=0
-        if [[ -t 2 ]] && ((${#running[@]})); then
-            live_show "${running[@]}"
-            shown=${#running[@]}
-        fi
+        live_clear
+        live_show "${running[@]}"
         pause 0.2
     done
 }
@@ -126,25 +121,30 @@ step_label() {
     printf '%s%-10s%s' "$BOLD" "$1" "$PLAIN"
 }
 
-# The lines of running steps: elapsed time, and what the log says last, cut to the terminal.
+# On a terminal, the lines of running steps: elapsed time, and what the log says last, cut to the width.
 live_show() {
     local step line width
+    [[ -t 2 ]] || return 0
     width=$(tput cols 2>/dev/null || echo 80)
     for step; do
-        line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\e' | tail -n 1)
+        line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\033' | tail -n 1)
         line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_STARTED)))" "$line")
         printf '%s\n' "${line:0:width-1}" >&2
     done
+    LIVE_LINES=$#
 }
+LIVE_LINES=0
 
-# Takes the last $1 live lines away again.
+# Takes the live lines away again.
 live_clear() {
-    (($1 == 0)) || printf '\e[%dA\e[J' "$1" >&2
+    ((LIVE_LINES == 0)) || printf '\e[%dA\e[J' "$LIVE_LINES" >&2
+    LIVE_LINES=0
 }
 
 # Ends all running steps with what they started. For the EXIT trap.
 steps_end() {
     local step
+    live_clear
     for step in "${!STEP_PIDS[@]}"; do
         kill -TERM -- "-${STEP_PIDS[$step]}" 2>/dev/null || true
     done

@@ -13,7 +13,9 @@ vm_names() {
 vm_known() {
     local path
     for path in "$VM_DIR"/vm[1-9]*; do
-        [[ ! -d $path ]] || printf '%s\n' "${path##*/}"
+        if [[ -d $path && ${path##*/} =~ ^vm[0-9]+$ ]]; then
+            printf '%s\n' "${path##*/}"
+        fi
     done | sort -V
 }
 

@@ -1,0 +1,258 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# The knobs: who wins, and which values are taken.
+
+load helpers
+
+setup() {
+    begin
+    make_load_each
+}
+
+# What the usage of start.sh says that knob $1 is.
+value_of() {
+    ./start.sh --help "${@:2}" | sed -n "s/^.*[ ]$1=\([^ ]*\).*/\1/p"
+}
+
+# --- Who wins
+
+@test "config.sh < config.local.sh < environment < command line" {
+    same 128M "$(value_of SHMEM_SIZE)"
+    echo SHMEM_SIZE=256M >config.local.sh
+    same 256M "$(value_of SHMEM_SIZE)"
+    export SHMEM_SIZE=512M
+    same 512M "$(value_of SHMEM_SIZE)"
+    same 1G "$(value_of SHMEM_SIZE --set SHMEM_SIZE=1G)"
+    same 2G "$(value_of SHMEM_SIZE --set SHMEM_SIZE=1G --set SHMEM_SIZE=2G)"
+}
+
+@test "an exported value in config.local.sh does not win over the environment" {
+    echo 'export VM_COUNT=5' >config.local.sh
+    same 5 "$(value_of VM_COUNT)"
+    same 6 "$(VM_COUNT=6 value_of VM_COUNT)"
+}
+
+@test "a changed default in config.sh holds" {
+    sed -i 's/VM_MEMORY:=512M/VM_MEMORY:=640M/' config.sh
+    same 640M "$(value_of VM_MEMORY)"
+}
+
+@test "config.local.sh may hold comments, quotes and expressions" {
+    cat >config.local.sh <<'END'
+# mine
+
+VM_COUNT="3" # three
+if true; then
+    VM_MEMORY=$((256 * 2))M
+fi
+END
+    same 3 "$(value_of VM_COUNT)"
+    same 512M "$(value_of VM_MEMORY)"
+}
+
+@test "a misspelt knob is named: --set" {
+    refuses SHMEM_SZIE ./start.sh --set SHMEM_SZIE=1M
+    refuses shmem_size ./start.sh --set shmem_size=1M
+    refuses PATH ./start.sh --set PATH=/tmp
+    refuses 'VM_COUNT' ./start.sh --set ' VM_COUNT=1'
+}
+
+@test "a misspelt knob is named: config.local.sh" {
+    local line
+    for line in SHMEM_SZIE=1M '  SHMEM_SZIE=1M' 'export SHMEM_SZIE=1M'; do
+        echo "$line" >config.local.sh
+        refuses 'config.local.sh' ./start.sh
+        says SHMEM_SZIE
+    done
+}
+
+@test "a config.local.sh that fails is named" {
+    echo false >config.local.sh
+    fails 2 ./start.sh
+    says config.local.sh
+    echo 'if then' >config.local.sh
+    fails 2 ./start.sh
+    says config.local.sh
+}
+
+@test "a bad value from any place is refused" {
+    echo VM_COUNT=many >config.local.sh
+    refuses VM_COUNT=many ./start.sh
+    refuses VM_COUNT=0 ./start.sh --set VM_COUNT=0
+    VM_COUNT=-1 refuses VM_COUNT=-1 ./start.sh
+}
+
+@test "every script checks the values" {
+    local script
+    for script in setup start stop run status; do
+        refuses 'SHMEM_SIZE=3M' "./$script.sh" --set SHMEM_SIZE=3M
+    done
+}
+
+# --- Which values are taken
+
+# bad KNOB VALUE...: each is refused with a line that names the knob, and nothing at all happens.
+bad() {
+    local before
+    before=$(everything)
+    refuses "$1=" ./start.sh --set "$1=$2"
+    succeeds ./load_each 2 "$@"
+    same "$before" "$(everything)"
+}
+
+# good KNOB VALUE...: each is taken.
+good() {
+    fails 1 ./start.sh --set "$1=$2"
+    says 'is not set up' # only that
+    succeeds ./load_each 0 "$@"
+}
+
+# ./load_each STATUS KNOB VALUE... loads the configuration with each value, as the scripts do, only faster than they,
+# for there are hundreds. Fails if one does not end with STATUS and, when that is 2, with one line about KNOB.
+make_load_each() {
+    script load_each <<'END'
+expected=$1 knob=$2
+for value in "${@:3}"; do
+    set +e
+    said=$(set -e; config_load "$knob=$value" 2>&1)
+    status=$?
+    set -e
+    ((status == expected)) || die "$knob=$(quoted "$value"): status $status: $said"
+    case $expected in
+    0) [[ -z $said ]] || die "$knob=$(quoted "$value") is taken, but with: $said" ;;
+    2) [[ $said == *" $knob="* && $said != *$'\n'* ]] || die "$knob=$(quoted "$value"): not one line about it: $said" ;;
+    esac
+done
+END
+}
+
+HUGE=99999999999999999999999999999
+# No value of any knob but free text.
+NASTY=('  ' ' 1' '1 ' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' ';touch x' 'a[$(touch x)]' 'a\b' --)
+
+@test "every knob has its values checked here" {
+    local knob
+    for knob in $(knobs); do
+        grep -qE "^    (bad|good) $knob( |\$)" "$BATS_TEST_FILENAME" || failure "$knob is not"
+    done
+}
+
+@test "numbers" {
+    local knob
+    for knob in VM_COUNT VM_CPUS VM_MAXCPUS START_TIMEOUT STOP_TIMEOUT; do
+        bad "$knob" '' 0 -1 +1 1.5 1e3 0x10 010 1k many 999999999 "$HUGE" "${NASTY[@]}"
+    done
+    bad BUILD_JOBS 0 -1 +1 1.5 0x10 010 many 999999999 "$HUGE" "${NASTY[@]}"
+    good VM_COUNT 1 2 64
+    good VM_CPUS 1 2
+    good VM_MAXCPUS 1 64
+    good START_TIMEOUT 1 86400
+    good STOP_TIMEOUT 1 86400
+    good BUILD_JOBS '' 1 1024
+    bad VM_COUNT 65
+    bad VM_CPUS 65
+    fails 1 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=4
+    refuses VM_MAXCPUS=2 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=2
+}
+
+@test "sizes" {
+    local knob
+    for knob in SHMEM_SIZE VM_MEMORY VM_DISK_SIZE; do
+        bad "$knob" '' 0 -1 -128M 128MB 128m '128 M' M 1.5G 0x100M 010M 0M 1 1K 9999T 9999999999999999T "$HUGE" "${HUGE}G" "${NASTY[@]}"
+    done
+    bad SHMEM_SIZE 3M 100M 134217729 512K 2T
+    good SHMEM_SIZE 1M 128M 134217728 131072K 1G
+    bad VM_MEMORY 127M
+    good VM_MEMORY 128M 1G 536870912
+    bad VM_DISK_SIZE 1G 17T
+    good VM_DISK_SIZE 2G 16T
+    refuses SHMEM_SIZE=1M ./start.sh --set SHMEM_SIZE=1M --set SHMEM_HUGEPAGES=yes
+}
+
+@test "choices" {
+    local knob
+    for knob in SHMEM_HUGEPAGES KERNEL_KEEP_SOURCE ALLOW_FALLBACK BAR_ABOVE_4G ACCEL; do
+        bad "$knob" '' 0 1 -1 true Yes YES maybe 'yes no' "$HUGE" "${NASTY[@]}"
+    done
+    good SHMEM_HUGEPAGES yes no
+    good KERNEL_KEEP_SOURCE yes no
+    good ALLOW_FALLBACK yes no
+    good BAR_ABOVE_4G auto yes no
+    good ACCEL auto kvm tcg
+    bad ACCEL hvf TCG
+}
+
+@test "versions, suites and users" {
+    bad KERNEL_VERSION '' 6 -6.1 6.10.11.12 v6.10 6.10-rc1 "$HUGE" 6..1 ../6.1 6.1/.. "${NASTY[@]}"
+    good KERNEL_VERSION 6.10.11 5.4 6.12.1
+    bad DEBIAN_SUITE '' 12 -x Buster ../sid "$HUGE" 'buster sid' "${NASTY[@]}"
+    good DEBIAN_SUITE buster trixie sid oldstable
+    bad VM_OWNER -1 "$HUGE" nobody-of-that-name "${NASTY[@]}"
+    good VM_OWNER '' root nobody
+}
+
+@test "URLs" {
+    local knob
+    for knob in KERNEL_HOME DEBIAN_MIRROR DEBIAN_ARCHIVE; do
+        bad "$knob" 0 -1 "$HUGE" x http:// ftp://host/x file:///etc/passwd 'http://host/a b' 'http://host/$(touch x)' \
+            $'http://host/\nx' 'http://host/*' "http://host/'" 'http://host/"' "${NASTY[@]}"
+        good "$knob" http://host/path https://host:8080/a/b~c
+    done
+    bad KERNEL_HOME ''
+    bad DEBIAN_ARCHIVE ''
+    good DEBIAN_MIRROR ''
+}
+
+@test "a kernel source of one's own" {
+    bad KERNEL_SOURCE 0 -1 "$HUGE" /no/such/file "$BATS_TEST_TMPDIR" http:// 'http://host/a b' "${NASTY[@]}"
+    echo x >"$BATS_TEST_TMPDIR/linux.tar.xz"
+    echo x >"$BATS_TEST_TMPDIR/with space ' and *.tar"
+    good KERNEL_SOURCE '' "$BATS_TEST_TMPDIR/linux.tar.xz" "$BATS_TEST_TMPDIR/with space ' and *.tar" http://host/linux.tar.xz
+}
+
+@test "free text is taken as it is, and never run" {
+    local before
+    before=$(everything)
+    bad ROOT_PASSWORD $'a\nb' $'\e[31m' $'\t' "$(printf '%0200d' 0)"
+    good ROOT_PASSWORD '' '!' -1 0 "$HUGE" 'two words' "it's" '"' '*' '$(touch x)' '`touch x`'
+    bad QEMU_ARGS $'a\nb' "'" '"' '-name "x' "-name 'x" $'\e[31m'
+    good QEMU_ARGS '' '-s' '-name "two words"' '*' '$(touch x)' '`touch x`' '  '
+    same "$before" "$(everything)"
+}
+
+@test "VM_DIR: only a folder of its own" {
+    ln -s /etc "$BATS_TEST_TMPDIR/link"
+    echo x >"$BATS_TEST_TMPDIR/file"
+    bad VM_DIR '' 0 -1 "$HUGE" / // /. /.. /etc /etc/ /etc/x /usr /usr/x /usr/local/x /bin /sbin/x /lib /lib64 /boot/x /dev/shm/x \
+        /proc/x /sys/x /run/x /var /var/x /var/log/x /home /root /tmp /opt /srv "$HOME" \
+        relative ./x ../x /home/../etc/x /tmp/../usr/x "$BATS_TEST_TMPDIR/link/x" "$BATS_TEST_TMPDIR/file" \
+        /tmp/a,b /tmp/a:b "/tmp/$(printf '%0100d' 0)" "/tmp/a b" '/tmp/*' "/tmp/'" '/tmp/"' $'/tmp/a\nb' '/tmp/$(touch x)' "${NASTY[@]}"
+    good VM_DIR "$BATS_TEST_TMPDIR/new" "$BATS_TEST_TMPDIR/a/b/c" /home/vms-x86_64-of-nobody /var/tmp/of-nobody
+    [[ ! -e $BATS_TEST_TMPDIR/new && ! -e $BATS_TEST_TMPDIR/a ]]
+}
+
+@test "VM_DIR: a folder with something else in it is left alone" {
+    local before
+    # Should setup go on by mistake, it must not get far.
+    stub apt-get <<<'exit 1'
+    stub sudo <<<'exit 1'
+    export KERNEL_HOME=http://127.0.0.1:1 ALLOW_FALLBACK=no
+    mkdir "$VM_DIR"
+    echo precious >"$VM_DIR/file"
+    before=$(everything)
+    ((EUID == 0)) || skip 'setup.sh needs root'
+    fails 1 ./setup.sh
+    ((${#stderr_lines[@]} == 1))
+    says "$VM_DIR" 'no lab' 'nothing is touched'
+    fails 1 ./start.sh
+    fails 1 ./stop.sh
+    same "$before" "$(everything)"
+}
+
+@test "a checkout with a space and a quote in its path works" {
+    cp -r "$KIT" "$BATS_TEST_TMPDIR/it's a kit"
+    cd "$BATS_TEST_TMPDIR/it's a kit"
+    same 128M "$(value_of SHMEM_SIZE)"
+    fails 1 ./start.sh
+    says 'is not set up'
+}

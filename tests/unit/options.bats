@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# The command lines of the scripts.
+
+load helpers
+
+SCRIPTS=(setup start stop run status)
+
+setup() {
+    begin
+}
+
+@test "-h and --help print the usage to stdout" {
+    local script option
+    for script in "${SCRIPTS[@]}"; do
+        for option in -h --help; do
+            succeeds "./$script.sh" "$option"
+            prints "Usage: ./$script.sh" --set --help
+            same '' "$stderr"
+        done
+    done
+    [[ ! -e $VM_DIR ]]
+}
+
+@test "the usage shows the values that hold now" {
+    local script
+    for script in "${SCRIPTS[@]}"; do
+        succeeds "./$script.sh" --help
+        prints "VM_DIR=$VM_DIR"
+    done
+    succeeds env SHMEM_SIZE=64M ./start.sh --help --set VM_COUNT=7
+    prints SHMEM_SIZE=64M VM_COUNT=7
+    succeeds env STOP_TIMEOUT=17 ./stop.sh -h
+    prints STOP_TIMEOUT=17
+    succeeds ./setup.sh -h --set KERNEL_VERSION=6.9.1 --set DEBIAN_SUITE=trixie
+    prints 'Linux 6.9.1' 'Debian trixie'
+}
+
+@test "the usage shows the defaults when nothing is set" {
+    succeeds env -u VM_DIR ./setup.sh --help
+    prints VM_DIR=/home/vms-x86_64 VM_COUNT=2 KERNEL_VERSION=6.10.11 DEBIAN_SUITE=buster
+}
+
+@test "an unknown option is named, with status 2" {
+    local script
+    make_lab
+    for script in "${SCRIPTS[@]}"; do
+        refuses "'--bogus'" "./$script.sh" --bogus
+        refuses "'z'" "./$script.sh" -z
+        says "$script.sh --help"
+        refuses '--help' "./$script.sh" --help=yes
+        refuses '--bo' "./$script.sh" $'--bo\ngus'
+    done
+}
+
+@test "--set without a value, or without a name, is refused" {
+    local script
+    for script in "${SCRIPTS[@]}"; do
+        refuses "'--set'" "./$script.sh" --set
+        refuses '--set VM_COUNT' "./$script.sh" --set VM_COUNT
+        refuses '--set =3' "./$script.sh" --set =3
+        refuses "--set ''" "./$script.sh" --set ''
+    done
+}
+
+@test "an unknown step of setup is named, with the steps that there are" {
+    local word
+    for word in bogus '' 'host kernel' '*' $'host\n'; do
+        refuses 'the steps are host kernel bootstrap rootfs images' ./setup.sh "$word"
+    done
+    refuses 'no step bogus' ./setup.sh host bogus
+    [[ ! -e $VM_DIR ]]
+}
+
+@test "an unknown VM is named, with those that there are" {
+    local word
+    make_lab
+    mkdir "$VM_DIR/vm1" "$VM_DIR/vm2"
+    for word in vm9 vm '' 'vm1 vm2' ../vm1 '*' $'vm1\nvm2' 1; do
+        refuses 'no VM' ./start.sh "$word"
+        says vm1 vm2
+        refuses 'no VM' ./stop.sh "$word"
+        says vm1 vm2
+    done
+    refuses 'no VM vm9' ./stop.sh vm1 vm9
+    refuses 'no VM vm9' ./run.sh vm9 true
+    refuses 'no VM vm9' ./run.sh push vm9
+}
+
+@test "start.sh takes the VMs that VM_COUNT asks for, and no others" {
+    make_lab
+    mkdir "$VM_DIR/vm3"
+    refuses 'no VM vm3: there is vm1 vm2' ./start.sh vm3
+}
+
+@test "run.sh without a VM or a command says what is missing" {
+    make_lab
+    mkdir "$VM_DIR/vm1"
+    refuses 'vm1' ./run.sh
+    refuses '--all needs a command' ./run.sh --all
+    refuses 'demo takes no arguments' ./run.sh demo vm1
+}
+
+@test "run.sh and a VM that does not run" {
+    make_lab
+    mkdir "$VM_DIR/vm1"
+    fails 1 ./run.sh vm1 true
+    says 'vm1 is not running' ./start.sh
+    fails 1 ./run.sh --all true
+    says 'no VM is running'
+    fails 1 ./run.sh demo
+    says 'no VM is running'
+    fails 1 ./run.sh push
+    says 'no VM is running'
+}
+
+@test "status.sh takes no arguments" {
+    make_lab
+    refuses 'vm1' ./status.sh vm1
+}
+
+@test "without a lab each script says what to do" {
+    local script
+    for script in start stop run status; do
+        fails 1 "./$script.sh"
+        ((${#stderr_lines[@]} == 1))
+        says "$VM_DIR" ./setup.sh
+    done
+    [[ ! -e $VM_DIR ]]
+}
+
+@test "the scripts run from any folder and through a link" {
+    local script
+    ln -s "$KIT/status.sh" "$BATS_TEST_TMPDIR/show"
+    mkdir "$BATS_TEST_TMPDIR/elsewhere"
+    cd "$BATS_TEST_TMPDIR/elsewhere"
+    succeeds "$BATS_TEST_TMPDIR/show" --help
+    for script in "${SCRIPTS[@]}"; do
+        succeeds "../kit/$script.sh" --help
+    done
+}

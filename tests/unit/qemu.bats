@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# The command line of QEMU: what each knob does to it.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    export SHMEM_SIZE=128M
+    # Prints the command line for a VM, an argument a line.
+    script command_of <<'END'
+config_load
+above_4g=$(qemu_bar_above_4g)
+qemu_command "${1:-vm1}" "${2:-tcg}" "$above_4g"
+printf '%s\n' "${QEMU_COMMAND[@]}"
+END
+    has_membar yes
+}
+
+# A QEMU whose pci-testdev has a large BAR, or has not.
+has_membar() {
+    if [[ $1 == yes ]]; then
+        stub qemu-system-x86_64 <<<'[[ $* == "-device pci-testdev,help" ]] && echo "  membar=<size>  -  (default: 0)"'
+    else
+        stub qemu-system-x86_64 <<<'[[ $* == "-device pci-testdev,help" ]] && echo "pci-testdev options:"'
+    fi
+}
+
+# The values of option $1 in the command line that was printed.
+option() {
+    grep -A 1 -x -e "$1" <<<"$output" | grep -v -x -e "$1" -e -- || true
+}
+
+# the_option NAME PATTERN: exactly one value of that option matches.
+the_option() {
+    (($(option "$1" | grep -cE -e "$2" || true) == 1)) || failure "no single $1 with $2"
+}
+
+no_option() {
+    (($(option "$1" | grep -cE -e "$2" || true) == 0)) || failure "there is a $1 with $2"
+}
+
+@test "the region is memory that is shared, preallocated, of the size asked for, behind ivshmem-plain" {
+    succeeds ./command_of
+    the_option -object '^memory-backend-file,'
+    the_option -object '(^|,)share=on(,|$)'
+    the_option -object '(^|,)prealloc=on(,|$)'
+    the_option -object "(^|,)size=$((128 << 20))(,|\$)"
+    the_option -object '(^|,)mem-path=/dev/shm/ivshmem-[0-9]+(,|$)'
+    the_option -object '(^|,)id=shmem(,|$)'
+    the_option -device '^ivshmem-plain,.*memdev=shmem'
+}
+
+@test "all VMs of a lab share one region; another lab has another" {
+    local first
+    succeeds ./command_of vm1
+    first=$(option -object)
+    succeeds ./command_of vm2
+    same "$first" "$(option -object)"
+    succeeds env VM_DIR="$VM_DIR-2" ./command_of vm1
+    [[ $first != "$(option -object)" ]] || failure 'the same region'
+}
+
+@test "SHMEM_SIZE and SHMEM_HUGEPAGES" {
+    succeeds env SHMEM_SIZE=4M ./command_of
+    the_option -object "(^|,)size=4194304(,|\$)"
+    succeeds env SHMEM_HUGEPAGES=yes ./command_of
+    the_option -object '(^|,)mem-path=/dev/hugepages/ivshmem-[0-9]+(,|$)'
+    the_option -object '(^|,)share=on(,|$)'
+}
+
+@test "VM_CPUS, VM_MAXCPUS, VM_MEMORY" {
+    succeeds ./command_of
+    the_option -smp '^1,maxcpus=2$'
+    same 512 "$(mebibytes)"
+    succeeds env VM_CPUS=3 VM_MAXCPUS=5 VM_MEMORY=1G ./command_of
+    the_option -smp '^3,maxcpus=5$'
+    same 1024 "$(mebibytes)"
+}
+
+# What -m is in MiB.
+mebibytes() {
+    local memory
+    memory=$(option -m)
+    echo $(($(numfmt --from=iec "$memory") >> 20))
+}
+
+@test "TCG by default never has one CPU at most: LOCK would be dropped" {
+    succeeds ./command_of vm1 tcg
+    [[ $(option -smp) =~ maxcpus=([0-9]+) ]]
+    ((BASH_REMATCH[1] >= 2))
+}
+
+@test "KVM and TCG, each with all that its CPU can do" {
+    succeeds ./command_of vm1 kvm
+    the_option -accel '^kvm'
+    the_option -cpu '^host'
+    succeeds ./command_of vm1 tcg
+    the_option -accel '^tcg'
+    the_option -cpu '^max'
+}
+
+@test "BAR_ABOVE_4G: yes, no, and auto by what QEMU has" {
+    local membar
+    for membar in yes no; do
+        has_membar "$membar"
+        succeeds env BAR_ABOVE_4G=yes ./command_of
+        the_option -device '^pci-testdev,.*membar=4G'
+        succeeds env BAR_ABOVE_4G=no ./command_of
+        no_option -device pci-testdev
+    done
+    succeeds env BAR_ABOVE_4G=auto ./command_of
+    no_option -device pci-testdev
+    has_membar yes
+    succeeds env BAR_ABOVE_4G=auto ./command_of
+    the_option -device '^pci-testdev,.*membar=4G'
+}
+
+@test "the region's device is at the same place, with and without the large BAR" {
+    local device
+    succeeds env BAR_ABOVE_4G=yes ./command_of
+    device=$(option -device | grep ivshmem)
+    succeeds env BAR_ABOVE_4G=no ./command_of
+    same "$device" "$(option -device | grep ivshmem)"
+}
+
+@test "QEMU_ARGS: split as a shell does, quotes work, nothing is expanded" {
+    succeeds env QEMU_ARGS="-fw_cfg 'name=opt/a b,string=it is' -x \"say 'hi'\" -y \$HOME -z * -q \`touch x\` a\\ b" ./command_of
+    same "-fw_cfg
+name=opt/a b,string=it is
+-x
+say 'hi'
+-y
+\$HOME
+-z
+*
+-q
+\`touch
+x\`
+a b" "$(tail -n 12 <<<"$output")"
+    [[ ! -e x ]]
+}
+
+@test "QEMU_ARGS that is empty, or blank, adds no argument" {
+    local plain
+    succeeds ./command_of
+    plain=$(wc -l <<<"$output")
+    succeeds env QEMU_ARGS= ./command_of
+    same "$plain" "$(wc -l <<<"$output")"
+    succeeds env QEMU_ARGS='  ' ./command_of
+    # An empty last argument would be an empty last line, which $output does not hold.
+    same "$plain" "$(QEMU_ARGS='  ' ./command_of | wc -l)"
+}
+
+@test "each VM has its own name, disk, sockets and MAC address" {
+    local one two
+    succeeds ./command_of vm1
+    one=$output
+    the_option -name '^vm1'
+    the_option -drive "(^|,)file=$VM_DIR/vm1/disk.qcow2(,|\$)"
+    the_option -qmp "^unix:$VM_DIR/vm1/"
+    the_option -pidfile "^$VM_DIR/vm1/pid\$"
+    the_option -append '(^| )hostname=vm1( |$)'
+    the_option -append '(^| )console=ttyS0( |$)'
+    the_option -append '(^| )panic=-1( |$)'
+    grep -qx -e -no-reboot <<<"$output"
+    succeeds ./command_of vm2
+    two=$(option -device | grep -o 'mac=[^,]*')
+    output=$one
+    one=$(option -device | grep -o 'mac=[^,]*')
+    [[ $one =~ ^mac=52:54:00(:[0-9a-f]{2}){3}$ && $one != "$two" ]] || failure "MAC addresses: $one $two"
+}
+
+@test "Ctrl-C is the guest's, the console is logged, and ssh is on the loopback only" {
+    succeeds ./command_of
+    the_option -chardev "^stdio,.*signal=off.*logfile=$VM_DIR/vm1/console.log"
+    the_option -netdev '^user,.*hostfwd=tcp:127.0.0.1:0-:22'
+}

@@ -1,0 +1,379 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# start.sh, stop.sh and status.sh, with a fake QEMU (see fake-qemu) in real screen sessions.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    mkdir -m 700 "$BATS_TEST_TMPDIR/screens"
+    mkdir "$BATS_TEST_TMPDIR/bin" "$BATS_TEST_TMPDIR/fake"
+    cp "$BATS_TEST_DIRNAME/fake-qemu" "$BATS_TEST_TMPDIR/bin/qemu-system-x86_64"
+    cp "$BATS_TEST_DIRNAME/fake-qemu-qmp" "$BATS_TEST_TMPDIR/bin/qemu-system-x86_64-qmp"
+    PATH=$BATS_TEST_TMPDIR/bin:$PATH
+    export SCREENDIR=$BATS_TEST_TMPDIR/screens FAKE=$BATS_TEST_TMPDIR/fake
+    export ACCEL=tcg SHMEM_SIZE=1M
+    # Long enough for a busy machine, where a test waits for what comes.
+    export START_TIMEOUT=60 STOP_TIMEOUT=60
+}
+
+# Ends what fakes are left, each by the pid that it wrote down, and removes their regions.
+teardown() {
+    local pid
+    while read -r pid; do
+        ! is_fake "$pid" || kill -KILL "$pid"
+    done < <(cat "$BATS_TEST_TMPDIR"/fake*/*.starts 2>/dev/null)
+    end_background
+    rm -f -- "$(region)" "$(VM_DIR=$VM_DIR-2 region)"
+}
+
+is_fake() {
+    grep -qaF "$BATS_TEST_TMPDIR/bin/qemu-system-x86_64" "/proc/$1/cmdline" 2>/dev/null
+}
+
+mode() {
+    echo "$2" >"$FAKE/$1.mode"
+}
+
+# The pid of the process that VM $1 is.
+pid_of() {
+    tail -n 1 "$FAKE/$1.starts"
+}
+
+# How often VM $1 was started.
+starts_of() {
+    wc -l <"$FAKE/$1.starts"
+}
+
+runs() {
+    is_fake "$(pid_of "$1")"
+}
+
+# The region's file of the lab VM_DIR.
+region() {
+    local id
+    id=$(printf %s "$VM_DIR" | cksum)
+    echo "/dev/shm/ivshmem-${id%% *}"
+}
+
+# A field of what status.sh --json prints.
+field() {
+    ./status.sh --json | jq -r "$1"
+}
+
+sessions() {
+    screen -ls | sed -n 's/^\t[0-9]*\.\([^\t]*\)\t.*/\1/p' | sort | paste -sd ' '
+}
+
+# --- start and stop
+
+@test "start.sh starts all VMs, each in a screen session, and says how to attach" {
+    succeeds ./start.sh
+    runs vm1
+    runs vm2
+    says 'vm1 is ready' 'vm2 is ready'
+    same $'vm1: screen -r vm1\nvm2: screen -r vm2' "$output"
+    same 'vm1 vm2' "$(sessions)"
+    same 1 "$(starts_of vm1)"
+}
+
+@test "start.sh again: already running, and left alone" {
+    succeeds ./start.sh
+    succeeds ./start.sh
+    says 'vm1 is already running' 'vm2 is already running'
+    prints 'screen -r vm1' 'screen -r vm2'
+    same 1 "$(starts_of vm1)"
+    same 1 "$(starts_of vm2)"
+}
+
+@test "start.sh starts only what is named, and then only what is down" {
+    succeeds ./start.sh vm2
+    prints_not vm1
+    [[ ! -e $FAKE/vm1.starts ]]
+    succeeds ./start.sh
+    says 'vm2 is already running' 'vm1 is ready'
+    same 1 "$(starts_of vm2)"
+}
+
+@test "start.sh with a name twice starts it once" {
+    succeeds ./start.sh vm1 vm1
+    same 1 "$(starts_of vm1)"
+    runs vm1
+}
+
+@test "stop.sh powers down, and again: not running" {
+    succeeds ./start.sh
+    succeeds ./stop.sh
+    says 'vm1 is powered down' 'vm2 is powered down'
+    refuted runs vm1
+    refuted runs vm2
+    succeeds ./stop.sh
+    says 'vm1 is not running' 'vm2 is not running'
+    wait_until same '' "$(sessions)"
+}
+
+@test "stop.sh stops what is named, and no other" {
+    succeeds ./start.sh
+    succeeds ./stop.sh vm1
+    refuted runs vm1
+    runs vm2
+    says_not vm2
+}
+
+@test "stop.sh stops also a VM that VM_COUNT no longer asks for" {
+    succeeds ./start.sh
+    succeeds ./stop.sh --set VM_COUNT=1
+    refuted runs vm2
+}
+
+@test "the session shows the console" {
+    succeeds ./start.sh vm1
+    console_shows() {
+        screen -S vm1 -X hardcopy "$BATS_TEST_TMPDIR/screenful" && grep -q "$1" "$BATS_TEST_TMPDIR/screenful"
+    }
+    wait_until console_shows 'vm1 login:'
+}
+
+@test "the console is logged, and the log of the start before is kept" {
+    succeeds ./start.sh vm1
+    grep -q 'vm1 login:' "$VM_DIR/vm1/console.log"
+    echo 'the last words' >>"$VM_DIR/vm1/console.log"
+    succeeds ./stop.sh
+    succeeds ./start.sh vm1
+    refuted grep -q 'the last words' "$VM_DIR/vm1/console.log"
+    grep -q 'the last words' "$VM_DIR/vm1/console.log.old"
+}
+
+# --- What goes wrong
+
+@test "one VM whose QEMU fails is named; the other runs on" {
+    mode vm1 fail
+    fails 1 ./start.sh
+    says 'vm1 ended before it was ready' 'the fake was told to fail' "$VM_DIR/vm1" 'vm2 is ready'
+    says_not 'vm2 ended'
+    same 'vm2: screen -r vm2' "$output"
+    runs vm2
+    same stopped "$(field '.vms[0].state')"
+}
+
+@test "a guest that panics: the end of its console is shown, and the next start works" {
+    mode vm2 die
+    fails 1 ./start.sh
+    says 'vm2 ended before it was ready' 'Kernel panic' 'vm1 is ready'
+    runs vm1
+    mode vm2 ''
+    succeeds ./start.sh
+    says 'vm1 is already running' 'vm2 is ready'
+}
+
+@test "a guest that does not get ready in time is named, with the end of its console" {
+    succeeds ./start.sh vm1
+    mode vm2 hang
+    fails 1 ./start.sh --set START_TIMEOUT=1
+    says 'vm2 was not ready within START_TIMEOUT=1 s' 'console of vm2' 'screen -r vm2' './stop.sh'
+    runs vm1
+    same starting "$(field '.vms[1].state')"
+    succeeds ./stop.sh
+    refuted runs vm2
+}
+
+@test "a guest that does not hear is ended after STOP_TIMEOUT, and it alone" {
+    mode vm1 deaf
+    succeeds ./start.sh
+    succeeds ./stop.sh --set STOP_TIMEOUT=1 vm1
+    says 'vm1 did not power down within STOP_TIMEOUT=1 s' "$(pid_of vm1)"
+    grep -q 'does not listen' "$VM_DIR/vm1/console.log"
+    refuted runs vm1
+    runs vm2
+}
+
+@test "a QEMU that ignores SIGTERM is killed" {
+    mode vm1 stubborn
+    succeeds ./start.sh vm1
+    succeeds ./stop.sh --set STOP_TIMEOUT=1
+    refuted runs vm1
+}
+
+@test "a killed VM is seen as stopped, and can be started again" {
+    succeeds ./start.sh
+    kill -KILL "$(pid_of vm1)"
+    wait_until gone "$(pid_of vm1)"
+    [[ -e $VM_DIR/vm1/pid ]] || failure 'the test itself: there must be a stale pid file'
+    same stopped "$(field '.vms[0].state')"
+    succeeds ./start.sh
+    says 'vm1 is ready' 'vm2 is already running'
+    same 2 "$(starts_of vm1)"
+    same 1 "$(starts_of vm2)"
+}
+
+@test "a stale pid file with the pid of another process: that one is left alone" {
+    local content
+    background other cat "$(mkfifo "$BATS_TEST_TMPDIR/fifo" && echo "$BATS_TEST_TMPDIR/fifo")"
+    mkdir "$VM_DIR/vm1"
+    for content in "$other" 1 -1 '' "$other garbage"; do
+        echo "$content" >"$VM_DIR/vm1/pid"
+        succeeds ./stop.sh
+        says 'vm1 is not running'
+        same stopped "$(field '.vms[0].state')"
+    done
+    echo "$other" >"$VM_DIR/vm1/pid"
+    succeeds ./start.sh vm1
+    says 'vm1 is ready'
+    succeeds ./stop.sh
+    kill -0 "$other"
+}
+
+@test "a pid file with the pid of another VM of the lab" {
+    succeeds ./start.sh vm2
+    mkdir -p "$VM_DIR/vm1"
+    cp "$VM_DIR/vm2/pid" "$VM_DIR/vm1/pid"
+    same 'stopped ready' "$(field '[.vms[].state] | join(" ")')"
+    succeeds ./stop.sh vm1
+    says 'vm1 is not running'
+    runs vm2
+}
+
+@test "no disks yet: start.sh says that setup has not finished" {
+    rm "$VM_DIR/images/base"
+    fails 1 ./start.sh
+    says 'setup has not finished' ./setup.sh
+    [[ ! -e $(region) ]]
+    make_lab
+    : >"$VM_DIR/kernel/vmlinux"
+    fails 1 ./start.sh
+    says 'setup has not finished'
+}
+
+@test "without screen start.sh fails in a clear way" {
+    stub screen <<<'echo "no screen for you" >&2; exit 1'
+    fails 1 ./start.sh
+    says 'screen session'
+}
+
+# --- The region
+
+@test "the region: its size, private to the user, and gone after the last stop" {
+    succeeds ./start.sh
+    same '600 1048576' "$(stat -c '%a %s' "$(region)")"
+    # All its memory is there before a guest touches it.
+    same 1048576 $(($(stat -c '%b * %B' "$(region)")))
+    succeeds ./stop.sh vm1
+    [[ -e $(region) ]]
+    succeeds ./stop.sh vm2
+    [[ ! -e $(region) ]]
+}
+
+@test "the region is fresh when no VM runs, and kept while one does" {
+    echo 'of yesterday' >"$(region)"
+    succeeds ./start.sh vm1
+    cmp -n 1048576 "$(region)" /dev/zero
+    printf message | dd of="$(region)" conv=notrunc status=none
+    succeeds ./start.sh vm2
+    same message "$(head -c 7 "$(region)")"
+}
+
+@test "a link in the region's place is not followed" {
+    echo precious >"$BATS_TEST_TMPDIR/file"
+    ln -s "$BATS_TEST_TMPDIR/file" "$(region)"
+    succeeds ./start.sh vm1
+    same precious "$(cat "$BATS_TEST_TMPDIR/file")"
+    [[ ! -L $(region) ]]
+}
+
+@test "another SHMEM_SIZE while a VM runs is refused, and changes nothing" {
+    succeeds ./start.sh vm1
+    fails 1 ./start.sh --set SHMEM_SIZE=2M
+    says 'vm1' '1048576' 'SHMEM_SIZE=2M' './stop.sh'
+    same 1048576 "$(stat -c %s "$(region)")"
+    [[ ! -e $FAKE/vm2.starts ]]
+    runs vm1
+}
+
+@test "a region that does not fit says what to do" {
+    fails 1 ./start.sh --set SHMEM_SIZE=1T
+    says 'no room for the region of 1T' 'lower SHMEM_SIZE'
+    [[ ! -e $(region) && ! -e $FAKE/vm1.starts ]]
+}
+
+# --- status
+
+@test "status.sh --json is one JSON object with all there is to know" {
+    succeeds ./start.sh vm1
+    succeeds ./status.sh --json
+    jq -es 'length == 1 and (.[0] | type == "object")' <<<"$output"
+    same "$(pid_of vm1)" "$(jq .vms[0].pid <<<"$output")"
+    jq -e --arg dir "$VM_DIR" --arg region "$(region)" '
+        .vm_dir == $dir and .region == {path: $region, bytes: 1048576} and (.vms | length == 2) and
+        (.vms[0] | .name == "vm1" and .set_up and .running and .state == "ready" and .accel == "tcg" and
+            .ssh_port == 34567 and .session == "vm1" and .attach == "screen -r vm1" and (.uptime_s | type == "number") and
+            .console_log == $dir + "/vm1/console.log") and
+        (.vms[1] | .name == "vm2" and (.set_up | not) and (.running | not) and .state == "absent" and
+            .pid == null and .ssh_port == null and .attach == null and .uptime_s == null)' <<<"$output" || failure 'not so'
+}
+
+@test "status.sh tells people the same" {
+    cat >"$VM_DIR/manifest.json" <<'END'
+{"kernel": {"release": "6.12.3", "source": "Debian package linux-source-6.12", "fallback": true},
+ "debian": {"suite": "bookworm", "version": "12.5", "fallback": false}}
+END
+    succeeds ./start.sh vm1
+    succeeds ./status.sh
+    prints "$VM_DIR" "$(region), 1 MiB" '6.12.3, Debian package linux-source-6.12 (fallback)' 'bookworm 12.5' \
+        "$(pid_of vm1)" tcg 34567 'screen -r vm1' ready absent
+    prints_not '12.5 (fallback)'
+}
+
+@test "status.sh on a lab that is not finished, with nothing running" {
+    succeeds ./status.sh
+    prints 'not finished: run ./setup.sh' 'none: no VM runs' vm1 vm2 absent
+    same '' "$stderr"
+    same 'null null false' "$(field '"\(.region) \(.manifest) \(.set_up)"')"
+}
+
+@test "status.sh changes nothing" {
+    local before
+    succeeds ./start.sh vm1
+    before=$(everything)
+    succeeds ./status.sh
+    succeeds ./status.sh --json
+    same "$before" "$(everything)"
+}
+
+# --- Side by side
+
+@test "two labs run at once, and stopping one leaves the other alone" {
+    local other=$VM_DIR-2
+    (VM_DIR=$other && make_lab)
+    succeeds ./start.sh vm1
+    VM_DIR=$other FAKE=$BATS_TEST_TMPDIR/fake2
+    mkdir "$FAKE"
+    succeeds ./start.sh vm1
+    # Two sessions are named vm1: each lab says which one is its own.
+    [[ $output =~ ^vm1:\ screen\ -r\ [0-9]+\.vm1$ ]] || failure 'not an unambiguous session'
+    same "$(field .vms[0].attach)" "${output#vm1: }"
+    succeeds ./stop.sh
+    refuted runs vm1
+    FAKE=$BATS_TEST_TMPDIR/fake VM_DIR=${VM_DIR%-2}
+    runs vm1
+    same ready "$(field .vms[0].state)"
+    [[ -e $(region) ]]
+}
+
+@test "two start.sh at once start each VM once" {
+    background first ./start.sh
+    background second ./start.sh
+    background_ended first 0
+    background_ended second 0
+    same 1 "$(starts_of vm1)"
+    same 1 "$(starts_of vm2)"
+    runs vm1
+    runs vm2
+}
+
+@test "start.sh leaves no lock and no process of its own behind" {
+    succeeds ./start.sh
+    flock --nonblock "$VM_DIR/lock" true || failure 'something still has the lock'
+    succeeds ./stop.sh
+    flock --nonblock "$VM_DIR/lock" true
+}

@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# The steps of setup, with small steps made up here: what is skipped, what is done again, and what becomes of a step that
+# fails or is killed.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    export WORLD=$BATS_TEST_TMPDIR/world
+    mkdir "$WORLD"
+    echo 1 >"$WORLD/size"
+    echo red >"$WORLD/colour"
+    # ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
+    script steps <<'END'
+FORCED=()
+if [[ $1 == --force ]]; then
+    shift
+    FORCED=("$@")
+fi
+for name; do
+    eval "
+        inputs_$name() { printf 'size=%s\ncolour=%s\n' \"\$(<$WORLD/size)\" \"\$(<$WORLD/colour)\"; }
+        present_$name() { [[ -e $VM_DIR/$name.result ]]; }
+        step_$name() { $(<"$WORLD/$name"); }"
+done
+config_load
+lab_create
+lab_lock 60
+trap steps_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
+steps_run "$@"
+say 'all steps are done'
+END
+    # What a step does: leaves a line in $WORLD/did, and its result.
+    step good
+}
+
+teardown() {
+    local pid
+    end_background
+    while read -r pid; do
+        # Only if it still is the process that the test started: it bears the test's folder.
+        ! grep -qaF "$WORLD" "/proc/$pid/cmdline" 2>/dev/null || kill -KILL "$pid"
+    done < <(cat "$WORLD"/pid.* 2>/dev/null)
+}
+
+# step NAME [COMMANDS]: makes a step; it does the commands first.
+step() {
+    printf '%s\necho "%s" >>"$WORLD/did"\ntouch "$VM_DIR/%s.result"\n' "${2:-true}" "$1" "$1" >"$WORLD/$1"
+}
+
+# The steps that were done to their end, in order.
+did() {
+    paste -sd ' ' "$WORLD/did" 2>/dev/null || true
+}
+
+# --- What is due
+
+@test "a step is done once, and then skipped" {
+    succeeds ./steps good
+    says 'not done yet' 'good' 'done' 'all steps are done'
+    succeeds ./steps good
+    says 'nothing to do' 'all steps are done'
+    same good "$(did)"
+}
+
+@test "an input that changes: the step is done again, and the input is named" {
+    succeeds ./steps good
+    echo 2 >"$WORLD/size"
+    succeeds ./steps good
+    says 'changed: size'
+    says_not colour
+    echo blue >"$WORLD/colour"
+    echo 3 >"$WORLD/size"
+    succeeds ./steps good
+    says 'changed: colour size'
+    succeeds ./steps good
+    says 'nothing to do'
+    same 'good good good' "$(did)"
+}
+
+@test "an input that goes away: the step is done again" {
+    succeeds ./steps good
+    echo 'more=1' >>"$VM_DIR/steps/good"
+    succeeds ./steps good
+    says 'changed'
+    same 'good good' "$(did)"
+}
+
+@test "a file that is only touched changes nothing" {
+    succeeds ./steps good
+    touch "$WORLD/size"
+    succeeds ./steps good
+    same good "$(did)"
+}
+
+@test "a result that is gone: the step is done again" {
+    succeeds ./steps good
+    rm "$VM_DIR/good.result"
+    succeeds ./steps good
+    says 'its result is gone'
+    same 'good good' "$(did)"
+}
+
+@test "--force: the step is done again although nothing changed" {
+    succeeds ./steps good
+    succeeds ./steps --force good
+    says --force
+    same 'good good' "$(did)"
+}
+
+@test "an input that changes while the step works: the next call does it again" {
+    step good 'echo 2 >"$WORLD/size"'
+    succeeds ./steps good
+    step good
+    succeeds ./steps good
+    says 'changed: size'
+}
+
+# --- Failure
+
+@test "a step that fails is named, with its log and the log's last lines; the next call does it again" {
+    step bad 'seq 100; echo "bad.sh: error: the moon is full" >&2; false'
+    fails 1 ./steps bad
+    says 'step bad failed' 'the moon is full' "$VM_DIR/log/bad.log" ./setup.sh '    100'
+    says_not 'all steps'
+    grep -qx 50 "$VM_DIR/log/bad.log"
+    [[ ! -e $VM_DIR/steps/bad ]]
+    step bad
+    succeeds ./steps bad
+    same bad "$(did)"
+}
+
+@test "a step ends at its first failing command, also within functions and substitutions" {
+    local command
+    for command in 'false' 'f() { false; echo on; }; f' 'x=$(false; echo on)' 'false | cat' 'exit 3' 'kill -KILL $BASHPID' 'echo $nowhere'; do
+        step bad "$command"
+        fails 1 ./steps bad
+        says 'step bad failed'
+    done
+    same '' "$(did)"
+}
+
+@test "a step that was good and fails when it is done again leaves no word of having been good" {
+    succeeds ./steps good
+    echo 2 >"$WORLD/size"
+    step good 'false'
+    fails 1 ./steps good
+    echo 1 >"$WORLD/size"
+    step good
+    succeeds ./steps good
+    says_not 'nothing to do'
+}
+
+@test "of two steps side by side the good one is finished, and the other named" {
+    step bad 'false'
+    fails 1 ./steps good bad
+    says 'step bad failed'
+    says_not 'step good failed'
+    same good "$(did)"
+    step bad
+    succeeds ./steps good bad
+    same 'good bad' "$(did)"
+}
+
+@test "what a step must tell the user is told" {
+    step good 'step_notice "taken from elsewhere"; echo "not for the user"'
+    succeeds ./steps good
+    says 'warning: taken from elsewhere'
+    says_not 'not for the user'
+}
+
+@test "a step reads nothing from the terminal" {
+    step good 'cat'
+    succeeds ./steps good < <(echo 'for nobody')
+    refuted grep -q nobody "$VM_DIR/log/good.log"
+}
+
+# --- Side by side
+
+@test "two steps run side by side: each waits for the other" {
+    mkfifo "$WORLD/there" "$WORLD/back"
+    step left 'echo hello >"$WORLD/there"; read -r _ <"$WORLD/back"'
+    step right 'read -r _ <"$WORLD/there"; echo hello >"$WORLD/back"'
+    background steps timeout 60 ./steps left right
+    background_ended steps 0
+    same 'left right' "$(tr ' ' '\n' <<<"$(did)" | sort | paste -sd ' ')"
+}
+
+# --- Killed in the middle
+
+# A step that starts a child and a grandchild, which wait for something that never comes.
+endless_step() {
+    mkfifo "$WORLD/never"
+    step endless '
+        bash -c "echo \$\$ >$WORLD/pid.child; bash -c \"echo \\\$\\\$ >$WORLD/pid.grandchild; cat $WORLD/never; true\"; true"'
+}
+
+killed_by() {
+    endless_step
+    background steps ./steps endless
+    wait_until test -s "$WORLD/pid.grandchild"
+    kill "-$1" "$steps"
+    background_ended steps "$2"
+    wait_until gone "$(<"$WORLD/pid.child")"
+    wait_until gone "$(<"$WORLD/pid.grandchild")"
+    same '' "$(did)"
+    [[ ! -e $VM_DIR/steps/endless ]]
+    flock --nonblock "$VM_DIR/lock" true || failure 'something still has the lock'
+    step endless
+    succeeds ./steps endless
+    says 'not done yet'
+    same endless "$(did)"
+}
+
+@test "Ctrl-C in the middle of a step: nothing is left running, and the next call does it again" {
+    killed_by INT 130
+    grep -q 'endless.*stopped' "$BATS_TEST_TMPDIR/out.steps"
+}
+
+@test "SIGTERM in the middle of a step: the same" {
+    killed_by TERM 143
+}
+
+@test "a terminal that is closed in the middle of a step: the same" {
+    killed_by HUP 129
+}
+
+@test "one of two steps fails while setup is then killed: the other is ended" {
+    endless_step
+    step bad false
+    background steps ./steps endless bad
+    wait_until test -s "$WORLD/pid.grandchild"
+    wait_until grep -q 'bad.*failed' "$BATS_TEST_TMPDIR/out.steps"
+    kill -TERM "$steps"
+    background_ended steps 143
+    wait_until gone "$(<"$WORLD/pid.grandchild")"
+}

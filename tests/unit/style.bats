@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# What holds for the source files themselves.
+
+load helpers
+
+setup() {
+    cd "$REPO" || return
+    git rev-parse --is-inside-work-tree >/dev/null 2>&1 || skip 'not a git checkout'
+}
+
+# The files of the project that git knows, and those that it would if they were added.
+files() {
+    git ls-files --cached --others --exclude-standard -- "$@" | while IFS= read -r file; do
+        [[ ! -f $file ]] || printf '%s\n' "$file"
+    done
+}
+
+# All of them that are bash, by name or by first line.
+shell_files() {
+    local file line
+    files | while IFS= read -r file; do
+        case $file in
+        *.sh | *.bash | *.bats) printf '%s\n' "$file" ;;
+        *)
+            IFS= read -r line <"$file" || true
+            [[ ! $line =~ ^#!.*[/\ ](bash|sh)( |$) ]] || printf '%s\n' "$file"
+            ;;
+        esac
+    done 2>/dev/null
+}
+
+@test "shellcheck finds nothing in the scripts" {
+    local -a scripts
+    mapfile -t scripts < <(shell_files | grep -vE '\.bats$|^lib/|^setup\.sh$')
+    ((${#scripts[@]} >= 8)) || failure "too few: ${scripts[*]}"
+    succeeds xargs -d '\n' -n 2 -P "$(nproc)" shellcheck -x -- < <(printf '%s\n' "${scripts[@]}")
+}
+
+@test "shellcheck finds nothing in lib/, as setup.sh loads it" {
+    succeeds shellcheck -x --check-sourced setup.sh
+}
+
+@test "shellcheck finds nothing in the tests" {
+    local -a tests
+    mapfile -t tests < <(files '*.bats')
+    # Bats itself sets variables, stops at a failing cd, and runs each test in a subshell.
+    succeeds shellcheck --severity=warning --exclude=SC2154,SC2164,SC2030,SC2031 -- "${tests[@]}"
+}
+
+@test "bash can parse every script" {
+    local script
+    while read -r script; do
+        succeeds bash -n "$script"
+    done < <(shell_files | grep -v '\.bats$')
+}
+
+@test "the scripts at the top are executable, short and strict" {
+    local script
+    for script in setup.sh start.sh stop.sh run.sh status.sh $(files 'bench.sh'); do
+        [[ -x $script ]] || failure "$script is not executable"
+        (($(wc -l <"$script") <= 300)) || failure "$script is longer than 300 lines"
+        grep -q '^set -euo pipefail$' "$script" || failure "$script does not set -euo pipefail"
+        grep -q '^shopt -s inherit_errexit$' "$script" || failure "$script does not set inherit_errexit"
+    done
+    for script in $(files 'lib/*.sh'); do
+        (($(wc -l <"$script") <= 300)) || failure "$script is longer than 300 lines"
+    done
+}
+
+@test "config.sh is nothing but comments and knobs, each knob with a comment" {
+    local other line commented=no
+    other=$(grep -vE '^(#.*|: "\$\{[A-Z][A-Z0-9_]*:=[^"$`]*\}"|)$' config.sh) || true
+    same '' "$other"
+    while IFS= read -r line; do
+        case $line in
+        '# ---'* | '') commented=no ;;
+        '#'*) commented=yes ;;
+        # A knob right below a knob shares its comment, or is explained by its name and the group's.
+        ':'*) [[ $commented == yes ]] || failure "no comment above $line" ;;
+        esac
+    done <config.sh
+}
+
+@test "sourcing config.sh does nothing but set knobs" {
+    run -0 env -i PATH="$PATH" bash -c 'before=$(compgen -v; compgen -A function; set -o; shopt); . ./config.sh
+        diff <(echo "$before") <(compgen -v; compgen -A function; set -o; shopt) | sed -n "s/^[<>] //p" | grep -vxE "before|_|PIPESTATUS|BASH_LINENO|FUNCNAME" || true'
+    same "$(knobs | sort)" "$(sort <<<"$output")"
+}
+
+@test "sourcing lib/ runs nothing: no output, no file, no change of options" {
+    mkdir "$BATS_TEST_TMPDIR/empty"
+    succeeds bash -c 'cd "$1" && before=$(set +o; shopt -p; trap) && . "$2/lib/load.sh" && [[ $before == "$(set +o; shopt -p; trap)" ]]' \
+        - "$BATS_TEST_TMPDIR/empty" "$REPO"
+    same '' "$output$stderr"
+    same '' "$(ls -A "$BATS_TEST_TMPDIR/empty")"
+}
+
+@test "lib/load.sh loads every file of lib/" {
+    local file
+    for file in $(files 'lib/*.sh'); do
+        [[ $file == lib/load.sh ]] || grep -qF "/$file\"" lib/load.sh || failure "$file is not loaded"
+    done
+}
+
+@test "no path of the machine that this was made on" {
+    local -a all
+    mapfile -t all < <(files)
+    refuted grep -nE '(^|[^A-Za-z0-9_})])/(work|root/[w])/' "${all[@]}"
+}
+
+@test "no whitespace at the ends of lines, no tabs in scripts, a newline at the end of each file" {
+    local file
+    local -a scripts
+    mapfile -t scripts < <(shell_files)
+    refuted grep -nE '[[:space:]]$' "${scripts[@]}"
+    refuted grep -nP '^\s*\t' "${scripts[@]}"
+    for file in "${scripts[@]}"; do
+        same '' "$(tail -c 1 "$file")"
+    done
+}
