@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # For the end-to-end tests: a copy of the checkout with a lab of its own, and its real VMs.
 
+bats_require_minimum_version 1.5.0
+
 # A copy, so that tests may edit it, and so that a user who is not root can read it.
 make_kit() {
     local root=$BATS_TEST_DIRNAME/../..
@@ -20,7 +22,7 @@ wait_for() {
     done
 }
 
-# Types into the console of VM $1, as a user in its screen session would.
+# Types into the console of VM $1, as a user in its screen session would. Not $, ^ and \: screen expands those.
 type_into() {
     screen -S "$1" -p 0 -X stuff "$2"
 }

@@ -8,7 +8,7 @@ load helpers
 setup_file() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens
     mkdir -p -m 700 "$SCREENDIR"
-    mkdir -p "$VM_DIR"
+    rm -rf "$VM_DIR"/vm* "$E2E_DIR/nobody-screens" 
     chmod 755 "$E2E_DIR"
     cd "$BATS_TEST_DIRNAME"
     make_kit
@@ -124,8 +124,10 @@ setup() {
     wait_for 60 console_shows vm1 '# sleep 10000'
     wait_for 60 ./run.sh vm1 pgrep -x sleep
     type_into vm1 $'\x03'
-    type_into vm1 $'echo still $((40 + 2))\r'
-    wait_for 60 console_shows vm1 '^still 42$'
+    type_into vm1 $'expr 40 + 2\r'
+    wait_for 60 console_shows vm1 '^42$'
+    run ./run.sh vm1 pgrep -x sleep
+    [ "$status" -eq 1 ]
     running vm1
 }
 

@@ -57,9 +57,10 @@ script() {
     chmod +x "$KIT/$1"
 }
 
-# All that is in the test's folder, with sizes and times: to see that nothing was touched. Not what bats itself keeps there.
+# everything [FOLDER]: all that is in the test's folder, or in that one, with sizes and times: to see that nothing was
+# touched. Not what bats itself keeps there.
 everything() {
-    find "$BATS_TEST_TMPDIR" -mindepth 1 ! -name "separate-stderr-*" -printf "%p %y %m %s %T@ %l\n" | sort
+    find "${1:-$BATS_TEST_TMPDIR}" -mindepth 1 ! -name 'separate-stderr-*' -printf '%p %y %m %s %T@ %l\n' | sort
 }
 
 # --- What must be so. Each says what was there instead.
