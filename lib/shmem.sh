@@ -28,7 +28,7 @@ shmem_create() {
     file=$(shmem_path)
     running=$(vm_all_running)
     if [[ -n $running ]]; then
-        shmem_check_size "$file" "$running"
+        shmem_check "$file" "${running//$'\n'/, }"
         return
     fi
     shmem_remove
@@ -41,12 +41,14 @@ shmem_create() {
     fi
 }
 
-shmem_check_size() {
-    local file=$1 running=$2 size
-    size=$(stat -c %s -- "$file" 2>/dev/null) ||
-        die "the region $file is gone while ${running//$'\n'/, } still use it: ./stop.sh, then ./start.sh"
-    ((size == SHMEM_BYTES)) ||
-        die "${running//$'\n'/, } share a region of $size bytes; for SHMEM_SIZE=$SHMEM_SIZE call ./stop.sh first"
+# The VMs in $2 run and share a region: it must be file $1, as large as SHMEM_SIZE.
+shmem_check() {
+    local file=$1 running=$2 now size
+    now=$(shmem_file_now)
+    [[ -n $now ]] || die "the region of $running was removed while they use it: ./stop.sh, then ./start.sh"
+    size=$(stat -c %s -- "$now")
+    [[ $now == "$file" ]] && ((size == SHMEM_BYTES)) ||
+        die "$running share $now, $size bytes; for $file of $SHMEM_BYTES bytes call ./stop.sh first"
 }
 
 # Why file $1 cannot be made, and what to do.

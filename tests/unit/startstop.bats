@@ -211,7 +211,7 @@ sessions() {
     local content
     background other cat "$(mkfifo "$BATS_TEST_TMPDIR/fifo" && echo "$BATS_TEST_TMPDIR/fifo")"
     mkdir "$VM_DIR/vm1"
-    for content in "$other" 1 -1 '' "$other garbage"; do
+    for content in "$other" -1 '' "$other garbage"; do
         echo "$content" >"$VM_DIR/vm1/pid"
         succeeds ./stop.sh
         says 'vm1 is not running'
