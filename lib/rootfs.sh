@@ -168,7 +168,9 @@ GUEST_MASKED=(
     systemd-sysusers.service systemd-firstboot.service systemd-machine-id-commit.service systemd-sysctl.service
     systemd-random-seed.service systemd-update-utmp.service systemd-update-utmp-runlevel.service
     systemd-journal-flush.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount
-    systemd-tmpfiles-setup-dev.service systemd-ask-password-console.path systemd-ask-password-wall.path
+    systemd-tmpfiles-setup-dev.service systemd-tmpfiles-setup-dev-early.service ldconfig.service
+    systemd-journal-catalog-update.service systemd-update-done.service systemd-ask-password-console.path
+    systemd-ask-password-wall.path
     sys-kernel-config.mount sys-fs-fuse-connections.mount sys-kernel-tracing.mount dev-hugepages.mount dev-mqueue.mount
     systemd-logind.service systemd-user-sessions.service e2scrub_reap.service systemd-timesyncd.service
     apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer

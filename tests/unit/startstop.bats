@@ -25,7 +25,7 @@ teardown() {
         ! is_fake "$pid" || kill -KILL "$pid"
     done < <(cat "$BATS_TEST_TMPDIR"/fake*/*.starts 2>/dev/null)
     end_background
-    rm -f -- "$(region)" "$(VM_DIR=$VM_DIR-2 region)"
+    rm -f -- "$(VM_DIR=$BATS_TEST_TMPDIR/lab region)" "$(VM_DIR=$BATS_TEST_TMPDIR/lab-2 region)"
 }
 
 is_fake() {
