@@ -28,6 +28,7 @@
 
 # --- Each VM ---
 
+# Its memory, and how many CPUs it has.
 : "${VM_MEMORY:=512M}"
 : "${VM_CPUS:=1}"
 # The most CPUs a VM could have. Keep it at 2 or more under TCG: with one, QEMU drops the LOCK prefix
@@ -51,6 +52,7 @@
 
 # --- The guest's kernel ---
 
+# Its version.
 : "${KERNEL_VERSION:=6.10.11}"
 # The home of its tarballs and of their sha256sums.asc.
 : "${KERNEL_HOME:=https://cdn.kernel.org/pub/linux/kernel}"
@@ -63,6 +65,7 @@
 
 # --- The guest's root file system ---
 
+# The Debian suite.
 : "${DEBIAN_SUITE:=buster}"
 # Where its packages come from. Empty: the mirror in the host's own apt sources if it has the suite, else DEBIAN_ARCHIVE.
 : "${DEBIAN_MIRROR:=}"

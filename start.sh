@@ -51,6 +51,7 @@ main() {
     [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
     ((${#WORDS[@]})) || mapfile -t WORDS < <(vm_names)
     vm_require_configured "${WORDS[@]}"
+    mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -Vu)
 
     lab_lock 300
     umask 077

@@ -49,7 +49,7 @@ config_read_local() {
     while read -r name; do
         [[ " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
             usage_error "config.local.sh sets $name, which is no knob of config.sh"
-    done < <(sed -n 's/^[[:space:]]*\([A-Za-z_][A-Za-z_0-9]*\)=.*/\1/p' "$file")
+    done < <(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z_0-9]*)=.*/\2/p' "$file")
     # shellcheck disable=SC1090 # the user's own file
     source "$file" || usage_error "config.local.sh failed (see above)"
 }
@@ -60,6 +60,7 @@ config_load() {
 
     config_check_path VM_DIR
     config_check_number VM_COUNT 1 64
+    config_check_pattern VM_OWNER '^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$' "the name of a user"
     [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "no such user on this host"
 
     config_check_size SHMEM_SIZE 1M 1T

@@ -2,12 +2,22 @@
 # Downloads. A file bears its final name only when it is whole and its checksum is right.
 
 # fetch URL FILE [SHA256]: fails, with a line on stderr that says why, when it cannot be had or is not what it should be.
-# What a cut connection left is kept as FILE.part and continued the next time.
+# What a cut connection left is kept as FILE.part and continued the next time, if a checksum can tell that the pieces
+# belong together.
 fetch() {
-    local url=$1 file=$2 sha256=${3:-}
+    local url=$1 file=$2 sha256=${3:-} continued=no
+    if [[ -z $sha256 ]]; then
+        rm -f -- "$file.part"
+    elif [[ -s $file.part ]]; then
+        continued=yes
+    fi
     fetch_part "$url" "$file.part" || return 1
     if [[ -n $sha256 ]] && ! sha256sum --check --status <<<"$sha256  $file.part"; then
         rm -f -- "$file.part"
+        if [[ $continued == yes ]]; then
+            fetch "$@"
+            return
+        fi
         error "$url does not have the checksum it should have: it was thrown away"
         return 1
     fi
@@ -32,6 +42,7 @@ fetch_part() {
 host_mirror() {
     local suite uri
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+    # shellcheck disable=SC2016 # apt expands it
     uri=$(apt-get indextargets --format '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' 'Identifier: Packages' |
         awk -F'|' -v suite="$suite" '$1 == "Debian" && $2 == suite && $3 == "main" { print $4; exit }')
     if [[ $uri == mirror+file:* ]]; then

@@ -74,6 +74,7 @@ disks_outdated() {
 # option --reset-disks); otherwise the program ends and says so, with all disks as they were.
 disks_update() {
     local reset=$1 name outdated
+    local -a replaced=()
     outdated=$(disks_outdated)
     if [[ -n $outdated && $reset != yes ]]; then
         die "the base image has changed, and the disks of ${outdated//$'\n'/, } hold what was written in the guests since." \
@@ -84,9 +85,10 @@ disks_update() {
         [[ -s $VM_DIR/$name/disk.qcow2 ]] || continue
         if [[ $reset == yes || $(disk_base "$name") != "$(base_image)" ]]; then
             ! vm_running "$name" || die "$name is running: ./stop.sh first, then its disk can be replaced"
-            rm -f -- "$VM_DIR/$name/disk.qcow2"
+            replaced+=("$VM_DIR/$name/disk.qcow2")
         fi
     done
+    rm -f -- "${replaced[@]}"
     for name in $(vm_names); do
         disk_create "$name"
     done

@@ -74,7 +74,7 @@ lab_id() {
 lab_remove() {
     local path
     for path; do
-        [[ $path == "$VM_DIR"/?* && -f $VM_DIR/$LAB_MARK ]] || die "will not remove $path: not of this lab"
+        [[ $path == "$VM_DIR"/?* && $path/ != */../* && -f $VM_DIR/$LAB_MARK ]] || die "will not remove $path: not of this lab"
         rm -rf --one-file-system -- "$path"
     done
 }

@@ -54,17 +54,17 @@ qemu_command() {
 
     QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
     QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
-    QEMU_COMMAND+=(-device virtio-blk-pci,drive=disk,addr=2)
+    QEMU_COMMAND+=(-device "virtio-blk-pci,drive=disk,addr=2")
 
     # Port 0: the kernel of the host picks a free one, and QMP's "info usernet" tells which.
-    QEMU_COMMAND+=(-netdev user,id=net,hostfwd=tcp:127.0.0.1:0-:22)
+    QEMU_COMMAND+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
     QEMU_COMMAND+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
 
     # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
     QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
-    QEMU_COMMAND+=(-device ivshmem-plain,memdev=shmem,addr=4)
+    QEMU_COMMAND+=(-device "ivshmem-plain,memdev=shmem,addr=4")
     # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
-    [[ $above_4g == no ]] || QEMU_COMMAND+=(-device pci-testdev,membar=4G,addr=5)
+    [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
 
     # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
     QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)

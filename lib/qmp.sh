@@ -8,7 +8,7 @@ qmp() (
     coproc QMP { exec socat - "UNIX-CONNECT:$1" 2>/dev/null; }
     # The descriptors stay ours when socat dies; bash unsets QMP at that moment.
     exec {from}<&"${QMP[0]}" {to}>&"${QMP[1]}" 2>/dev/null
-    trap 'kill "$QMP_PID" 2>/dev/null' EXIT
+    trap 'kill "$QMP_PID" 2>/dev/null || true' EXIT
     printf '{"execute": "qmp_capabilities"}\n{"execute": "%s", "arguments": %s, "id": "lab"}\n' \
         "$2" "${3:-"{}"}" >&"$to"
     qmp_reply <&"$from"

@@ -47,8 +47,9 @@ shmem_check() {
     now=$(shmem_file_now)
     [[ -n $now ]] || die "the region of $running was removed while they use it: ./stop.sh, then ./start.sh"
     size=$(stat -c %s -- "$now")
-    [[ $now == "$file" ]] && ((size == SHMEM_BYTES)) ||
-        die "$running share $now, $size bytes; for $file of $SHMEM_BYTES bytes call ./stop.sh first"
+    if [[ $now != "$file" ]] || ((size != SHMEM_BYTES)); then
+        die "$running share $now of $size bytes; for $file of $SHMEM_BYTES bytes call ./stop.sh first"
+    fi
 }
 
 # Why file $1 cannot be made, and what to do.

@@ -17,7 +17,7 @@ step_due() {
         return 1
     else
         # Each input is NAME=VALUE: its name says what changed. What is only in the stamp left nothing to print.
-        changed=$(sed 's/=.*//' <<<"$changed" | sort -u | paste -sd ' ')
+        changed=$(cut -d = -f 1 <<<"$changed" | sort -u | paste -sd ' ')
         printf 'changed: %s\n' "${changed:-fewer inputs}"
     fi
 }

@@ -7,8 +7,10 @@ load helpers
 
 setup_file() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens
-    mkdir -p -m 700 "$SCREENDIR"
-    rm -rf "$VM_DIR"/vm* "$E2E_DIR/nobody-screens" 
+    mkdir -p "$SCREENDIR"
+    chmod 700 "$SCREENDIR"
+    # What an earlier run left in an E2E_DIR that is kept.
+    rm -rf "$VM_DIR"/vm* "$E2E_DIR/nobody-screens"
     chmod 755 "$E2E_DIR"
     cd "$BATS_TEST_DIRNAME"
     make_kit

@@ -166,7 +166,7 @@ ivshmem() {
 }
 
 @test "__read_write: the longest text passes whole, a longer one not at all" {
-    longest=$(printf '%4072s' | tr ' ' '\1')
+    longest=$(printf '%4072s' '' | tr ' ' '\1')
     __read_write -f region "$longest" >/dev/null
     run __read_write -f region
     [ "${lines[1]}" = "Read from shmem: '${longest//$'\1'/\\x01}'" ]
@@ -182,6 +182,7 @@ ivshmem() {
     __read_write -f region >two 2>two.err 3>&- & second=$!
     says_waiting one.err
     says_waiting two.err
+    # shellcheck disable=SC2093,SC1083 # a descriptor that an array's element names
     exec {HOLDER[1]}>&-
     wait "$first"
     wait "$second"
@@ -190,7 +191,7 @@ ivshmem() {
 }
 
 @test "__read_write: never reads a mixture of two messages" {
-    a=$(printf '%3000s' | tr ' ' a) b=$(printf '%4000s' | tr ' ' b)
+    a=$(printf '%3000s' '' | tr ' ' a) b=$(printf '%4000s' '' | tr ' ' b)
     __read_write -f region "$a" >/dev/null
     for _ in {1..15}; do
         __read_write -f region "$b" && __read_write -f region "$a"
@@ -259,6 +260,7 @@ ivshmem() {
     hold
     __read_write -f region >out 2>err 3>&- & waiter=$!
     says_waiting err
+    # shellcheck disable=SC2093,SC1083 # a descriptor that an array's element names
     exec {HOLDER[1]}>&-
     wait "$waiter"
     [ "$(<out)" = "$WRITTEN" ]
@@ -274,6 +276,7 @@ ivshmem() {
         sleep .1 # no time to wait for anything, but for the waiter to go wrong
     done
     kill -0 "$waiter" # still waiting
+    # shellcheck disable=SC2093,SC1083 # a descriptor that an array's element names
     exec {HOLDER[1]}>&-
     wait "$waiter"
     [ "$(<out)" = "$WRITTEN" ]
@@ -295,6 +298,7 @@ ivshmem() {
     [ "$output" = "$WRITTEN" ]
     kill -CONT "$holder"
     echo >&"${HOLDER[1]}"
+    # shellcheck disable=SC2093,SC1083 # a descriptor that an array's element names
     exec {HOLDER[1]}>&-
     status=0
     wait "$holder" || status=$?

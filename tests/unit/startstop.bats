@@ -284,10 +284,25 @@ sessions() {
 @test "another SHMEM_SIZE while a VM runs is refused, and changes nothing" {
     succeeds ./start.sh vm1
     fails 1 ./start.sh --set SHMEM_SIZE=2M
-    says 'vm1' '1048576' 'SHMEM_SIZE=2M' './stop.sh'
+    says vm1 1048576 2097152 ./stop.sh
     same 1048576 "$(stat -c %s "$(region)")"
     [[ ! -e $FAKE/vm2.starts ]]
     runs vm1
+}
+
+@test "the region on huge pages while VMs share one that is not: refused" {
+    SHMEM_SIZE=2M succeeds ./start.sh vm1
+    SHMEM_SIZE=2M fails 1 ./start.sh --set SHMEM_HUGEPAGES=yes
+    says vm1 "$(region)" /dev/hugepages ./stop.sh
+    [[ ! -e $FAKE/vm2.starts ]]
+}
+
+@test "a region that was removed while a VM uses it is not made anew beside it" {
+    succeeds ./start.sh vm1
+    rm "$(region)"
+    fails 1 ./start.sh
+    says 'vm1' removed ./stop.sh
+    [[ ! -e $(region) && ! -e $FAKE/vm2.starts ]]
 }
 
 @test "a region that does not fit says what to do" {
