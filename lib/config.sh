@@ -178,10 +178,9 @@ config_check_kernel_source() {
 
 # Splits QEMU_ARGS as a shell does, but without expanding anything: xargs knows the same quotes.
 config_split_qemu_args() {
-    local words
     QEMU_EXTRA=()
     [[ -n $QEMU_ARGS ]] || return 0
     config_check_pattern QEMU_ARGS '^[[:print:]]*$' "printable characters in one line"
-    words=$(xargs -r printf '%s\n' <<<"$QEMU_ARGS" 2>/dev/null) || config_bad QEMU_ARGS "quotes that do not match"
-    mapfile -t QEMU_EXTRA <<<"$words"
+    xargs -r true <<<"$QEMU_ARGS" 2>/dev/null || config_bad QEMU_ARGS "quotes that do not match"
+    mapfile -t QEMU_EXTRA < <(xargs -r printf '%s\n' <<<"$QEMU_ARGS")
 }

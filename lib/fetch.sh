@@ -6,6 +6,10 @@
 # belong together.
 fetch() {
     local url=$1 file=$2 sha256=${3:-} continued=no
+    # There already, from a build that failed.
+    if [[ -n $sha256 && -f $file ]] && sha256sum --check --status <<<"$sha256  $file"; then
+        return
+    fi
     if [[ -z $sha256 ]]; then
         rm -f -- "$file.part"
     elif [[ -s $file.part ]]; then
