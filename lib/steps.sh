@@ -47,7 +47,7 @@ steps_start_and_watch() {
     steps_watch "$@"
     if ((${#STEP_FAILED[@]})); then
         for step in "${STEP_FAILED[@]}"; do
-            step_account "$step"
+            step_error "$step"
         done
         exit 1
     fi
@@ -104,15 +104,15 @@ step_ended() {
     else
         say "$(step_label "$1") ${RED}failed${PLAIN} after $took"
         STEP_FAILED+=("$1")
+        say "--- the end of $VM_DIR/log/$1.log:"
+        tail -n 15 -- "$VM_DIR/log/$1.log" | sed 's/^/    /' >&2
     fi
 }
 
-# Says of a failed step what its log ends with.
-step_account() {
+# The last line of all about a failed step.
+step_error() {
     local log=$VM_DIR/log/$1.log reason
     reason=$(sed -n 's/^.*error:[^ ]* //p' "$log" | tail -n 1)
-    say "--- the end of $log:"
-    tail -n 15 -- "$log" | sed 's/^/    /' >&2
     error "step $1 failed${reason:+: $reason}. Its log is $log; mend the cause and call ./setup.sh again," \
         "which goes on from there"
 }
