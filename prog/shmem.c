@@ -37,6 +37,7 @@ struct place {
 	char path[PATH_MAX];
 	uint64_t offset; /* bytes into path */
 	uint64_t size;   /* bytes */
+	uint64_t physical;
 	const char *open_hint;
 	const char *map_hint;
 };
@@ -242,6 +243,7 @@ static struct place place_on_device(const struct shmem_options *options)
 
 	struct bar bar = read_bar(address);
 	place.size = bar.size;
+	place.physical = bar.start;
 	if (options->kind == SHMEM_WB) {
 		place_write_back(&place, address, bar);
 	} else if (options->kind == SHMEM_WC) {
@@ -302,5 +304,5 @@ struct shmem shmem_open(const struct shmem_options *options)
 	if (base == MAP_FAILED)
 		shmem_die("cannot map %s: %s; %s", place.path, strerror(errno), place.map_hint);
 	close(fd);
-	return (struct shmem){ .base = base, .size = size };
+	return (struct shmem){ .base = base, .size = size, .physical = place.physical };
 }
