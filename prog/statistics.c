@@ -120,32 +120,57 @@ struct shmem_summary shmem_histogram_summary(const struct shmem_histogram *histo
 
 /* --- Histograms on a screen ----------------------------------------------- */
 
-enum { EVEN_ROWS = 14, TAIL_FACTOR = 4, ROWS_MAX = EVEN_ROWS + 40, BAR = 40 };
+enum { EVEN_ROWS = 10, TAIL_ROWS = 10, ROWS_MAX = EVEN_ROWS + TAIL_ROWS + 2, BAR = 40 };
 
 struct row {
 	uint64_t from; /* smallest sample of the row */
 	uint64_t count;
 };
 
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+static uint64_t times(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
+/* The smallest one, from 2 on, whose power of TAIL_ROWS spans the tail. */
+static uint64_t tail_factor(uint64_t from, uint64_t to)
+{
+	for (uint64_t factor = 2;; factor++) {
+		uint64_t reach = from ? from : 1;
+
+		for (int i = 0; i < TAIL_ROWS; i++)
+			reach = times(reach, factor);
+		if (reach >= to)
+			return factor;
+	}
+}
+
 /*
- * Rows of one width up to the 99.9th percentile, where nearly everything is;
- * from there on each reaches TAIL_FACTOR times as far, up to the maximum.
+ * Rows of one width up to twice the median, around which nearly everything is;
+ * from there on each reaches some times as far as the last, up to the maximum.
  */
 static int make_rows(const struct shmem_histogram *histogram, struct row *rows)
 {
-	uint64_t end = percentile(histogram, 999);
-	uint64_t width = (end - histogram->min) / EVEN_ROWS + 1;
+	uint64_t end = times(percentile(histogram, 500), 2);
+	uint64_t last = histogram->max;
 	uint64_t from = histogram->min;
 	int count = 0;
 
-	for (; from <= end; from += width)
+	end = end < last ? end : last;
+	uint64_t width = (end - from) / EVEN_ROWS + 1;
+	rows[count++] = (struct row){ .from = from };
+	for (from = plus(from, width); from <= end && from > rows[count - 1].from;
+	     from = plus(from, width))
 		rows[count++] = (struct row){ .from = from };
-	while (from <= histogram->max && count < ROWS_MAX) {
+	for (uint64_t factor = tail_factor(from, last);
+	     from <= last && from > rows[count - 1].from && count < ROWS_MAX;
+	     from = times(from, factor))
 		rows[count++] = (struct row){ .from = from };
-		if (from > UINT64_MAX / TAIL_FACTOR)
-			break;
-		from *= TAIL_FACTOR;
-	}
 	return count;
 }
 

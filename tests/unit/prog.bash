@@ -1,0 +1,97 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # what bats sets, and the tests use
+# What the tests of the C programs share. Beside each test's region, 'region', of 1 MiB, lies nothing.
+
+MIB=$((1 << 20))
+
+# Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are installed.
+build_programs() {
+    export PROG=$BATS_TEST_DIRNAME/../../prog
+    export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
+    (
+        flock 9
+        make -s -C "$PROG" O="$STATIC" WERROR=1 || exit
+        make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 "$@"
+    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+}
+
+# In setup: an empty folder with a region.
+begin() {
+    cd "$BATS_TEST_TMPDIR"
+    PATH=$SANITIZED:$PATH
+    fresh region
+}
+
+# fresh FILE [SIZE]: a region of zeros, as before the first VM writes to it.
+fresh() {
+    truncate -s 0 "$1"
+    truncate -s "${2:-1M}" "$1"
+}
+
+# put FILE OFFSET: overwrite the file's bytes there with stdin.
+put() {
+    dd of="$1" bs=64K seek="$2" oflag=seek_bytes conv=notrunc status=none
+}
+
+# le64 NUMBER...: each as eight bytes, little-endian.
+le64() {
+    local number i
+    for number; do
+        for ((i = 0; i < 64; i += 8)); do
+            printf "\\x$(printf %02x $((number >> i & 255)))"
+        done
+    done
+}
+
+# word FILE OFFSET: the eight bytes there as a hexadecimal number.
+word() {
+    od -An -tx8 -j "$2" -N 8 "$1" | tr -d ' '
+}
+
+# Runs it with stdout, stderr and status apart, and shows them if the test fails.
+try() {
+    run --separate-stderr "$@"
+    printf '%q ' "$@"
+    printf '\n[status %s]\n%s\n[stderr]\n%s\n' "$status" "$output" "$stderr"
+}
+
+# fails STATUS TEXT: the last try said exactly one line, as its program.
+fails() {
+    [ "$status" -eq "$1" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == __*:\ * ]]
+    [[ $stderr == *$2* ]]
+}
+
+# spawn NAME COMMAND...: in the background; its output in NAME and NAME.err, its process in pid[NAME].
+declare -gA pid
+spawn() {
+    "${@:2}" >"$1" 2>"$1.err" 3>&- &
+    pid[$1]=$!
+}
+
+# ended NAME: sets status to that of the command, and shows what it said if the test fails.
+ended() {
+    status=0
+    wait "${pid[$1]}" || status=$?
+    unset "pid[$1]"
+    printf '%s [status %s]\n%s\n[stderr]\n%s\n' "$1" "$status" "$(<"$1")" "$(<"$1.err")"
+}
+
+# soon COMMAND...: returns as soon as it succeeds, fails after some 30 s.
+soon() {
+    local i
+    for ((i = 0; i < 3000; i++)); do
+        if "$@"; then return; fi
+        sleep .01
+    done
+    return 1
+}
+
+# In teardown: nothing that was spawned stays.
+end_spawned() {
+    local name
+    for name in "${!pid[@]}"; do
+        kill -9 "${pid[$name]}" || true
+        wait "${pid[$name]}" || true
+    done
+} 2>/dev/null
