@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,11 +16,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ring.h"
 #include "shmem.h"
+#include "wait.h"
 
 #define CHANNEL_SIZE 0x1000UL
 #define LEAST_REGION (4UL << 20)
@@ -189,20 +188,6 @@ static _Noreturn void rubbish(const struct stream *s, const char *what)
 
 /* --- Waiting -------------------------------------------------------------- */
 
-/*
- * Who waits looks again at once for some 50 us, then lets others run, then
- * sleeps in short pieces, and at last in longer ones: there may be more VMs
- * than CPUs.
- */
-enum {
-	SPINS = 1000,
-	YIELDS = SPINS + 100,
-	SHORT_NAPS = YIELDS + 2000,
-	SHORT_NAP_NS = 50000,
-	LONG_NAP_NS = 1000000,
-	TURNS_A_LOOK = 32,
-};
-
 struct wait {
 	unsigned int turns;
 	enum shmem_peer peer; /* as last seen */
@@ -229,11 +214,6 @@ static void end_without_peer(const struct stream *s, enum shmem_peer peer)
 		     (unsigned long long)s->total);
 }
 
-static void nap(long nanoseconds)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = nanoseconds }, NULL);
-}
-
 /*
  * One turn of waiting. That the other side is gone is acted upon a turn later,
  * after the caller has looked once more for what it may have left.
@@ -241,14 +221,7 @@ static void nap(long nanoseconds)
 static void wait_a_turn(struct stream *s, struct wait *wait)
 {
 	end_without_peer(s, wait->peer);
-	wait->turns++;
-	if (wait->turns < SPINS)
-		__builtin_ia32_pause();
-	else if (wait->turns < YIELDS)
-		sched_yield();
-	else
-		nap(wait->turns < SHORT_NAPS ? SHORT_NAP_NS : LONG_NAP_NS);
-	if (wait->turns >= SPINS && wait->turns % TURNS_A_LOOK == 0) {
+	if (wait_turn(&wait->turns)) {
 		tend(s);
 		wait->peer = look_at_peer(s);
 	}

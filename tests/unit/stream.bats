@@ -79,9 +79,9 @@ same_bytes() {
     try __stream send -f region -n 20M </dev/null
     [ "$status" -eq 0 ]
     pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\)'
-    [[ $output =~ ^"sent to receiver, "$pattern", "[0-9.]+" of memcpy's "[0-9.]+$ ]]
+    grep -xE "sent to receiver, $pattern, [0-9.]+ of memcpy's [0-9.]+" <<<"$output"
     ends recv 0
-    [[ $(<recv.out) =~ ^"received from sender, "$pattern$ ]]
+    grep -xE "received from sender, $pattern" recv.out
 }
 
 @test "__stream: /dev/null for stdin means generated data, and -t its time" {
@@ -345,7 +345,7 @@ same_bytes() {
 }
 
 @test "__stream: random bytes over control and data: an end, and none outside the ring" {
-    for round in {1..6}; do
+    for _ in {1..6}; do
         fresh 4M
         start_flowing
         # Not over the seats: whose seat is gone ends with 1.
