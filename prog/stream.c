@@ -227,7 +227,7 @@ static void wait_a_turn(struct stream *s, struct wait *wait)
 	}
 }
 
-/* Waits for a word in the region to become value; from is what it was before. */
+/* Waits for a word in the region to become value. */
 static void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value)
 {
 	struct wait wait = { 0 };
@@ -244,7 +244,7 @@ static void show_word(_Atomic uint64_t *word, uint64_t value)
 	shmem_fence(); /* out of the write-combining buffer */
 }
 
-/* Poll's answer, while the other side is told that we live. */
+/* Waits until poll says that the file is ready, and shows that we live meanwhile. */
 static void wait_for_file(struct stream *s, int fd, short events)
 {
 	struct pollfd file = { .fd = fd, .events = events };
@@ -716,13 +716,15 @@ static void receive_round(struct stream *s, const struct frame *frame, struct ra
 	tend(s);
 	verify_round(s, frame);
 	s->total += frame->length;
-	accept(s, s->total);
 	if (frame->kind == FRAME_WARM_UP) {
+		/* The next size of message. The sender waits, so this is undisturbed. */
 		report(s, rates);
-		return;
+		rates->own = own_memcpy(s, frame->message);
+	} else {
+		rates->message = frame->message;
+		add_rate(rates, frame->length, sample);
 	}
-	rates->message = frame->message;
-	add_rate(rates, frame->length, sample);
+	accept(s, s->total);
 }
 
 static void check_round(const struct stream *s, const struct frame *frame)
