@@ -65,6 +65,16 @@ struct shmem {
 	uint64_t physical;   /* its address on this VM's bus; 0 for a file */
 };
 
+/* The ivshmem device itself. */
+struct shmem_device {
+	char address[sizeof("0000:00:04.0")]; /* on the PCI bus */
+	uint64_t start;                       /* of BAR 2 on this VM's bus */
+	uint64_t size;                        /* bytes */
+};
+
+/* Finds it, without mapping anything. The option -f makes no difference. */
+struct shmem_device shmem_device(const struct shmem_options *options);
+
 /* Finds the region and maps it for reading and writing. */
 struct shmem shmem_open(const struct shmem_options *options);
 

@@ -3,15 +3,40 @@
 
 MIB=$((1 << 20))
 
-# Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are installed.
+# Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are installed. The
+# sanitized ones look for devices in TREE, for /dev/mem in MEMORY, and for the kernel's list of memory types in TYPES.
 build_programs() {
     export PROG=$BATS_TEST_DIRNAME/../../prog
     export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
+    export TREE=$BATS_RUN_TMPDIR/devices MEMORY=$BATS_RUN_TMPDIR/memory TYPES=$BATS_RUN_TMPDIR/types
+    local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"'"
     (
         flock 9
         make -s -C "$PROG" O="$STATIC" WERROR=1 || exit
-        make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 "$@"
+        make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
+}
+
+# device ADDRESS VENDOR DEVICE START SIZE [COMMAND]: one more in TREE.
+device() {
+    local folder=$TREE/$1 none='0x0000000000000000 0x0000000000000000 0x0000000000000000'
+    mkdir -p "$folder"
+    echo "$2" >"$folder/vendor"
+    echo "$3" >"$folder/device"
+    {
+        echo '0x00000000febf1000 0x00000000febf10ff 0x0000000000040200'
+        echo "$none"
+        printf '0x%016x 0x%016x 0x000000000014220c\n' "$4" $(($4 + $5 - 1))
+        echo "$none"
+    } >"$folder/resource"
+    truncate -s "$5" "$folder/resource2"
+    truncate -s 64 "$folder/config"
+    printf "\\x${6:-02}" | put "$folder/config" 4
+    echo 0 >"$folder/enable"
+}
+
+ivshmem() {
+    device "$1" 0x1af4 0x1110 "${2:-0xf0000000}" "${3:-$MIB}" "${4:-02}"
 }
 
 # In setup: an empty folder with a region.
