@@ -62,9 +62,9 @@ const char *shmem_cpu_model(void)
 }
 
 /*
- * A line is "PAT: [mem 0xSTART-0xEND] TYPE"; before Linux 5.7, it was
- * "TYPE @ 0xSTART-0xEND" (kernel: arch/x86/mm/pat/memtype.c,
- * memtype_seq_show). END is the first byte behind.
+ * A line is "PAT: [mem 0xSTART-0xEND] TYPE" (kernel: arch/x86/mm/pat/memtype.c,
+ * memtype_seq_show); in older kernels "TYPE @ 0xSTART-0xEND", as pat.rst among
+ * the kernel's documents still has it. END is the first byte behind.
  */
 static bool parse_memory_type(const char *line, uint64_t *start, uint64_t *end,
 			      char type[static 32])

@@ -38,7 +38,7 @@ whole_device() {
 @test "a device: where it is, and all three mappings with what the kernel says" {
     whole_device
     for line in 'PAT: [mem 0x0000000140000000-0x0000000140100000] write-combining' \
-        'write-combining @ 0x140000000-0x140100000'; do # of Linux before 5.7
+        'write-combining @ 0x140000000-0x140100000'; do # of older kernels
         printf '%s\n' 'PAT memtype list:' 'PAT: [mem 0x00000000fed00000-0x00000000fed01000] uncached-minus' "$line" >"$TYPES"
         try __shmem
         [ "$status" -eq 0 ]
