@@ -427,13 +427,13 @@ static const struct option longs[] = {
 };
 
 static const struct shmem_program program = {
-	.synopsis = "[-k NAME|all|list] [-s SIZE] [-r COUNT] [--from|--local] [--sweep]",
+	.synopsis = "[-k NAME] [-s SIZE] [-r COUNT] [--from] [--sweep]",
 	.letters = "k:s:r:",
 	.longs = longs,
 	.faults = faults,
 	.about = "Measures the bandwidth of copying 64 MiB from ordinary memory to the shared\n"
 		 "memory with memcpy: the median of several copies, in MB/s of 10^6 bytes.\n",
-	.details = "  -k NAME     copy with this kernel instead of memcpy; all; or list them\n"
+	.details = "  -k NAME     copy with this kernel instead of memcpy; with all; or list them\n"
 		   "  -s SIZE     copy so much, in steps of 4 KiB; K, M and G may follow\n"
 		   "              (default: 64M)\n"
 		   "  -r COUNT    so many samples (default: 9)\n"

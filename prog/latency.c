@@ -611,7 +611,7 @@ static const struct option longs[] = {
 };
 
 static const struct shmem_program program = {
-	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [-p CPU] [--matrix N]",
+	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [--matrix N]",
 	.letters = "t:n:w:p:",
 	.longs = longs,
 	.faults = faults,
@@ -623,8 +623,8 @@ static const struct shmem_program program = {
 		   "  -p CPU      run on this CPU of the VM (default: where it starts)\n"
 		   "  --matrix N  run in N VMs: each measures to each, in turns, and prints its row\n",
 	.example = "  root@vm1:~# __latency & # and in vm2: __latency\n"
-		   "  vm1 measured, vm2 answered: 6291456 round trips in 3.00 s, after 10000 to warm up\n"
-		   "  mapping uc (kernel: uncached-minus), accelerator tcg, one reading of the clock 55 ns\n"
+		   "  vm1 measured, vm2 answered: 6291456 round trips in 3.00 s, ...\n"
+		   "  mapping uc (kernel: uncached-minus), accelerator tcg, ...\n"
 		   "\n"
 		   "  round trip in us:  min 0.212  median 0.264  p99 0.517  p99.9 1.911  max 10204.117\n"
 		   "  half of the median, called one way and not measured: 0.132 us\n"
