@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ enum {
 	RECEIVER_SEAT = 1,
 	ROUND_OFFSETS = 1024,
 	MEMCPY_REPETITIONS = 5,
+	MEMCPY_CHANCES = 20,
 	MESSAGE_SIZES_MAX = 8,
 };
 
@@ -383,6 +385,24 @@ static void *allocate(size_t size)
 	return memory;
 }
 
+/*
+ * Before measuring: the ends of all channels on CPUs in turn, as far as there
+ * are any. In a VM with one CPU this means nothing; two processes on a file may
+ * otherwise be put on the same CPU, since they keep waking each other up.
+ */
+static void pin(const struct stream *s)
+{
+	uint64_t turn = 2 * s->plan.channel + (s->plan.send ? 0 : 1);
+	cpu_set_t allowed;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return;
+	turn %= (uint64_t)CPU_COUNT(&allowed);
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && turn-- == 0)
+			shmem_pin(cpu);
+}
+
 /* Both sides generate the same, from the session. */
 static void generate(struct stream *s)
 {
@@ -390,6 +410,7 @@ static void generate(struct stream *s)
 
 	if (s->pool)
 		return;
+	pin(s);
 	s->pool = allocate(POOL_SIZE);
 	s->copy = allocate(ROUND_SIZE);
 	for (size_t at = 0; at < POOL_SIZE; at += sizeof(value)) {
@@ -480,23 +501,32 @@ static void record_rates(const struct stream *s, const struct rates *rates,
 /*
  * Two CPUs copy at once, each between the ring and memory of its own, so that
  * a stream may be faster than one memcpy from memory to memory; but each byte
- * is copied twice, and a stream of more than twice its speed was not one.
+ * is copied twice, and a stream of more than twice its speed was not one. The
+ * memcpy may have been disturbed, so it gets some more chances.
  */
-static void check_possible(const struct rates *rates, const struct shmem_summary *summary)
+static void check_possible(struct stream *s, struct rates *rates,
+			   const struct shmem_summary *summary)
 {
-	if (rates->own > 0 && summary->median > 2 * rates->own)
+	if (rates->own == 0)
+		return;
+	for (int i = 0; i < MEMCPY_CHANCES && summary->median > 2 * rates->own; i++) {
+		double again = own_memcpy(s, rates->message);
+
+		rates->own = again > rates->own ? again : rates->own;
+	}
+	if (summary->median > 2 * rates->own)
 		shmem_die("%.0f MB/s is more than twice what memcpy does here (%.0f MB/s): the "
 			  "clock of this machine cannot be trusted", summary->median, rates->own);
 }
 
 /* Says what the rounds came to, and empties them for the next size. */
-static void report(const struct stream *s, struct rates *rates)
+static void report(struct stream *s, struct rates *rates)
 {
 	struct shmem_summary summary;
 
 	if (rates->count > 0) {
 		summary = shmem_summarise(rates->samples, rates->count);
-		check_possible(rates, &summary);
+		check_possible(s, rates, &summary);
 		if (s->options.json)
 			record_rates(s, rates, &summary);
 		else
