@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # what bats sets
+# shellcheck shell=bash disable=SC2059,SC2154 # made-up printf formats; what bats sets
 # What the tests of programs that run in several VMs share: here they are processes on one file.
 
 # Builds the programs into the test file's folder, with the sanitizers, which end them with a status of their own.
