@@ -24,7 +24,7 @@ setup() {
 }
 
 @test "__example: many at once are all counted" {
-    for i in {1..20}; do __example -f region >/dev/null 3>&- & done
+    for _ in {1..20}; do __example -f region >/dev/null 3>&- & done
     wait
     try __example -f region
     [[ $output == 'visit 21; '* ]]

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # what bats sets, and the tests use
+# shellcheck shell=bash disable=SC2034,SC2059,SC2154 # what bats sets, and the tests use; formats that are made up
 # What the tests of the C programs share. Beside each test's region, 'region', of 1 MiB, lies nothing.
 
 MIB=$((1 << 20))
@@ -41,7 +41,7 @@ ivshmem() {
 
 # In setup: an empty folder with a region.
 begin() {
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || return
     PATH=$SANITIZED:$PATH
     fresh region
 }
