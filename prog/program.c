@@ -62,9 +62,23 @@ void shmem_usage_error(const char *format, ...)
 
 /* --- Command line --------------------------------------------------------- */
 
+enum { LETTERS_MAX = 64, LONGS_MAX = 32 };
+
+/* Below SHMEM_LONG, so that they are not a program's own, and no letters. */
+enum { LONG_HELP = 0x100, LONG_JSON, LONG_INJECT };
+
 static const char *or_nothing(const char *text)
 {
 	return text ? text : "";
+}
+
+static void help_faults(const struct shmem_program *program)
+{
+	if (!program->faults)
+		return;
+	shmem_print("  --inject F  make a fault on purpose, to see that it is noticed; F is one of\n");
+	for (const struct shmem_fault *fault = program->faults + 1; fault->name; fault++)
+		shmem_print("                %-12s %s\n", fault->name, fault->about);
 }
 
 static _Noreturn void help(const struct shmem_program *program)
@@ -80,15 +94,17 @@ static _Noreturn void help(const struct shmem_program *program)
 		    "  -m KIND     map it uc, uncached (default); wc, write-combining; or wb,\n"
 		    "              write-back, which needs the BAR above 4 GiB\n"
 		    "  -f FILE     use an ordinary file instead of a device\n"
-		    "  -h          show this help\n"
-		    "\n"
-		    "Example:\n"
-		    "%s",
+		    "  --json      print results as JSON, one object a line\n",
 		    program_invocation_short_name, program->synopsis ? " " : "",
 		    or_nothing(program->synopsis), program_invocation_short_name,
 		    program->synopsis ? " " : "", or_nothing(program->synopsis),
 		    program->about, or_nothing(program->details),
-		    SHMEM_BAR_ADDRESS[0] ? SHMEM_BAR_ADDRESS : "the only one there is",
+		    SHMEM_BAR_ADDRESS[0] ? SHMEM_BAR_ADDRESS : "the only one there is");
+	help_faults(program);
+	shmem_print("  -h          show this help, as --help does\n"
+		    "\n"
+		    "Example:\n"
+		    "%s",
 		    program->example);
 	exit(0);
 }
@@ -105,11 +121,28 @@ static enum shmem_kind parse_kind(const char *text)
 	shmem_usage_error("-m %s: the kinds of mapping are uc, wc and wb", text);
 }
 
-static _Noreturn void reject(int answer)
+static size_t parse_fault(const struct shmem_program *program, const char *text)
 {
+	for (size_t i = 0; program->faults[i].name; i++)
+		if (strcmp(text, program->faults[i].name) == 0)
+			return i;
+	shmem_usage_error("--inject %s: there is no such fault", text);
+}
+
+/* getopt_long's optopt is 0 for a long option that is unknown. */
+static _Noreturn void reject(int answer, char **argv)
+{
+	const char *what = argv[optind - 1];
+	int length = (int)strcspn(what, "=");
+
+	if (optopt > 0 && optopt < LONG_HELP)
+		shmem_usage_error(answer == ':' ? "option -%c needs a value" :
+						  "unknown option -%c", optopt);
 	if (answer == ':')
-		shmem_usage_error("option -%c needs a value", optopt);
-	shmem_usage_error("unknown option -%c", optopt);
+		shmem_usage_error("option %.*s needs a value", length, what);
+	if (optopt)
+		shmem_usage_error("option %.*s takes no value", length, what);
+	shmem_usage_error("unknown option %.*s", length, what);
 }
 
 static void check_rest(const struct shmem_program *program,
@@ -123,15 +156,34 @@ static void check_rest(const struct shmem_program *program,
 		shmem_usage_error("unexpected argument '%s'", argv[optind + program->operands]);
 }
 
+/* Everybody's long options, --inject if there is something to inject, its own. */
+static void all_longs(const struct shmem_program *program, struct option *longs)
+{
+	size_t count = 0;
+
+	longs[count++] = (struct option){ .name = "help", .val = LONG_HELP };
+	longs[count++] = (struct option){ .name = "json", .val = LONG_JSON };
+	if (program->faults)
+		longs[count++] = (struct option){ .name = "inject", .val = LONG_INJECT,
+						  .has_arg = required_argument };
+	for (const struct option *own = program->longs; own && own->name; own++) {
+		assert(count < LONGS_MAX - 1);
+		longs[count++] = *own;
+	}
+	longs[count] = (struct option){ 0 };
+}
+
 int shmem_getopt(const struct shmem_program *program, struct shmem_options *options,
 		 int argc, char **argv)
 {
 	static bool on_device;
-	char letters[64];
+	struct option longs[LONGS_MAX];
+	char letters[LETTERS_MAX];
 	int answer;
 
+	all_longs(program, longs);
 	snprintf(letters, sizeof(letters), ":d:f:m:h%s", or_nothing(program->letters));
-	while ((answer = getopt(argc, argv, letters)) != -1) {
+	while ((answer = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		switch (answer) {
 		case 'd':
 			options->address = optarg;
@@ -144,11 +196,18 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 		case 'f':
 			options->file = optarg;
 			break;
+		case LONG_JSON:
+			options->json = true;
+			break;
+		case LONG_INJECT:
+			options->fault = parse_fault(program, optarg);
+			break;
 		case 'h':
+		case LONG_HELP:
 			help(program);
 		case ':':
 		case '?':
-			reject(answer);
+			reject(answer, argv);
 		default:
 			return answer;
 		}
@@ -157,9 +216,11 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 	return -1;
 }
 
-bool shmem_number(const char *text, uint64_t max, uint64_t *value)
+/* --- Values of options ---------------------------------------------------- */
+
+/* Digits that begin text; *rest is what comes behind them. */
+static bool leading_number(const char *text, int base, uint64_t *value, const char **rest)
 {
-	int base = strncmp(text, "0x", 2) == 0 ? 16 : 10;
 	char *end;
 
 	/* strtoull would take spaces and a sign before the digits. */
@@ -167,10 +228,115 @@ bool shmem_number(const char *text, uint64_t max, uint64_t *value)
 		return false;
 	errno = 0;
 	unsigned long long number = strtoull(text, &end, base);
-	if (errno || *end || number > max)
+	if (errno)
+		return false;
+	*value = number;
+	*rest = end;
+	return true;
+}
+
+bool shmem_number(const char *text, uint64_t max, uint64_t *value)
+{
+	int base = strncmp(text, "0x", 2) == 0 ? 16 : 10;
+	const char *rest;
+	uint64_t number;
+
+	if (!leading_number(text, base, &number, &rest) || *rest || number > max)
 		return false;
 	*value = number;
 	return true;
+}
+
+uint64_t shmem_option_number(const char *option, const char *text, uint64_t min,
+			     uint64_t max)
+{
+	uint64_t value;
+
+	if (!shmem_number(text, max, &value) || value < min)
+		shmem_usage_error("%s %s: a whole number from %llu to %llu is needed", option,
+				  text, (unsigned long long)min, (unsigned long long)max);
+	return value;
+}
+
+static bool parse_size(const char *text, uint64_t *value)
+{
+	static const char units[] = "KMG";
+	const char *rest;
+	uint64_t number;
+	unsigned int shift = 0;
+
+	if (!leading_number(text, 10, &number, &rest))
+		return false;
+	if (*rest) {
+		const char *unit = strchr(units, *rest);
+
+		if (!unit || rest[1])
+			return false;
+		shift = 10 * (unsigned int)(unit - units + 1);
+	}
+	if (number > UINT64_MAX >> shift)
+		return false;
+	*value = number << shift;
+	return true;
+}
+
+uint64_t shmem_option_size(const char *option, const char *text, uint64_t min,
+			   uint64_t max)
+{
+	uint64_t value;
+
+	if (!parse_size(text, &value) || value < min || value > max)
+		shmem_usage_error("%s %s: bytes from %llu to %llu are needed; K, M and G may "
+				  "follow the number", option, text, (unsigned long long)min,
+				  (unsigned long long)max);
+	return value;
+}
+
+/* Nanoseconds from decimal seconds of nine digits at most behind the point. */
+static bool parse_seconds(const char *text, uint64_t *value)
+{
+	const char *rest;
+	uint64_t seconds;
+	uint64_t unit = 1000000000;
+
+	if (!leading_number(text, 10, &seconds, &rest) || seconds > 7 * 86400)
+		return false;
+	*value = seconds * unit;
+	if (*rest == '.') {
+		rest++;
+		if (!*rest)
+			return false;
+		for (; isdigit((unsigned char)*rest) && unit > 1; rest++) {
+			unit /= 10;
+			*value += (uint64_t)(*rest - '0') * unit;
+		}
+	}
+	return !*rest;
+}
+
+uint64_t shmem_option_seconds(const char *option, const char *text)
+{
+	uint64_t value;
+
+	if (!parse_seconds(text, &value) || value == 0 || value > 7 * 86400 * UINT64_C(1000000000))
+		shmem_usage_error("%s %s: seconds are needed, such as 10 or 0.5, a week at most",
+				  option, text);
+	return value;
+}
+
+size_t shmem_option_choice(const char *option, const char *text, const char *const *names)
+{
+	char list[256] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0)
+			return i;
+		length += (size_t)snprintf(list + length, sizeof(list) - length, "%s%s",
+					   i ? ", " : "", names[i]);
+		assert(length < sizeof(list));
+	}
+	shmem_usage_error("%s %s: one of %s is needed", option, text, list);
 }
 
 /* --- Measuring ------------------------------------------------------------ */
@@ -181,20 +347,6 @@ uint64_t shmem_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-static int compare(const void *left, const void *right)
-{
-	double a = *(const double *)left, b = *(const double *)right;
-
-	return (a > b) - (a < b);
-}
-
-double shmem_median(double *samples, size_t count)
-{
-	qsort(samples, count, sizeof(*samples), compare);
-	return count % 2 ? samples[count / 2] :
-			   (samples[count / 2 - 1] + samples[count / 2]) / 2;
 }
 
 uint64_t shmem_random(void)

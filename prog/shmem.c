@@ -1,306 +1,412 @@
-/* shmem.c - find the region and map it. */
-#include "shmem.h"
-
-#include <ctype.h>
-#include <dirent.h>
+/*
+ * shmem.c - __shmem: what this VM sees of the shared memory.
+ *
+ * Maps it in each of the three ways, asks the kernel which memory type it noted
+ * for the mapping, and measures which type it behaves like.
+ *
+ * Each mapping is made in a process of its own: the kernel gives all mappings of
+ * an address the type of the first, so one must be gone before the next is made;
+ * and what cannot be had ends that process, not this one.
+ */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/pci_regs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-/* The unit tests build the programs with a tree of their own. */
-#ifndef PCI_DEVICES
-#define PCI_DEVICES "/sys/bus/pci/devices"
-#endif
-#ifndef DEV_MEM
-#define DEV_MEM "/dev/mem"
-#endif
+#include "shmem.h"
 
-/* QEMU docs/specs/ivshmem-spec: "PCI vendor ID 0x1af4, device ID 0x1110" */
-#define IVSHMEM_VENDOR 0x1af4
-#define IVSHMEM_DEVICE 0x1110
-#define IVSHMEM_ID "1af4:1110"
-
-#define MINIMUM_SIZE (1UL << 20)
 #define FOUR_GIB (1ULL << 32)
 
-#define ADDRESS_SHAPE "xxxx:xx:xx.x"
-
-/* The three things that mmap needs, and what to say when it fails. */
-struct place {
-	char path[PATH_MAX];
-	uint64_t offset; /* bytes into path */
-	uint64_t size;   /* bytes */
-	const char *open_hint;
-	const char *map_hint;
-};
-
-struct bar {
-	uint64_t start; /* physical address in this VM */
-	uint64_t size;  /* bytes */
-};
-
-/* --- sysfs: /sys/bus/pci/devices/ADDRESS/NAME ----------------------------- */
-
-static void sysfs_path(char path[static PATH_MAX], const char *address,
-		       const char *name)
-{
-	snprintf(path, PATH_MAX, PCI_DEVICES "/%s/%s", address, name);
-}
-
-/* Reads one line, the first being 0, without its newline. */
-static bool sysfs_line(const char *address, const char *name, int number,
-		       char *line, int size)
-{
-	char path[PATH_MAX];
-	bool found = true;
-
-	sysfs_path(path, address, name);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return false;
-	for (int i = 0; found && i <= number; i++)
-		found = fgets(line, size, file) != NULL;
-	fclose(file);
-	if (found)
-		line[strcspn(line, "\n")] = '\0';
-	return found;
-}
-
-static bool sysfs_number(const char *address, const char *name, uint64_t *value)
-{
-	char line[32];
-
-	return sysfs_line(address, name, 0, line, sizeof(line)) &&
-	       shmem_number(line, UINT64_MAX, value);
-}
-
-static bool is_ivshmem(const char *address)
-{
-	uint64_t vendor, device;
-
-	return sysfs_number(address, "vendor", &vendor) &&
-	       sysfs_number(address, "device", &device) &&
-	       vendor == IVSHMEM_VENDOR && device == IVSHMEM_DEVICE;
-}
-
-/* --- Which device --------------------------------------------------------- */
+/* The block that is measured fits into any first-level cache. */
+enum { BLOCK = 16 << 10, LINE = 64, ROUNDS = 200, TRIES = 7 };
 
 /*
- * Brings an address to the form that sysfs uses: with its domain, which lspci
- * leaves out when there is but one, and in lower case.
+ * A load from a first-level cache takes some 5 cycles, one from memory hundreds;
+ * a store to uncached memory waits as long, to write-combining memory it does
+ * not. So these factors over ordinary memory lie far from both sides.
  */
-static bool normalise_address(const char *text,
-			      char address[static sizeof(ADDRESS_SHAPE)])
-{
-	const char *domain = strlen(text) == strlen("xx:xx.x") ? "0000:" : "";
-	int length = snprintf(address, sizeof(ADDRESS_SHAPE), "%s%s", domain, text);
+#define SLOW_LOAD 10.0
+#define SLOW_STORE 20.0
 
-	if (length != (int)strlen(ADDRESS_SHAPE))
-		return false;
-	for (int i = 0; i < length; i++) {
-		bool fits = ADDRESS_SHAPE[i] == 'x' ?
-				    isxdigit((unsigned char)address[i]) :
-				    address[i] == ADDRESS_SHAPE[i];
-		if (!fits)
-			return false;
-		address[i] = (char)tolower((unsigned char)address[i]);
+enum fault { FAULT_NONE, FAULT_LOST, FAULT_LOADS, FAULT_ACCESSES };
+
+static const struct shmem_fault faults[] = {
+	[FAULT_NONE] = { "none", "" },
+	[FAULT_LOST] = { "lost", "change a bit after the stores" },
+	[FAULT_LOADS] = { "loads", "measure loads as if they took 50 times as long" },
+	[FAULT_ACCESSES] = { "accesses", "measure loads and stores so" },
+	{ 0 },
+};
+
+enum verdict { UNKNOWN, NO_MODEL, WRITE_BACK, WRITE_COMBINING, UNCACHED };
+
+static const char *const verdict_names[] = {
+	[UNKNOWN] = "not measured",
+	[NO_MODEL] = "no cache model under TCG",
+	[WRITE_BACK] = "write-back",
+	[WRITE_COMBINING] = "write-combining",
+	[UNCACHED] = "uncached",
+};
+
+struct speed {
+	double load_ns;    /* of a load that depends on the one before */
+	double store_mb_s; /* of stores one after the other, MB of 10^6 bytes */
+};
+
+/*
+ * What the process for one mapping tells the one that started it: once when it
+ * is mapped, and again when it is measured.
+ */
+struct finding {
+	enum verdict verdict;
+	bool known;       /* the kernel told the type */
+	char type[32];    /* which it is, then */
+	struct speed speed;
+};
+
+/* --- Measuring ------------------------------------------------------------ */
+
+/*
+ * Where the next load goes depends on what the last one brought, though never
+ * does it make a difference: the compiler does not know that none is 0.
+ */
+static double time_loads(const unsigned char *block)
+{
+	static volatile uint64_t zero;
+	uint64_t none = zero, value = 0;
+	uint64_t start = shmem_now();
+
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t at = 0; at < BLOCK; at += LINE)
+			value = *(const volatile uint64_t *)(block + at + (value & none));
+	return (double)(shmem_now() - start) / (ROUNDS * (BLOCK / LINE));
+}
+
+static double time_stores(unsigned char *block, uint64_t pattern)
+{
+	volatile uint64_t *words = (volatile uint64_t *)block;
+	uint64_t start = shmem_now();
+
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < BLOCK / sizeof(*words); i++)
+			words[i] = pattern + i;
+	shmem_fence();
+	return (double)(shmem_now() - start) / ROUNDS;
+}
+
+static void verify(const unsigned char *block, uint64_t pattern)
+{
+	const volatile uint64_t *words = (const volatile uint64_t *)block;
+
+	for (size_t i = 0; i < BLOCK / sizeof(*words); i++)
+		if (words[i] != pattern + i)
+			shmem_die("the memory does not hold what was stored; is another program "
+				  "writing there, or is the device's memory switched off?");
+}
+
+/* The best of some tries: what disturbs makes all slower, and nothing faster. */
+static struct speed measure(unsigned char *block, enum fault fault, struct shmem_claim *claim)
+{
+	uint64_t pattern = shmem_random();
+	double load = 0, store = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		double stores = time_stores(block, pattern);
+		double loads = time_loads(block);
+
+		load = i == 0 || loads < load ? loads : load;
+		store = i == 0 || stores < store ? stores : store;
+		if (claim)
+			shmem_claim_renew(claim);
 	}
-	return true;
+	if (fault == FAULT_LOST)
+		block[BLOCK / 2] ^= 1;
+	verify(block, pattern);
+	if (fault == FAULT_LOADS || fault == FAULT_ACCESSES)
+		load *= 50;
+	if (fault == FAULT_ACCESSES)
+		store *= 50;
+	return (struct speed){ .load_ns = load, .store_mb_s = BLOCK * 1e3 / store };
 }
 
-static void check_device(const char *text, char address[static sizeof(ADDRESS_SHAPE)])
+static struct speed measure_ordinary(void)
 {
-	if (!normalise_address(text, address))
-		shmem_usage_error("'%s' is not a PCI address like 0000:00:04.0", text);
-	if (!is_ivshmem(address))
-		shmem_die("there is no ivshmem device (PCI " IVSHMEM_ID ") at %s; see: "
-			  "lspci -D -d " IVSHMEM_ID, address);
+	unsigned char *block = aligned_alloc(BLOCK, BLOCK);
+
+	if (!block)
+		shmem_die("no memory for %d KiB", BLOCK >> 10);
+	struct speed speed = measure(block, FAULT_NONE, NULL);
+	free(block);
+	return speed;
 }
 
-static int filter_ivshmem(const struct dirent *entry)
+static enum verdict judge(const struct speed *speed, const struct speed *ordinary)
 {
-	return is_ivshmem(entry->d_name);
+	bool slow_loads = speed->load_ns > SLOW_LOAD * ordinary->load_ns;
+	bool slow_stores = speed->store_mb_s < ordinary->store_mb_s / SLOW_STORE;
+
+	if (!slow_loads)
+		return strcmp(shmem_accelerator(), "tcg") == 0 ? NO_MODEL : WRITE_BACK;
+	return slow_stores ? UNCACHED : WRITE_COMBINING;
 }
 
-/* There must be exactly one, or the user says which. */
-static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
-{
-	struct dirent **found;
-	int count = scandir(PCI_DEVICES, &found, filter_ivshmem, alphasort);
+/* --- One mapping ---------------------------------------------------------- */
 
-	if (count < 0)
-		shmem_die("cannot list " PCI_DEVICES ": %s; is this a VM with a PCI bus and "
-			  "sysfs mounted? -f FILE works without", strerror(errno));
-	if (count == 0)
-		shmem_die("this machine has no ivshmem device (PCI " IVSHMEM_ID "); run this "
-			  "in a VM that start.sh has started, or on a file with -f FILE");
-	if (count > 1)
-		shmem_die("%d ivshmem devices, the first two at %s and %s; choose with -d "
-			  "ADDRESS, see: lspci -D -d " IVSHMEM_ID,
-			  count, found[0]->d_name, found[1]->d_name);
-	check_device(found[0]->d_name, address);
-	free(found[0]);
-	free(found);
+static void print_row(const struct shmem_options *options, const struct finding *finding)
+{
+	shmem_print("%-8s %-16s %9.1f %12.0f   %s\n", shmem_mapping_name(options),
+		    finding->known ? finding->type : "-", finding->speed.load_ns,
+		    finding->speed.store_mb_s, verdict_names[finding->verdict]);
 }
 
-/* --- Its BAR 2 ------------------------------------------------------------ */
-
-/*
- * Line n of the file "resource" is "START END FLAGS" of BAR n (kernel:
- * drivers/pci/pci-sysfs.c, resource_show).
- */
-static struct bar read_bar(const char *address)
+static void record_row(const struct shmem *region, const struct shmem_options *options,
+		       const struct finding *finding, const struct speed *ordinary)
 {
-	char line[128];
-	char *rest = line;
-	uint64_t start, end;
-
-	if (!sysfs_line(address, "resource", 2, line, sizeof(line)) ||
-	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &start) || !rest ||
-	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &end))
-		shmem_die("cannot read BAR 2 from " PCI_DEVICES "/%s/resource", address);
-	/* Without an address, mapping it would map whatever lies at 0. */
-	if (start == 0 || end < start)
-		shmem_die("BAR 2 of %s has no memory; the kernel log says why: dmesg | grep %s",
-			  address, address);
-	return (struct bar){ .start = start, .size = end - start + 1 };
+	shmem_record_begin(region, options, "mapping");
+	shmem_record_flag("available", true);
+	shmem_record_integer("physical_address", region->physical);
+	shmem_record_number("load_ns", finding->speed.load_ns);
+	shmem_record_number("store_mb_s", finding->speed.store_mb_s);
+	shmem_record_number("ordinary_load_ns", ordinary->load_ns);
+	shmem_record_number("ordinary_store_mb_s", ordinary->store_mb_s);
+	shmem_record_text("verdict", verdict_names[finding->verdict]);
+	shmem_record_end();
 }
 
-static bool decodes_memory(const char *address)
+static void tell(int result, const struct finding *finding)
 {
-	char path[PATH_MAX];
-	uint16_t command = 0;
-
-	sysfs_path(path, address, "config");
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	ssize_t got = pread(fd, &command, sizeof(command), PCI_COMMAND);
-	close(fd);
-	return got == sizeof(command) && (command & PCI_COMMAND_MEMORY);
+	if (write(result, finding, sizeof(*finding)) != sizeof(*finding))
+		_exit(1);
 }
 
-/*
- * A BAR that is not decoded reads as ones and swallows writes. mmap does not
- * enable it (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource), and SeaBIOS,
- * which does, is not every VM's firmware.
- */
-static void enable_memory(const char *address)
+/* In a process of its own. */
+static void look_at(const struct shmem_options *options, int result)
 {
-	char path[PATH_MAX];
+	struct shmem region = shmem_open(options);
+	struct finding finding = { 0 };
 
-	if (decodes_memory(address))
-		return;
-	sysfs_path(path, address, "enable");
-	FILE *file = fopen(path, "we");
-	if (!file)
-		shmem_die("cannot switch the memory of %s on: %s: %s; run as root", address,
-			  path, strerror(errno));
-	fputs("1", file);
-	fclose(file);
-	if (!decodes_memory(address))
-		shmem_die("the memory of %s is switched off and cannot be switched on; see: "
-			  "lspci -vs %s", address, address);
-}
-
-/* --- Place, then map ------------------------------------------------------ */
-
-/*
- * /dev/mem without O_SYNC asks for write-back (kernel: arch/x86/mm/pat/memtype.c,
- * phys_mem_access_prot_allowed), but the MTRRs have their say (pat_x_mtrr_type):
- * firmware leaves them uncached below 4 GiB, where the devices are.
- */
-static void place_write_back(struct place *place, const char *address, struct bar bar)
-{
-	if (bar.start < FOUR_GIB)
-		shmem_die("-m wb: BAR 2 of %s is at 0x%llx, and below 4 GiB a write-back mapping "
-			  "comes out uncached; start the VMs with BAR_ABOVE_4G other than 'no', "
-			  "or use -m uc or wc", address, (unsigned long long)bar.start);
-	snprintf(place->path, sizeof(place->path), "%s", DEV_MEM);
-	place->offset = bar.start;
-	place->open_hint = "run as root, on a kernel with CONFIG_DEVMEM";
-}
-
-static struct place place_on_device(const struct shmem_options *options)
-{
-	char address[sizeof(ADDRESS_SHAPE)];
-	struct place place = { .map_hint = "is it mapped in this VM with another -m?" };
-
-	if (options->address)
-		check_device(options->address, address);
-	else if (SHMEM_BAR_ADDRESS[0])
-		check_device(SHMEM_BAR_ADDRESS, address);
+	tell(result, &finding);
+	struct shmem_claim claim = shmem_claim_take(&region, CLAIM_BANDWIDTH,
+						    "the area of __bandwidth");
+	const char *type = shmem_memory_type(&region);
+	if (type) {
+		finding.known = true;
+		snprintf(finding.type, sizeof(finding.type), "%s", type);
+	}
+	struct speed ordinary = measure_ordinary();
+	finding.speed = measure(region.base + layout_bandwidth(region.size),
+				(enum fault)options->fault, &claim);
+	finding.verdict = judge(&finding.speed, &ordinary);
+	shmem_claim_drop(&claim);
+	if (options->json)
+		record_row(&region, options, &finding, &ordinary);
 	else
-		find_device(address);
+		print_row(options, &finding);
+	tell(result, &finding);
+}
 
-	struct bar bar = read_bar(address);
-	place.size = bar.size;
-	if (options->kind == SHMEM_WB) {
-		place_write_back(&place, address, bar);
-	} else if (options->kind == SHMEM_WC) {
-		sysfs_path(place.path, address, "resource2_wc");
-		place.open_hint = "run as root, on a kernel with PAT, or use -m uc";
-	} else {
-		sysfs_path(place.path, address, "resource2");
-		place.open_hint = "run as root";
+static _Noreturn void child(const struct shmem_options *options, int result, int errors)
+{
+	if (dup2(errors, STDERR_FILENO) < 0)
+		_exit(1);
+	look_at(options, result);
+	_exit(0);
+}
+
+/* All that is written until the other side closes, or as much as there is room for. */
+static size_t read_all(int fd, void *buffer, size_t size)
+{
+	size_t total = 0;
+	ssize_t got;
+
+	while (total < size && (got = read(fd, (char *)buffer + total, size - total)) != 0) {
+		if (got > 0)
+			total += (size_t)got;
+		else if (errno != EINTR)
+			break;
 	}
-	enable_memory(address);
-	return place;
-}
-
-static struct place place_in_file(const char *file)
-{
-	struct stat status;
-	struct place place = {
-		.open_hint = "it must be readable and writable",
-		.map_hint = "give a file that can be mapped",
-	};
-
-	if (stat(file, &status) < 0)
-		shmem_die("cannot open %s: %s; a new one is made with: truncate -s 128M FILE",
-			  file, strerror(errno));
-	if (!S_ISREG(status.st_mode))
-		shmem_die("%s is not an ordinary file; -f needs one", file);
-	snprintf(place.path, sizeof(place.path), "%s", file);
-	place.size = (uint64_t)status.st_size;
-	return place;
-}
-
-/* The part of the place that the region takes up, in bytes. */
-static size_t region_size(const struct place *place)
-{
-	uint64_t size = SHMEM_SIZE ? SHMEM_SIZE : place->size;
-
-	if (size > place->size)
-		shmem_die("%s has %llu bytes, SHMEM_SIZE in prog.h says %llu; amend it and "
-			  "rebuild", place->path, (unsigned long long)place->size,
-			  (unsigned long long)size);
-	if (size < MINIMUM_SIZE || size % (uint64_t)sysconf(_SC_PAGESIZE))
-		shmem_die("%s has %llu bytes; a region is whole pages of memory, 1 MiB at least",
-			  place->path, (unsigned long long)size);
-	return size;
-}
-
-struct shmem shmem_open(const struct shmem_options *options)
-{
-	struct place place = options->file ? place_in_file(options->file) :
-					     place_on_device(options);
-	size_t size = region_size(&place);
-
-	int fd = open(place.path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		shmem_die("cannot open %s: %s; %s", place.path, strerror(errno), place.open_hint);
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			  (off_t)place.offset);
-	if (base == MAP_FAILED)
-		shmem_die("cannot map %s: %s; %s", place.path, strerror(errno), place.map_hint);
 	close(fd);
-	return (struct shmem){ .base = base, .size = size };
+	return total;
+}
+
+/* What a program said when it failed: one line, its name before it. */
+static const char *without_name(char *line)
+{
+	char *colon = strstr(line, ": ");
+
+	line[strcspn(line, "\n")] = '\0';
+	if (!line[0])
+		return "the process that tried it was killed";
+	return colon ? colon + 2 : line;
+}
+
+/*
+ * Looks at the mapping in another process. NULL if that has printed what it
+ * found, otherwise why the mapping cannot be had.
+ */
+static const char *look_from_afar(const struct shmem_options *options, struct finding *finding)
+{
+	static char said[1024];
+	struct finding told[2];
+	int result[2], errors[2];
+
+	if (pipe(result) != 0 || pipe(errors) != 0)
+		shmem_die("no pipe to another process: %s", strerror(errno));
+	pid_t process = fork();
+	if (process < 0)
+		shmem_die("no process for a mapping: %s", strerror(errno));
+	if (process == 0)
+		child(options, result[1], errors[1]);
+	close(result[1]);
+	close(errors[1]);
+	said[read_all(errors[0], said, sizeof(said) - 1)] = '\0';
+	size_t length = read_all(result[0], told, sizeof(told));
+	waitpid(process, NULL, 0);
+	if (length < sizeof(told[0]))
+		return without_name(said);
+	fputs(said, stderr); /* notices, and what was wrong */
+	if (length < sizeof(told))
+		exit(1);
+	*finding = told[1];
+	return NULL;
+}
+
+/* --- All of them ---------------------------------------------------------- */
+
+static void report_missing(const struct shmem_options *options, const struct shmem *place,
+			   const char *reason)
+{
+	if (!options->json) {
+		shmem_print("%-8s cannot be had: %s\n", shmem_mapping_name(options), reason);
+		return;
+	}
+	shmem_record_begin(place, options, "mapping");
+	shmem_record_flag("available", false);
+	shmem_record_text("reason", reason);
+	shmem_record_end();
+}
+
+static void advise_kernel(const struct finding *findings, const bool *had)
+{
+	for (int kind = SHMEM_UC; kind <= SHMEM_WB; kind++)
+		if (had[kind] && findings[kind].known)
+			return;
+	shmem_print("\nThe kernel's own word is missing: /sys/kernel/debug/x86/pat_memtype_list cannot be\n"
+		    "read. As root: mount -t debugfs none /sys/kernel/debug\n");
+}
+
+/* The verdicts' why, and what to change. */
+static void advise(const struct finding *findings, const bool *had)
+{
+	enum verdict uc = had[SHMEM_UC] ? findings[SHMEM_UC].verdict : UNKNOWN;
+	enum verdict wb = had[SHMEM_WB] ? findings[SHMEM_WB].verdict : UNKNOWN;
+
+	advise_kernel(findings, had);
+	if (uc == NO_MODEL || wb == NO_MODEL)
+		shmem_print("\nWhy: TCG emulates no caches; the guest's memory types change nothing here.\n"
+			    "Change: nothing. With KVM they matter: run this again there.\n");
+	else if (uc == WRITE_BACK)
+		shmem_print("\nWhy: uncached was asked for, but the hypervisor makes memory of the host write-back,\n"
+			    "as KVM does on Intel. Change: nothing, every -m is cached.\n");
+	else if (wb == WRITE_BACK)
+		shmem_print("\nWhy: the hypervisor honours what the guest asks for, as KVM does on AMD, and resource2\n"
+			    "asks for uncached. Change: use -m wb, with every program, in every VM.\n");
+	else if (wb == UNKNOWN)
+		shmem_print("\nWhy: the hypervisor honours what the guest asks for, and sysfs has no cached mapping.\n"
+			    "Change: what the line of wb says; then use -m wb.\n");
+	else
+		shmem_print("\nWhy: even the write-back mapping behaves otherwise; the MTRRs of this VM or the host's\n"
+			    "mapping say so. Change: see docs/memory-types.md.\n");
+}
+
+static void print_head(const struct shmem_options *options, const struct shmem_device *device,
+		       const struct speed *ordinary)
+{
+	struct utsname names;
+
+	uname(&names);
+	if (options->file)
+		shmem_print("file      %s, %llu KiB\n", options->file,
+			    (unsigned long long)device->size >> 10);
+	else
+		shmem_print("device    %s\n"
+			    "BAR 2     0x%llx, %llu KiB, %s 4 GiB\n",
+			    device->address, (unsigned long long)device->start,
+			    (unsigned long long)device->size >> 10,
+			    device->start < FOUR_GIB ? "below" : "above");
+	shmem_print("machine   accelerator %s, kernel %s, %s\n\n"
+		    "%-8s %-16s %9s %12s   %s\n"
+		    "%-8s %-16s %9.1f %12.0f\n",
+		    shmem_accelerator(), names.release, shmem_cpu_model(), "mapping",
+		    "kernel says", "load, ns", "store, MB/s", "measured", "(none)",
+		    "ordinary memory", ordinary->load_ns, ordinary->store_mb_s);
+}
+
+/* Of a file or the device: size, and where it is. */
+static struct shmem_device find(const struct shmem_options *options)
+{
+	struct shmem_device none = { 0 };
+	struct stat status;
+
+	if (!options->file)
+		return shmem_device(options);
+	if (stat(options->file, &status) == 0)
+		none.size = (uint64_t)status.st_size;
+	return none;
+}
+
+static const struct shmem_program program = {
+	.faults = faults,
+	.about = "Shows what this VM sees of the shared memory: the device, which mappings (-m) can be\n"
+		 "had, which memory type the kernel says that they have, and which they behave like.\n"
+		 "Tries all of them, whatever -m says.\n",
+	.example = "  root@vm1:~# __shmem\n"
+		   "  device    0000:00:04.0\n"
+		   "  BAR 2     0x200000000, 131072 KiB, above 4 GiB\n"
+		   "  machine   accelerator tcg, kernel 6.12.90, QEMU TCG CPU version 2.5+\n"
+		   "\n"
+		   "  mapping  kernel says       load, ns  store, MB/s   measured\n"
+		   "  (none)   ordinary memory        4.1         1710\n"
+		   "  uc       uncached-minus         4.1         1702   no cache model under TCG\n"
+		   "  wc       write-combining        4.2         1698   no cache model under TCG\n"
+		   "  wb       write-back             4.1         1711   no cache model under TCG\n"
+		   "\n"
+		   "  Why: TCG emulates no caches; the guest's memory types change nothing here.\n"
+		   "  Change: nothing. With KVM they matter: run this again there.\n",
+};
+
+int main(int argc, char **argv)
+{
+	struct finding findings[SHMEM_WB + 1];
+	bool had[SHMEM_WB + 1] = { false };
+	struct shmem_options options = { 0 };
+	const char *last = NULL;
+	bool any = false;
+
+	shmem_getopt(&program, &options, argc, argv);
+	struct shmem_device device = find(&options);
+	struct shmem place = { .size = device.size, .physical = device.start };
+	struct speed ordinary = measure_ordinary();
+
+	if (!options.json)
+		print_head(&options, &device, &ordinary);
+	for (int kind = SHMEM_UC; kind <= (options.file ? SHMEM_UC : SHMEM_WB); kind++) {
+		options.kind = (enum shmem_kind)kind;
+		const char *reason = look_from_afar(&options, &findings[kind]);
+
+		had[kind] = !reason;
+		any = any || had[kind];
+		if (reason)
+			report_missing(&options, &place, last = reason);
+	}
+	if (!any)
+		shmem_die("the shared memory cannot be mapped: %s", last);
+	if (!options.json && !options.file)
+		advise(findings, had);
+	return 0;
 }

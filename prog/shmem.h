@@ -1,5 +1,6 @@
 /*
- * shmem.h - what the programs share: the region, claims, time, options, output.
+ * shmem.h - what the programs share: the region, claims and meetings, options,
+ * output, measuring.
  *
  * A whole program:
  *
@@ -27,6 +28,7 @@
 #define SHMEM_H
 
 #include <assert.h>
+#include <getopt.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +36,9 @@
 
 #include "layout.h"
 #include "prog.h"
+
+/* Of all the programs together; in every record of --json. */
+#define SHMEM_VERSION "1.0"
 
 /* --- The region --------------------------------------------------------- */
 
@@ -49,13 +54,26 @@ struct shmem_options {
 	const char *address; /* PCI address, or NULL: as prog.h says */
 	const char *file;    /* ordinary file instead of a device, or NULL */
 	enum shmem_kind kind;
+	bool json;           /* records instead of text on stdout */
+	size_t fault;        /* --inject: which of the program's faults; 0: none */
 };
 
 /* A mapped region. It stays mapped until the program ends. */
 struct shmem {
 	unsigned char *base; /* start of the mapping, page aligned */
 	size_t size;         /* bytes: whole pages, 1 MiB at least */
+	uint64_t physical;   /* its address on this VM's bus; 0 for a file */
 };
+
+/* The ivshmem device itself. */
+struct shmem_device {
+	char address[sizeof("0000:00:04.0")]; /* on the PCI bus */
+	uint64_t start;                       /* of BAR 2 on this VM's bus */
+	uint64_t size;                        /* bytes */
+};
+
+/* Finds it, without mapping anything. The option -f makes no difference. */
+struct shmem_device shmem_device(const struct shmem_options *options);
 
 /* Finds the region and maps it for reading and writing. */
 struct shmem shmem_open(const struct shmem_options *options);
@@ -99,22 +117,108 @@ void shmem_claim_renew(struct shmem_claim *claim);
 /* Gives the claim back. Ends the program if it had been lost before. */
 void shmem_claim_drop(struct shmem_claim *claim);
 
+/* --- Meetings: two VMs or more run the same program ---------------------- */
+
+/*
+ * A meeting is a row of seats in the region, a line of SHMEM_SEAT_SIZE bytes
+ * each. Who runs the program takes a seat and waits until all seats are taken
+ * by programs that are seen to live; then all of them hold the same session
+ * number, which no earlier run had. Which of them starts first does not matter.
+ *
+ * Put the session number into all that you exchange: whatever does not bear it
+ * is the leftover of another run.
+ */
+enum { SHMEM_SEAT_SIZE = 64, SHMEM_SEATS_MAX = 16, SHMEM_ANY_SEAT = -1 };
+
+enum shmem_meet {
+	SHMEM_MET,
+	SHMEM_NOBODY_CAME, /* not all seats were taken before the timeout */
+	SHMEM_SEAT_TAKEN,  /* somebody who lives kept the seat until the timeout */
+};
+
+enum shmem_peer {
+	SHMEM_PEER_LIVES,
+	SHMEM_PEER_LEFT, /* gave up its seat, or somebody else has it now */
+	SHMEM_PEER_DIED, /* gave no sign of life for 3 s */
+};
+
+/* What a meeting remembers of a seat. Private. */
+struct shmem_seat_watch {
+	uint64_t seen;  /* last value of its word */
+	uint64_t still; /* nanoseconds that it has not changed */
+	bool moved;     /* has changed while we looked, so its holder lives */
+};
+
+/* Read seats, seat and session; the rest is private. */
+struct shmem_meeting {
+	int seats;
+	int seat;         /* ours: 0 up to seats - 1 */
+	uint64_t session; /* the same for all who met, and not 0 */
+
+	struct shmem_seat *row; /* in the region */
+	const char *what;
+	uint64_t mine;    /* what our seat's word holds */
+	uint64_t looked;  /* when we did last, by our clock */
+	struct shmem_seat_watch watch[SHMEM_SEATS_MAX];
+	uint64_t tickets[SHMEM_SEATS_MAX]; /* of those who met */
+};
+
+/*
+ * Takes the seat (or the first free one, for SHMEM_ANY_SEAT) of the row of
+ * seats that begins offset bytes into the region, on a line of its own, and
+ * waits for the others, timeout nanoseconds at most. what is the meeting's name
+ * in messages. With another result than SHMEM_MET the seat is free again.
+ */
+enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
+			   size_t offset, int seats, int seat, const char *what,
+			   uint64_t timeout);
+
+/*
+ * Shows the others that we live. Cheap; call it every few milliseconds, and
+ * never more than a second apart. Ends the program if our seat was lost, which
+ * happens to who was paused for longer than 3 s.
+ */
+void shmem_meet_beat(struct shmem_meeting *meeting);
+
+/*
+ * What has become of who met us on that seat. Look at the data that it sent
+ * first: who has finished leaves. Needs calls at most 100 ms apart, beside
+ * shmem_meet_beat: time during which we did not look does not count.
+ */
+enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat);
+
+/* Gives up our seat. */
+void shmem_meet_leave(struct shmem_meeting *meeting);
+
 /* --- Command line ------------------------------------------------------- */
+
+/* One of the faults that --inject makes on purpose, to show that it is noticed. */
+struct shmem_fault {
+	const char *name;
+	const char *about; /* what goes wrong, in a few words */
+};
 
 /* What distinguishes a program in shmem_getopt and in -h. */
 struct shmem_program {
 	const char *synopsis; /* own options and operands, or NULL */
 	const char *letters;  /* own options as getopt(3) wants them, or NULL */
+	const struct option *longs; /* as getopt_long(3) wants them, or NULL; val is
+				     * one of the letters, or SHMEM_LONG and above */
+	const struct shmem_fault *faults; /* for --inject, up to one without a name,
+					   * or NULL; [0] is for "none" */
 	int operands;         /* how many operands are accepted at most */
 	const char *about;    /* what it does, whole lines */
 	const char *details;  /* own options, one a line, or NULL */
 	const char *example;  /* a command and its output, whole lines */
 };
 
+/* The values of own long options that have no letter begin here. */
+enum { SHMEM_LONG = 0x1000 };
+
 /*
- * As getopt(3): returns the program's next own option, -1 after the last; takes
- * care of -d, -f, -m and -h, and of all errors. Then argv[optind] is the first
- * operand.
+ * As getopt_long(3): returns the program's next own option, -1 after the last;
+ * takes care of -d, -f, -m, -h, --help, --json and --inject, and of all errors.
+ * Then argv[optind] is the first operand.
  */
 int shmem_getopt(const struct shmem_program *program,
 		 struct shmem_options *options, int argc, char **argv);
@@ -124,6 +228,30 @@ int shmem_getopt(const struct shmem_program *program,
  * and is no larger than max. False, and *value untouched, if it is not one.
  */
 bool shmem_number(const char *text, uint64_t max, uint64_t *value);
+
+/*
+ * The values of options. option is its name for the error message, "-n" or
+ * "--size"; a text that is not such a value, or one out of range, ends the
+ * program with status 2.
+ */
+
+/* A number as above, from min to max. */
+uint64_t shmem_option_number(const char *option, const char *text, uint64_t min,
+			     uint64_t max);
+
+/* Bytes from min to max: a number, with K, M or G after it for 2^10, 2^20, 2^30. */
+uint64_t shmem_option_size(const char *option, const char *text, uint64_t min,
+			   uint64_t max);
+
+/*
+ * Decimal seconds ("10", "0.5"), more than 0 and at most a week. Returns
+ * nanoseconds.
+ */
+uint64_t shmem_option_seconds(const char *option, const char *text);
+
+/* The index of text in names, which ends with NULL. */
+size_t shmem_option_choice(const char *option, const char *text,
+			   const char *const *names);
 
 /* --- Output ------------------------------------------------------------- */
 
@@ -139,6 +267,50 @@ SHMEM_PRINTF void shmem_warn(const char *format, ...);
 _Noreturn SHMEM_PRINTF void shmem_die(const char *format, ...);
 _Noreturn SHMEM_PRINTF void shmem_usage_error(const char *format, ...);
 
+/*
+ * --json: a record is one JSON object on one line. It says by itself what it is
+ * about: it begins with the program, its version, the mapping, the region and
+ * the machine, and the kind of record. Then come the program's own members.
+ * One record at a time; names are plain words.
+ */
+void shmem_record_begin(const struct shmem *region, const struct shmem_options *options,
+			const char *kind);
+void shmem_record_integer(const char *name, uint64_t value);
+void shmem_record_number(const char *name, double value); /* null if not finite */
+void shmem_record_text(const char *name, const char *value); /* null for NULL */
+void shmem_record_flag(const char *name, bool value);
+
+/* An array: members in it have NULL for a name. */
+void shmem_record_array(const char *name);
+void shmem_record_array_end(void);
+
+/* Prints the record, in one write. */
+void shmem_record_end(void);
+
+/* --- The machine --------------------------------------------------------- */
+
+/* "uc", "wc", "wb" or "file". */
+const char *shmem_mapping_name(const struct shmem_options *options);
+
+/*
+ * What the CPU says it runs under: "tcg", "kvm", "none", or the hypervisor's own
+ * signature. A file on a host that is a VM itself shows that VM's hypervisor.
+ */
+const char *shmem_accelerator(void);
+
+/* Its model name, such as "QEMU Virtual CPU version 2.5+"; "" if it has none. */
+const char *shmem_cpu_model(void);
+
+/*
+ * The memory type that the kernel has noted for the mapping of these physical
+ * addresses while it is there, such as "write-back" or "uncached-minus", or
+ * NULL: it is an ordinary file, debugfs cannot be read, or nothing is noted.
+ */
+const char *shmem_memory_type(const struct shmem *region);
+
+/* Keeps this thread on one CPU of the VM. Ends the program if that is not there. */
+void shmem_pin(unsigned int cpu);
+
 /* --- Measuring ---------------------------------------------------------- */
 
 /* CLOCK_MONOTONIC in nanoseconds. Means nothing in another VM. */
@@ -146,6 +318,48 @@ uint64_t shmem_now(void);
 
 /* Sorts the samples, count of them, at least one, and returns their median. */
 double shmem_median(double *samples, size_t count);
+
+/* Of samples in any unit: no interpolation, each figure is one of them. */
+struct shmem_summary {
+	size_t count;
+	double min, median, p99, p999, max;
+};
+
+/* Sorts the samples, count of them, at least one. */
+struct shmem_summary shmem_summarise(double *samples, size_t count);
+
+/*
+ * Samples without end in constant room: counts of 64 ranges for each power of
+ * two, so that a percentile is at most 1.6 % above the sample it stands for
+ * (below 128 it is exact). Minimum and maximum are the true ones. Zeroed, it
+ * is empty.
+ */
+enum { SHMEM_HISTOGRAM_STEPS = 64, SHMEM_HISTOGRAM_RANGES = 59 * SHMEM_HISTOGRAM_STEPS };
+
+struct shmem_histogram {
+	uint64_t count, min, max;
+	uint64_t counts[SHMEM_HISTOGRAM_RANGES];
+};
+
+void shmem_histogram_add(struct shmem_histogram *histogram, uint64_t sample);
+
+/*
+ * The summary in units of scale samples: 0.001 for microseconds from samples
+ * in nanoseconds. All zero if there are no samples.
+ */
+struct shmem_summary shmem_histogram_summary(const struct shmem_histogram *histogram,
+					     double scale);
+
+/* Prints it on one screen, in the unit that scale brings it to. */
+void shmem_histogram_print(const struct shmem_histogram *histogram, double scale,
+			   const char *unit);
+
+/* Members count, min, median, p99, p999 and max, each with this ending: "_us". */
+void shmem_record_summary(const struct shmem_summary *summary, const char *ending);
+
+/* An array of [lower bound, count] of the ranges that are not empty. */
+void shmem_record_histogram(const char *name, const struct shmem_histogram *histogram,
+			    double scale);
 
 /* 64 bits from the kernel's generator. */
 uint64_t shmem_random(void);

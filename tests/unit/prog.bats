@@ -370,16 +370,22 @@ END
 
 # --- Command line and files ---------------------------------------------------
 
-@test "-h explains each program on stdout" {
-    for program in __read_write __bandwidth; do
+@test "-h explains each program on stdout, with an example" {
+    read -ra programs < <(sed -n 's/^PROGRAMS := //p' "$PROG/Makefile")
+    ((${#programs[@]} >= 2))
+    for program in "${programs[@]/#/__}"; do
         try "$program" -h
         [ "$status" -eq 0 ]
         [ -z "$stderr" ]
         [[ $output == "Usage: $program "* ]]
-        for option in '-d ADDRESS' '-m KIND' '-f FILE' -h; do
+        for option in '-d ADDRESS' '-m KIND' '-f FILE' --json -h; do
             [[ $output == *$'\n'"  $option "* ]]
         done
-        [[ $output == *"root@vm1:~# $program"* ]]
+        [[ $output == *"root@vm"[12]":~# "*"$program"* ]]
+        (($(wc -L <<<"$output") <= 100))
+        help=$output
+        try "$program" --help
+        [ "$output" = "$help" ]
     done
 }
 

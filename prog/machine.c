@@ -1,0 +1,111 @@
+/* machine.c - what this VM is, as far as a result depends on it. */
+#include "shmem.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The unit tests build the programs with a file of their own. */
+#ifndef PAT_LIST
+#define PAT_LIST "/sys/kernel/debug/x86/pat_memtype_list"
+#endif
+
+const char *shmem_mapping_name(const struct shmem_options *options)
+{
+	static const char *const names[] = {
+		[SHMEM_UC] = "uc", [SHMEM_WC] = "wc", [SHMEM_WB] = "wb"
+	};
+
+	return options->file ? "file" : names[options->kind];
+}
+
+/*
+ * Bit 31 of ECX in leaf 1 is kept for hypervisors to say that they are there;
+ * leaf 0x40000000 then has a signature of 12 bytes (kernel:
+ * Documentation/virt/kvm/x86/cpuid.rst; QEMU: target/i386/cpu.c).
+ */
+const char *shmem_accelerator(void)
+{
+	static char signature[13];
+	unsigned int a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1U << 31))
+		return "none";
+	__cpuid(0x40000000, a, b, c, d);
+	memcpy(signature, &b, 4);
+	memcpy(signature + 4, &c, 4);
+	memcpy(signature + 8, &d, 4);
+	if (strcmp(signature, "TCGTCGTCGTCG") == 0)
+		return "tcg";
+	if (strcmp(signature, "KVMKVMKVM") == 0)
+		return "kvm";
+	return signature;
+}
+
+const char *shmem_cpu_model(void)
+{
+	static union {
+		unsigned int words[12];
+		char text[49];
+	} model;
+	const unsigned int first = 0x80000002;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		unsigned int *words = model.words + 4 * i;
+
+		if (!__get_cpuid(first + i, words, words + 1, words + 2, words + 3))
+			return "";
+	}
+	return model.text + strspn(model.text, " ");
+}
+
+/*
+ * A line is "PAT: [mem 0xSTART-0xEND] TYPE" (kernel: arch/x86/mm/pat/memtype.c,
+ * memtype_seq_show); in older kernels "TYPE @ 0xSTART-0xEND", as pat.rst among
+ * the kernel's documents still has it. END is the first byte behind.
+ */
+static bool parse_memory_type(const char *line, uint64_t *start, uint64_t *end,
+			      char type[static 32])
+{
+	unsigned long long from, to;
+
+	if (sscanf(line, "PAT: [mem 0x%llx-0x%llx] %31s", &from, &to, type) != 3 &&
+	    sscanf(line, "%31s @ 0x%llx-0x%llx", type, &from, &to) != 3)
+		return false;
+	*start = from;
+	*end = to;
+	return true;
+}
+
+const char *shmem_memory_type(const struct shmem *region)
+{
+	static char type[32];
+	uint64_t start, end;
+	char line[128];
+	bool found = false;
+
+	if (region->physical == 0)
+		return NULL;
+	FILE *file = fopen(PAT_LIST, "re");
+	if (!file)
+		return NULL;
+	while (!found && fgets(line, sizeof(line), file))
+		found = parse_memory_type(line, &start, &end, type) &&
+			start <= region->physical &&
+			region->physical + region->size <= end;
+	fclose(file);
+	return found ? type : NULL;
+}
+
+void shmem_pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	if (cpu < CPU_SETSIZE)
+		CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		shmem_die("cannot run on CPU %u: %s", cpu, strerror(errno));
+}

@@ -1,0 +1,254 @@
+/* meet.c - programs in several VMs find each other, whichever starts first. */
+#include "shmem.h"
+
+#include <string.h>
+#include <time.h>
+
+/*
+ * As with claims, staleness is not read off the clock: of the time between two
+ * looks at a seat only LOOK_COUNTS_AT_MOST counts, so that a program that was
+ * itself paused does not take the others for dead.
+ */
+#define MS UINT64_C(1000000) /* in nanoseconds */
+#define LOOK (10 * MS)
+#define LOOK_COUNTS_AT_MOST (100 * MS)
+#define STALE (3000 * MS)
+#define TELL_AFTER (500 * MS)
+
+#define BEAT_BITS 16
+#define BEAT_MASK ((UINT64_C(1) << BEAT_BITS) - 1)
+
+/*
+ * A seat in the region: word is 0 while free, otherwise the random ticket of its
+ * holder above a beat, as the word of a claim. agreed is the session number that
+ * its holder makes of all the tickets that it sees live.
+ *
+ * None of this is trusted. A word counts only while its beat moves, and agreed
+ * only if it is the number that we make of the tickets ourselves, with our own,
+ * new one among them: what a killed run left behind cannot be that.
+ */
+struct shmem_seat {
+	_Atomic uint64_t word;
+	_Atomic uint64_t agreed;
+	unsigned char rest[SHMEM_SEAT_SIZE - 16];
+};
+
+static_assert(sizeof(struct shmem_seat) == SHMEM_SEAT_SIZE, "a cache line");
+
+static uint64_t new_ticket(void)
+{
+	uint64_t ticket;
+
+	do
+		ticket = shmem_random() & ~BEAT_MASK;
+	while (ticket == 0);
+	return ticket | 1; /* the beat is never 0 */
+}
+
+static uint64_t next_beat(uint64_t word)
+{
+	uint64_t beat = (word + 1) & BEAT_MASK;
+
+	return (word & ~BEAT_MASK) | (beat ? beat : 1);
+}
+
+static uint64_t read_word(const struct shmem_meeting *meeting, int seat)
+{
+	return atomic_load_explicit(&meeting->row[seat].word, memory_order_acquire);
+}
+
+static bool exchange(struct shmem_meeting *meeting, uint64_t seen, uint64_t next)
+{
+	return atomic_compare_exchange_strong(&meeting->row[meeting->seat].word, &seen, next);
+}
+
+/* How much of the time since the last look counts as time without a beat. */
+static uint64_t time_to_count(struct shmem_meeting *meeting)
+{
+	uint64_t now = shmem_now();
+	uint64_t passed = now - meeting->looked;
+
+	meeting->looked = now;
+	return passed < LOOK_COUNTS_AT_MOST ? passed : LOOK_COUNTS_AT_MOST;
+}
+
+static void watch_seat(struct shmem_meeting *meeting, int seat, uint64_t passed)
+{
+	struct shmem_seat_watch *watch = &meeting->watch[seat];
+	uint64_t word = read_word(meeting, seat);
+
+	if (word == watch->seen) {
+		watch->still += passed;
+		return;
+	}
+	/* Another ticket is another holder, of whom nothing is known yet. */
+	watch->moved = (word & ~BEAT_MASK) == (watch->seen & ~BEAT_MASK);
+	watch->seen = word;
+	watch->still = 0;
+}
+
+static void watch_all(struct shmem_meeting *meeting)
+{
+	uint64_t passed = time_to_count(meeting);
+
+	for (int seat = 0; seat < meeting->seats; seat++)
+		watch_seat(meeting, seat, passed);
+}
+
+/* --- Coming together ------------------------------------------------------ */
+
+/* Sits down on the seat if it is free, or if its holder is dead. */
+static bool take_seat(struct shmem_meeting *meeting, int seat)
+{
+	struct shmem_seat_watch *watch = &meeting->watch[seat];
+	uint64_t ticket = new_ticket();
+
+	if (watch->seen != 0 && watch->still < STALE)
+		return false;
+	meeting->seat = seat;
+	if (!exchange(meeting, watch->seen, ticket)) {
+		meeting->seat = SHMEM_ANY_SEAT;
+		return false;
+	}
+	if (watch->seen != 0)
+		shmem_warn("took over a seat of %s: its holder gave no sign of life for 3 s",
+			   meeting->what);
+	meeting->mine = ticket;
+	return true;
+}
+
+/* Free seats first: those of the dead may be needed by nobody. */
+static bool take_any_seat(struct shmem_meeting *meeting)
+{
+	for (int seat = 0; seat < meeting->seats; seat++)
+		if (meeting->watch[seat].seen == 0 && take_seat(meeting, seat))
+			return true;
+	for (int seat = 0; seat < meeting->seats; seat++)
+		if (take_seat(meeting, seat))
+			return true;
+	return false;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+	return hash ^ hash >> 29;
+}
+
+/*
+ * Makes the session of all tickets, unless somebody is missing. Once made it
+ * stays, until it can be made of other tickets.
+ */
+static void make_session(struct shmem_meeting *meeting)
+{
+	uint64_t tickets[SHMEM_SEATS_MAX] = { 0 };
+	uint64_t session = (uint64_t)meeting->seats;
+
+	for (int seat = 0; seat < meeting->seats; seat++) {
+		struct shmem_seat_watch *watch = &meeting->watch[seat];
+		uint64_t word = seat == meeting->seat ? meeting->mine : watch->seen;
+
+		if (seat != meeting->seat && (!watch->moved || watch->still >= STALE))
+			return;
+		tickets[seat] = word & ~BEAT_MASK;
+		session = mix(session, tickets[seat]);
+	}
+	memcpy(meeting->tickets, tickets, sizeof(tickets));
+	meeting->session = session ? session : 1;
+}
+
+/*
+ * Shows the others the session that we make of the tickets, and looks whether
+ * all make the same. Theirs counts even if they have left by now, for they have
+ * met us and may be done already; that is why a session stays.
+ */
+static bool all_agree(struct shmem_meeting *meeting)
+{
+	make_session(meeting);
+	atomic_store(&meeting->row[meeting->seat].agreed, meeting->session);
+	if (meeting->session == 0)
+		return false;
+	for (int seat = 0; seat < meeting->seats; seat++)
+		if (atomic_load(&meeting->row[seat].agreed) != meeting->session)
+			return false;
+	return true;
+}
+
+static void tell(const struct shmem_meeting *meeting)
+{
+	if (meeting->seat == SHMEM_ANY_SEAT)
+		shmem_warn("waiting for a seat of %s, which others hold", meeting->what);
+	else
+		shmem_warn("waiting for %s: run this program in %s", meeting->what,
+			   meeting->seats == 2 ? "another VM" : "the other VMs");
+}
+
+static void wait_a_look(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = LOOK }, NULL);
+}
+
+enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
+			   size_t offset, int seats, int seat, const char *what,
+			   uint64_t timeout)
+{
+	uint64_t begin = shmem_now();
+	bool told = false;
+
+	assert(seats > 0 && seats <= SHMEM_SEATS_MAX && seat < seats);
+	assert(offset % SHMEM_SEAT_SIZE == 0);
+	assert(offset + (size_t)seats * SHMEM_SEAT_SIZE <= region->size);
+	*meeting = (struct shmem_meeting){
+		.seats = seats,
+		.seat = SHMEM_ANY_SEAT,
+		.row = (struct shmem_seat *)(region->base + offset),
+		.what = what,
+		.looked = begin,
+	};
+	while (shmem_now() - begin < timeout) {
+		watch_all(meeting);
+		if (meeting->seat != SHMEM_ANY_SEAT)
+			shmem_meet_beat(meeting);
+		else if (seat == SHMEM_ANY_SEAT)
+			take_any_seat(meeting);
+		else
+			take_seat(meeting, seat);
+		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting))
+			return SHMEM_MET;
+		if (!told && shmem_now() - begin > TELL_AFTER) {
+			tell(meeting);
+			told = true;
+		}
+		wait_a_look();
+	}
+	if (meeting->seat == SHMEM_ANY_SEAT)
+		return SHMEM_SEAT_TAKEN;
+	shmem_meet_leave(meeting);
+	return SHMEM_NOBODY_CAME;
+}
+
+/* --- Together ------------------------------------------------------------- */
+
+void shmem_meet_beat(struct shmem_meeting *meeting)
+{
+	uint64_t next = next_beat(meeting->mine);
+
+	if (!exchange(meeting, meeting->mine, next))
+		shmem_die("another VM took over our seat of %s, because this one gave no sign of "
+			  "life for 3 s; run this program again", meeting->what);
+	meeting->mine = next;
+}
+
+enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
+{
+	watch_all(meeting);
+	if ((meeting->watch[seat].seen & ~BEAT_MASK) != meeting->tickets[seat])
+		return SHMEM_PEER_LEFT;
+	return meeting->watch[seat].still < STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
+}
+
+void shmem_meet_leave(struct shmem_meeting *meeting)
+{
+	exchange(meeting, meeting->mine, 0);
+	meeting->mine = 0;
+}

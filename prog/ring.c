@@ -1,0 +1,131 @@
+/* ring.c - a byte stream from one VM to another, see ring.h. */
+#include "ring.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "shmem.h"
+
+/* What is copied before the other side hears of it. */
+#define CUT_SIZE (32UL << 10)
+
+static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size)
+{
+	assert(size > 0 && (size & (size - 1)) == 0);
+	return (struct ring){ .counts = counts, .bytes = bytes, .size = size };
+}
+
+/*
+ * Tells the other side. The fence before keeps the copying ahead of the count:
+ * see its partners in ring_write and ring_read. The one behind sends the count
+ * on its way, which could sit in a write-combining buffer for long.
+ */
+static void publish(_Atomic uint64_t *count, uint64_t value)
+{
+	shmem_fence();
+	atomic_store_explicit(count, value, memory_order_relaxed);
+	shmem_fence();
+}
+
+struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size)
+{
+	publish(&counts->written, 0);
+	return new_ring(counts, bytes, size);
+}
+
+struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size)
+{
+	publish(&counts->read, 0);
+	return new_ring(counts, bytes, size);
+}
+
+static size_t minimum(size_t one, size_t other)
+{
+	return one < other ? one : other;
+}
+
+/*
+ * The bytes that lie in the ring, as the writer must see them: no more than
+ * when it last looked, since only the reader could have changed that.
+ */
+static size_t look_unread(struct ring *ring)
+{
+	uint64_t read = atomic_load_explicit(&ring->counts->read, memory_order_relaxed);
+	uint64_t unread = ring->mine - read;
+
+	if (unread > ring->mine - ring->theirs)
+		return RING_RUBBISH;
+	ring->theirs = read;
+	return unread;
+}
+
+/* The same for the reader: no fewer than last time, and no more than fit. */
+static size_t look_filled(struct ring *ring)
+{
+	uint64_t written = atomic_load_explicit(&ring->counts->written, memory_order_relaxed);
+	uint64_t filled = written - ring->mine;
+
+	if (filled > ring->size || filled < ring->theirs - ring->mine)
+		return RING_RUBBISH;
+	ring->theirs = written;
+	return filled;
+}
+
+/*
+ * Both look at the other's count only when what they last saw of it does not
+ * suffice: each look fetches a cache line that the other is writing to.
+ */
+size_t ring_write(struct ring *ring, const void *from, size_t length)
+{
+	size_t room = ring->size - (ring->mine - ring->theirs);
+	size_t at = ring->mine & (ring->size - 1);
+
+	length = minimum(length, CUT_SIZE);
+	if (room < length) {
+		size_t unread = look_unread(ring);
+
+		if (unread == RING_RUBBISH)
+			return RING_RUBBISH;
+		room = ring->size - unread;
+		length = minimum(length, room);
+	}
+	if (length == 0)
+		return 0;
+
+	size_t first = minimum(length, ring->size - at);
+	shmem_fence(); /* pairs with publish in ring_read: it has read what is overwritten */
+	memcpy(ring->bytes + at, from, first);
+	memcpy(ring->bytes, (const unsigned char *)from + first, length - first);
+	ring->mine += length;
+	publish(&ring->counts->written, ring->mine);
+	return length;
+}
+
+size_t ring_read(struct ring *ring, void *to, size_t length)
+{
+	size_t filled = ring->theirs - ring->mine;
+	size_t at = ring->mine & (ring->size - 1);
+
+	length = minimum(length, CUT_SIZE);
+	if (filled < length) {
+		filled = look_filled(ring);
+		if (filled == RING_RUBBISH)
+			return RING_RUBBISH;
+		length = minimum(length, filled);
+	}
+	if (length == 0)
+		return 0;
+
+	size_t first = minimum(length, ring->size - at);
+	shmem_fence(); /* pairs with publish in ring_write: it has written what is read */
+	memcpy(to, ring->bytes + at, first);
+	memcpy((unsigned char *)to + first, ring->bytes, length - first);
+	ring->mine += length;
+	publish(&ring->counts->read, ring->mine);
+	return length;
+}
+
+size_t ring_unread(struct ring *writer)
+{
+	return look_unread(writer);
+}

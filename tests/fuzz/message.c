@@ -1,0 +1,97 @@
+/*
+ * message.c - fuzzes __read_write's reader of messages.
+ *
+ * The input is the page of the message and what an adversary changes in it
+ * while it is read. Whatever is taken for a message must be one: its length
+ * fits, its checksum agrees, and it can be printed.
+ */
+#include "fuzz.h"
+
+static void sink(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#define main read_write_main
+#define shmem_print sink
+#include "../../prog/read_write.c"
+#undef shmem_print
+#undef main
+
+#include <stdarg.h>
+
+static struct message *message;
+static bool hostile;
+
+static void sink(const char *format, ...)
+{
+	static char line[5 * sizeof(struct message)];
+	va_list values;
+
+	va_start(values, format);
+	MUST(vsnprintf(line, sizeof(line), format, values) > 0);
+	va_end(values);
+}
+
+static void adversary(void)
+{
+	unsigned char *bytes = (unsigned char *)message;
+
+	if (!hostile || take_byte() % 4 != 0)
+		return;
+	switch (take_byte() % 4) {
+	case 0:
+		message->sequence += take_byte();
+		break;
+	case 1:
+		message->length = take_word();
+		break;
+	case 2:
+		message->length = sizeof(message->text) + (uint64_t)(int8_t)take_byte();
+		break;
+	case 3:
+		bytes[take_word() % sizeof(*message)] ^= 1;
+		break;
+	}
+}
+
+/* A message that arrives has the checksum that was there. */
+static void read_hostile(void)
+{
+	struct text text;
+
+	hostile = take_byte() % 2;
+	text = read_message(message);
+	hostile = false;
+	MUST(text.length <= sizeof(text.bytes));
+	if (text.length > 0)
+		print_quoted("Read from shmem: ", &text, "");
+}
+
+/* What was written over anything at all is read as it was. */
+static void write_then_read(void)
+{
+	struct text ours, theirs;
+
+	ours.length = take_word() % (sizeof(ours.bytes) + 1);
+	take(ours.bytes, ours.length);
+	write_message(message, &ours);
+	theirs = read_message(message);
+	MUST(theirs.length == ours.length);
+	MUST(memcmp(theirs.bytes, ours.bytes, ours.length) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	supply = input;
+	supplied = size;
+	message = aligned_alloc(64, sizeof(*message));
+	memset(message, 0, sizeof(*message));
+
+	bool valid = take_byte() % 2;
+	if (valid)
+		write_then_read();
+	else
+		take(message, take_word() % (sizeof(*message) + 1));
+	read_hostile();
+	write_then_read();
+	free(message);
+	return 0;
+}

@@ -1,0 +1,119 @@
+/*
+ * ring.c - fuzzes both ends of a ring.
+ *
+ * One input is a series of writes and reads of all lengths, with an adversary
+ * in between who may change counts and bytes. While he has not, what comes out
+ * must be what went in; from then on no access may leave the ring (the address
+ * sanitizer sees to that), and no answer may exceed what was asked for.
+ */
+#include "fuzz.h"
+
+#include "../../prog/ring.c"
+
+enum { RING_SIZE = 64, LONGEST = 160 };
+
+static struct ring_counts *counts;
+static unsigned char *bytes;
+static bool hostile;  /* may the adversary act? */
+static bool tampered; /* has he? */
+
+/* Values near those that are right are the interesting ones. */
+static void adversary(void)
+{
+	_Atomic uint64_t *count;
+
+	if (!hostile || take_byte() % 4 != 0)
+		return;
+	tampered = true;
+	count = take_byte() % 2 ? &counts->written : &counts->read;
+	switch (take_byte() % 4) {
+	case 0:
+		*count += (uint64_t)(int8_t)take_byte();
+		break;
+	case 1:
+		*count = take_word();
+		break;
+	case 2:
+		*count = counts->written + RING_SIZE + (uint64_t)(int8_t)take_byte();
+		break;
+	case 3:
+		bytes[take_byte() % RING_SIZE] ^= 1;
+		break;
+	}
+}
+
+/* The byte at that place of the stream. */
+static unsigned char expected(uint64_t place)
+{
+	return (unsigned char)(place * 251 + (place >> 8));
+}
+
+static void do_write(struct ring *writer, uint64_t *written)
+{
+	size_t length = take_byte() % LONGEST;
+	unsigned char *from = malloc(length + 1);
+
+	for (size_t i = 0; i < length; i++)
+		from[i] = expected(*written + i);
+	size_t answer = ring_write(writer, from, length);
+	free(from);
+	if (answer == RING_RUBBISH) {
+		MUST(tampered);
+		return;
+	}
+	MUST(answer <= length && answer <= RING_SIZE);
+	*written += answer;
+}
+
+static void do_read(struct ring *reader, uint64_t written, uint64_t *read)
+{
+	size_t length = take_byte() % LONGEST;
+	unsigned char *to = malloc(length + 1);
+	size_t answer = ring_read(reader, to, length);
+
+	if (answer == RING_RUBBISH) {
+		MUST(tampered);
+		free(to);
+		return;
+	}
+	MUST(answer <= length && answer <= RING_SIZE);
+	if (!tampered) {
+		size_t there = written - *read;
+
+		MUST(answer == (there < length ? there : length));
+		for (size_t i = 0; i < answer; i++)
+			MUST(to[i] == expected(*read + i));
+	}
+	*read += answer;
+	free(to);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+	uint64_t written = 0, read = 0;
+
+	supply = input;
+	supplied = size;
+	counts = aligned_alloc(64, sizeof(*counts));
+	bytes = malloc(RING_SIZE);
+	take(counts, sizeof(*counts));
+	take(bytes, take_byte() % RING_SIZE);
+	hostile = tampered = false;
+	struct ring writer = ring_writer(counts, bytes, RING_SIZE);
+	struct ring reader = ring_reader(counts, bytes, RING_SIZE);
+
+	hostile = take_byte() % 2;
+	while (supplied > 0) {
+		uint8_t what = take_byte() % 8;
+
+		if (what < 4)
+			do_write(&writer, &written);
+		else if (what < 7)
+			do_read(&reader, written, &read);
+		else
+			MUST(ring_unread(&writer) <= RING_SIZE || tampered);
+	}
+	free(counts);
+	free(bytes);
+	return 0;
+}

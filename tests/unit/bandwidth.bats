@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# The options of __bandwidth. What it says without them is in prog.bats.
+
+bats_require_minimum_version 1.5.0
+load prog.bash
+
+setup_file() {
+    build_programs
+}
+
+setup() {
+    begin
+}
+
+teardown() {
+    end_spawned
+}
+
+kernels() {
+    __bandwidth -k list | grep -v 'this CPU does not have it' | cut -d ' ' -f 1
+}
+
+@test "-k list: needs no region; memcpy first" {
+    try __bandwidth -k list
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "$(cut -d ' ' -f 1 <<<"$output" | xargs)" = 'memcpy words sse2 avx2 nt ntload movsb' ]
+}
+
+@test "every kernel, in every direction, on every size, copies every byte" {
+    for direction in --to --from --local; do
+        for size in 4K 252K; do
+            for kernel in $(kernels); do
+                try __bandwidth -f region -r 1 -s $size $direction -k "$kernel"
+                [ "$status" -eq 0 ]
+                [ -z "$stderr" ]
+                [ "${lines[0]}" = '--- mmap successful' ]
+                [[ ${lines[1]} =~ ^"$kernel bandwidth".*': '[0-9]+\.[0-9][0-9]' MB/s'$ ]]
+            done
+        done
+    done
+    try "$STATIC/__bandwidth" -f region -r 1 -s 512K -k all
+    [ "$status" -eq 0 ]
+    [ "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4}$' <<<"$output")" -eq "$(kernels | wc -l)" ]
+}
+
+@test "--to stays within what it was told to fill; --from and --local write nothing but the pattern" {
+    __bandwidth -f region -r 1 -s 64K
+    cmp -n $((MIB / 2)) region /dev/zero
+    cmp -n $((MIB / 2 - 65536)) -i $((MIB / 2 + 65536)) region /dev/zero
+    [ "$(word region $((MIB / 2 + 65536 - 8)))" != 0000000000000000 ]
+    cp region before
+    __bandwidth -f region -r 1 -s 64K --local
+    cmp region before
+}
+
+@test "--sweep: from 4 KiB to the area; all kernels" {
+    try __bandwidth -f region -r 1 --sweep -k all
+    [ "$status" -eq 0 ]
+    [ "$(sed -n 's/^ *\([0-9]* KiB\) .*/\1/p' <<<"$output" | xargs)" = '4 KiB 16 KiB 64 KiB 256 KiB 512 KiB' ]
+    grep -qx "block *$(kernels | xargs | sed 's/ / */g')" <<<"$output"
+    ((${#lines[@]} <= 24))
+    try __bandwidth -f region -r 1 --sweep -s 20K --json
+    [ "$(jq -s 'map(.block_bytes) | @csv' <<<"$output")" = '"4096,16384,20480"' ]
+}
+
+@test "--json: a record each, and nothing else" {
+    try __bandwidth -f region -s 64K -r 5 -k all --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r .copy <<<"$output")" = "$(kernels)" ]
+    jq -e '.record == "bandwidth" and .direction == "to" and .block_bytes == 65536 and .count == 5 and
+        .copies_per_sample >= 1 and 0 < .min_mb_s and .min_mb_s <= .median_mb_s and
+        .median_mb_s <= .max_mb_s and .verified' <<<"$output"
+}
+
+@test "--inject: every fault is noticed with every kernel, to and from, and no figure is printed" {
+    for fault in lost short clock; do
+        for direction in --to --from; do
+            for kernel in $(kernels); do
+                fresh region
+                try "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
+                fails 1 "__bandwidth: $kernel: "
+                [ "$output" = '--- mmap successful' ]
+            done
+        done
+    done
+}
+
+@test "--inject says what is wrong" {
+    try __bandwidth -f region -s 64K -r 1 --inject lost
+    fails 1 'the shared memory does not hold what was copied'
+    fresh region
+    try __bandwidth -f region -s 64K -r 1 --from --inject short
+    fails 1 "this VM's memory does not hold what was copied"
+    fresh region
+    try __bandwidth -f region -s 64K -r 1 --inject clock
+    fails 1 'that cannot be, so nothing is reported'
+}
+
+@test "a wrong command line, and a region without the room" {
+    cp region before
+    while read -r expected; do
+        read -ra command
+        try "${command[@]}"
+        fails 2 "$expected"
+        [ -z "$output" ]
+    done <<'END'
+        -k fast: there is no such kernel; -k list shows them
+            __bandwidth -k fast
+        -s 5K: whole pages of 4 KiB are needed
+            __bandwidth -s 5K
+        -s 4095: bytes from 4096
+            __bandwidth -s 4095
+        -r 0: a whole number from 1 to 1000
+            __bandwidth -r 0
+END
+    try __bandwidth -f region -s 516K
+    fails 1 'the region has 1024 KiB and this needs 1032 KiB'
+    cmp region before
+}

@@ -1,0 +1,154 @@
+/*
+ * kit.c - for library.bats: calls the library's functions as its options say.
+ *
+ * The only operand, when there is one, is a file name or a text.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "shmem.h"
+
+enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET };
+
+static const struct option longs[] = {
+	{ .name = "number", .has_arg = required_argument, .val = NUMBER },
+	{ .name = "size", .has_arg = required_argument, .val = SIZE },
+	{ .name = "seconds", .has_arg = required_argument, .val = SECONDS },
+	{ .name = "choice", .has_arg = required_argument, .val = CHOICE },
+	{ .name = "record", .has_arg = required_argument, .val = RECORD },
+	{ .name = "histogram", .val = HISTOGRAM },
+	{ .name = "summary", .val = SUMMARY },
+	{ .name = "meet", .has_arg = required_argument, .val = MEET },
+	{ 0 },
+};
+
+static const struct shmem_fault faults[] = {
+	{ "none", "" }, { "first", "a fault" }, { "second", "another" }, { 0 },
+};
+
+static const struct shmem_program program = {
+	.letters = "s:", .longs = longs, .faults = faults, .about = "", .example = "",
+};
+
+static void record(const struct shmem_options *options, const char *text)
+{
+	struct shmem region = shmem_open(options);
+
+	shmem_record_begin(&region, options, "test");
+	shmem_record_text("text", text);
+	shmem_record_text("nothing", NULL);
+	shmem_record_integer("most", UINT64_MAX);
+	shmem_record_number("number", 1.5);
+	shmem_record_number("infinite", 1 / (double)(text[0] == '\0' ? 0 : 0.0));
+	shmem_record_flag("flag", true);
+	shmem_record_array("array");
+	shmem_record_integer(NULL, 1);
+	shmem_record_array(NULL);
+	shmem_record_integer(NULL, 2);
+	shmem_record_integer(NULL, 3);
+	shmem_record_array_end();
+	shmem_record_array_end();
+	shmem_record_integer("fault", options->fault);
+	shmem_record_end();
+}
+
+static void print_summary(const struct shmem_summary *summary)
+{
+	shmem_print("%zu %.0f %.0f %.0f %.0f %.0f\n", summary->count, summary->min,
+		    summary->median, summary->p99, summary->p999, summary->max);
+}
+
+static void histogram(bool print)
+{
+	static struct shmem_histogram histogram;
+	uint64_t sample;
+
+	while (scanf("%" SCNu64, &sample) == 1)
+		shmem_histogram_add(&histogram, sample);
+	struct shmem_summary summary = shmem_histogram_summary(&histogram, 1);
+	print_summary(&summary);
+	if (print)
+		shmem_histogram_print(&histogram, 1, "u");
+}
+
+static void summary(void)
+{
+	static double samples[100000];
+	size_t count = 0;
+
+	while (scanf("%lf", &samples[count]) == 1)
+		count++;
+	struct shmem_summary result = shmem_summarise(samples, count);
+	print_summary(&result);
+}
+
+/*
+ * Meets on that many seats, on seat -s; then renews the beat for each line on
+ * stdin and says how the others are; leaves at the end of it.
+ */
+static void meet(const struct shmem_options *options, int seats, int seat, uint64_t timeout)
+{
+	static const char *const results[] = { "met", "nobody", "taken" };
+	static const char *const peers[] = { "lives", "left", "died" };
+	struct shmem region = shmem_open(options);
+	struct shmem_meeting meeting;
+	enum shmem_meet result = shmem_meet(&meeting, &region, LAYOUT_FREE, seats, seat, "the test",
+					    timeout);
+
+	if (result != SHMEM_MET) {
+		shmem_print("%s\n", results[result]);
+		return;
+	}
+	shmem_print("met %d %016" PRIx64 "\n", meeting.seat, meeting.session);
+	while (getchar() != EOF) {
+		shmem_meet_beat(&meeting);
+		for (int other = 0; other < seats; other++)
+			if (other != meeting.seat)
+				shmem_print("%d %s\n", other, peers[shmem_meet_peer(&meeting, other)]);
+	}
+	shmem_meet_leave(&meeting);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const names[] = { "red", "green", NULL };
+	struct shmem_options options = { 0 };
+	uint64_t timeout = UINT64_C(20000000000);
+	int seat = SHMEM_ANY_SEAT, option;
+
+	while ((option = shmem_getopt(&program, &options, argc, argv)) != -1) {
+		switch (option) {
+		case 's':
+			seat = (int)shmem_option_number("-s", optarg, 0, 15);
+			break;
+		case NUMBER:
+			shmem_print("%" PRIu64 "\n", shmem_option_number("--number", optarg, 5, 500));
+			break;
+		case SIZE:
+			shmem_print("%" PRIu64 "\n", shmem_option_size("--size", optarg, 1, UINT64_MAX));
+			break;
+		case SECONDS:
+			timeout = shmem_option_seconds("--seconds", optarg);
+			shmem_print("%" PRIu64 "\n", timeout);
+			break;
+		case CHOICE:
+			shmem_print("%zu\n", shmem_option_choice("--choice", optarg, names));
+			break;
+		case RECORD:
+			record(&options, optarg);
+			break;
+		case HISTOGRAM:
+			histogram(true);
+			break;
+		case SUMMARY:
+			summary();
+			break;
+		case MEET:
+			meet(&options, (int)shmem_option_number("--meet", optarg, 2, 16), seat, timeout);
+			break;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# __latency: two processes on one file do what two VMs do.
+
+bats_require_minimum_version 1.5.0
+load prog.bash
+
+AREA=$((0x10000)) PLACES=$((0x11000)) PLACE=384
+
+setup_file() {
+    build_programs
+}
+
+setup() {
+    begin
+}
+
+teardown() {
+    end_spawned
+}
+
+# both OPTION...: two runs at once; measured and answered are their names by what they did.
+both() {
+    spawn one __latency -f region "$@"
+    spawn two __latency -f region "$@"
+    ended one
+    one=$status
+    ended two
+    two=$status
+}
+
+@test "two find each other, in either order; one measures, one answers" {
+    for folder in "$SANITIZED" "$STATIC"; do
+        PATH=$folder:$PATH
+        spawn one __latency -f region -n 200
+        soon grep -q 'waiting for __latency: run this program in another VM' one.err
+        try __latency -f region -n 200
+        [ "$status" -eq 0 ]
+        [[ $output =~ ^'answered '[0-9]+' round trips of ' ]] || [[ $output == *': 200 round trips in '* ]]
+        ended one
+        [ "$status" -eq 0 ]
+        [ "$(cat one <(echo "$output") | grep -c ': 200 round trips in ')" -eq 1 ]
+        [ "$(cat one <(echo "$output") | grep -c '^answered ')" -eq 1 ]
+    done
+}
+
+@test "the figures: in order, on one screen, and one way is not called measured" {
+    both -n 500
+    [ "$one$two" = 00 ]
+    screen=$(grep -l 'round trip in us' one two)
+    (($(wc -l <"$screen") <= 30))
+    (($(wc -L <"$screen") <= 100))
+    grep -q '^mapping file, accelerator .*, one reading of the clock [0-9]* ns$' "$screen"
+    grep -q '^half of the median, called one way and not measured: ' "$screen"
+    sed -n 's/^round trip in us: *min \(.*\)  median \(.*\)  p99 \(.*\)  p99.9 \(.*\)  max \(.*\)$/\1 \2 \3 \4 \5/p' "$screen" |
+        awk '{ exit !(0 < $1 && $1 <= $2 && $2 <= $3 && $3 <= $4 && $4 <= $5) }'
+}
+
+@test "--json: a record each; the histogram has every round trip" {
+    both -n 500 --json
+    [ "$one$two" = 00 ]
+    [ "$(wc -l <one)" -eq 1 ]
+    [ "$(wc -l <two)" -eq 1 ]
+    cat one two | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
+        $m.record == "latency" and $m.program == "__latency" and $m.count == 500 and
+        $m.from_seat == 0 and $m.to_seat == 1 and
+        0 < $m.min_us and $m.min_us <= $m.median_us and $m.median_us <= $m.p99_us and
+        $m.p99_us <= $m.p999_us and $m.p999_us <= $m.max_us and
+        ($m.histogram_us | map(.[1]) | add) == 500 and
+        ($m.histogram_us | map(.[0]) | . == sort and .[-1] <= $m.max_us) and
+        ($m.half_median_us * 2 - $m.median_us | fabs) < 0.001 and
+        $m.one_way == "half a round trip, not measured" and
+        $a.record == "latency-answers" and $a.count == $m.count + $m.warm_up'
+}
+
+@test "-t ends it" {
+    both -t 0.05 --json
+    [ "$one$two" = 00 ]
+    cat one two | jq -se 'map(select(.record == "latency"))[0] | .count > 0 and .seconds >= 0.05'
+}
+
+@test "-p pins; a CPU that is not there is refused" {
+    cpu=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
+    both -n 10 --json -p "$cpu"
+    [ "$one$two" = 00 ]
+    cat one two | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
+    try __latency -f region -p 1023
+    fails 1 'cannot run on CPU 1023: Invalid argument'
+}
+
+@test "--matrix: each measures to each" {
+    for i in 1 2 3; do spawn "$i" __latency -f region -n 50 --json --matrix 3; done
+    for i in 1 2 3; do
+        ended "$i"
+        [ "$status" -eq 0 ]
+        [ "$(wc -l <"$i")" -eq 2 ]
+        [ "$(jq -s 'map(.from_seat) | unique | length' "$i")" -eq 1 ]
+    done
+    [ "$(cat 1 2 3 | jq -r '"\(.from_seat)\(.to_seat)"' | sort | xargs)" = '01 02 10 12 20 21' ]
+    [ "$(cat 1 2 3 | jq -s 'map(.count) | unique[]')" = 50 ]
+}
+
+@test "--matrix: each prints its row; a pair besides does not disturb it" {
+    for i in 1 2; do spawn "$i" __latency -f region -n 50 --matrix 2; done
+    both -n 50
+    [ "$one$two" = 00 ]
+    for i in 1 2; do
+        ended "$i"
+        [ "$status" -eq 0 ]
+        [[ $(<"$i") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
+        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5}$' "$i")" -eq 1 ]
+    done
+}
+
+@test "--matrix: who is missing is not waited for for ever" {
+    for i in 1 2; do spawn "$i" __latency -f region -w 1 --matrix 3; done
+    for i in 1 2; do
+        ended "$i"
+        [ "$status" -eq 1 ]
+        grep -q '^__latency: nobody came in 1.0 s (-w); run this program in as many VMs as --matrix says at the same time$' "$i.err"
+    done
+}
+
+@test "nobody comes: one line and status 1, and the seat is free" {
+    try __latency -f region -w 0.2
+    fails 1 'nobody came in 0.2 s (-w); run this program in two VMs at the same time'
+    [ -z "$output" ]
+    [ "$(word region $AREA)" = 0000000000000000 ]
+}
+
+@test "the leftover of a killed run is taken over" {
+    spawn one __latency -f region -t 600
+    spawn two __latency -f region -t 600
+    running() { [ "$(word region $PLACES)" != 0000000000000000 ]; }
+    soon running
+    kill -9 "${pid[one]}" "${pid[two]}"
+    both -n 50
+    [ "$one$two" = 00 ]
+    cat one two | grep -q ': 50 round trips in '
+    cat one.err two.err | grep -q 'took over a seat of __latency'
+}
+
+@test "an area of rubbish is taken over" {
+    for source in /dev/urandom <(tr '\0' '\377' </dev/zero); do
+        head -c $((0x10000)) "$source" | put region $AREA
+        both -n 50
+        [ "$one$two" = 00 ]
+        cat one two | grep -q ': 50 round trips in '
+    done
+}
+
+@test "names that are no names are printed harmlessly" {
+    spawn one __latency -f region -t 600
+    spawn two __latency -f region -t 600
+    running() { [ "$(word region $((PLACES + PLACE + 256)))" != 0000000000000000 ]; }
+    soon running
+    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 256))
+    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + PLACE + 256))
+    le64 77 | put region $((PLACES + PLACE))
+    ended one
+    ended two
+    run cat one.err two.err
+    [[ $output == *'?[31m?"'* ]]
+    [[ $output != *$'\e'* ]]
+}
+
+@test "a peer that dies, on either side" {
+    for victim in measurer answerer; do
+        fresh region
+        spawn one __latency -f region -t 600
+        soon grep -q waiting one.err
+        spawn two __latency -f region -t 600
+        running() { [ "$(word region $((PLACES + PLACE)))" != 0000000000000000 ]; }
+        soon running
+        dead=one alive=two
+        [ $victim = measurer ] || dead=two alive=one
+        kill -9 "${pid[$dead]}"
+        ended $alive
+        [ "$status" -eq 1 ]
+        [ ! -s $alive ]
+        grep -qE '^__latency: .* \(seat [01]\) died: it gave no sign of life for 3 s$' $alive.err
+    done
+}
+
+@test "--inject: every fault is noticed by the other side" {
+    while read -r fault expected; do
+        fresh region
+        both -t 600 -w 4 --inject "$fault"
+        measurer=one
+        ! grep -q 'seat 1' two.err || measurer=two
+        [ ! -s $measurer ]
+        run cat $measurer.err
+        [[ $output == *"$expected"* ]]
+        ((one == 1 && two == 1))
+    done <<'END'
+        rubbish (seat 1) sent a number that is not of this run
+        die (seat 1) died: it gave no sign of life for 3 s
+        leave (seat 1) left before the run was over
+        deaf (seat 1) lives, but what was waited for did not come in time (-w)
+END
+    try __latency -f region -w 1 --inject clock
+    fails 1 'the time stamp counter does not run evenly'
+}
+
+@test "a wrong command line" {
+    cp region before
+    while read -r expected; do
+        read -ra command
+        try "${command[@]}"
+        fails 2 "$expected"
+        [ -z "$output" ]
+    done <<'END'
+        -t 0: seconds are needed
+            __latency -t 0
+        -n 0: a whole number from 1
+            __latency -n 0
+        --matrix 17: a whole number from 2 to 16
+            __latency --matrix 17
+        --matrix 1: a whole number from 2 to 16
+            __latency --matrix 1
+        unexpected argument 'vm2'
+            __latency -f region vm2
+        --inject dy: there is no such fault
+            __latency --inject dy
+END
+    cmp region before
+}

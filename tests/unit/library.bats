@@ -1,0 +1,334 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# The library of the C programs, called through kit.c: options, records, figures, meetings.
+
+bats_require_minimum_version 1.5.0
+load prog.bash
+
+setup_file() {
+    build_programs
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" \
+        -o "$SANITIZED/__kit" "$BATS_TEST_DIRNAME/kit.c" "$SANITIZED/libshmem.a"
+}
+
+setup() {
+    begin
+}
+
+teardown() {
+    end_spawned
+}
+
+# --- Options ------------------------------------------------------------------
+
+@test "values of options: what is taken" {
+    while read -r option value expected; do
+        try __kit "$option" "$value"
+        [ "$status" -eq 0 ]
+        [ "$output" = "$expected" ]
+    done <<'END'
+        --number 5 5
+        --number 0x1f4 500
+        --size 1 1
+        --size 64K 65536
+        --size 1M 1048576
+        --size 3G 3221225472
+        --size 18446744073709551615 18446744073709551615
+        --seconds 10 10000000000
+        --seconds 0.5 500000000
+        --seconds 0.000000001 1
+        --seconds 604800 604800000000000
+        --choice red 0
+        --choice green 1
+END
+}
+
+@test "values of options: what is refused, in one line with status 2" {
+    while read -r option value expected; do
+        value=${value/EMPTY/}
+        try __kit "$option" "$value"
+        fails 2 "$expected"
+        [ -z "$output" ]
+    done <<'END'
+        --number 4 --number 4: a whole number from 5 to 500
+        --number 501 a whole number
+        --number 5x a whole number
+        --number -5 a whole number
+        --number EMPTY a whole number
+        --number 99999999999999999999 a whole number
+        --size 0 bytes from 1
+        --size 1k bytes from 1
+        --size 1KB bytes from 1
+        --size 1.5M bytes from 1
+        --size K bytes from 1
+        --size 17179869184G bytes from 1
+        --seconds 0 seconds are needed
+        --seconds 0.0000000001 seconds are needed
+        --seconds 1. seconds are needed
+        --seconds .5 seconds are needed
+        --seconds 1e3 seconds are needed
+        --seconds -1 seconds are needed
+        --seconds 604801 seconds are needed
+        --seconds 604800.1 seconds are needed
+        --choice blue --choice blue: one of red, green is needed
+        --inject third there is no such fault
+END
+}
+
+@test "long options: what is wrong is named as it was typed" {
+    while read -r expected; do
+        read -ra command
+        try "${command[@]}"
+        fails 2 "$expected"
+    done <<'END'
+        unknown option --fast
+            __kit --fast
+        unknown option --fast
+            __kit --fast=yes
+        option --size needs a value
+            __kit --json --size
+        option --json takes no value
+            __kit --json=yes
+        option --help takes no value
+            __kit --help=size
+        unknown option -x
+            __kit --json -x
+        unknown option -x
+            __kit --json -xs
+        unknown option --inject
+            __read_write --inject first
+END
+}
+
+@test "-h and --help say the same, and what can be injected" {
+    try __kit -h
+    [ "$status" -eq 0 ]
+    short=$output
+    [[ $short == *'--json '* ]]
+    [[ $short == *$'\n''                first        a fault'$'\n'* ]]
+    try __kit --help
+    [ "$output" = "$short" ]
+}
+
+# --- Records ------------------------------------------------------------------
+
+@test "a record is one object on one line, and says what it is about" {
+    try __kit -f region --inject second --record plain
+    [ "$status" -eq 0 ]
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e '.record == "test" and .program == "__kit" and (.version | type) == "string" and
+        .mapping == "file" and .memory_type == null and .region_bytes == 1048576 and
+        .text == "plain" and .nothing == null and .number == 1.5 and .infinite == null and .flag and
+        .array == [1, [2, 3]] and .fault == 2' <<<"$output"
+    jq -e --arg kernel "$(uname -r)" --arg host "$(uname -n)" '.kernel == $kernel and .host == $host' <<<"$output"
+    jq -e '.time | sub("\\.[0-9]{3}Z$"; "Z") | fromdate | . > 0 and (. - now | fabs) < 3600' <<<"$output"
+    grep -qF '"most":18446744073709551615,' <<<"$output"
+}
+
+@test "a record's texts may have any bytes" {
+    every=$(printf "$(printf '\\x%02x' {1..255})x") # $() takes newlines at the end
+    try __kit -f region --record "$every"
+    [ "${#lines[@]}" -eq 1 ]
+    jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
+    printf %s "$every" | cmp text -
+}
+
+# --- Figures ------------------------------------------------------------------
+
+@test "percentiles are samples, by nearest rank" {
+    try __kit --summary < <(seq 1000 | shuf)
+    [ "$output" = '1000 1 500 990 999 1000' ]
+    try __kit --summary < <(seq 10000 | shuf)
+    [ "$output" = '10000 1 5000 9900 9990 10000' ]
+    try __kit --summary <<<'7'
+    [ "$output" = '1 7 7 7 7 7' ]
+    try __kit --summary <<<'3 1 2'
+    [ "$output" = '3 1 2 3 3 3' ]
+}
+
+@test "a histogram agrees with the samples: exact below 128, within 1.6 % above" {
+    try __kit --histogram < <(seq 127 | shuf)
+    [ "${lines[0]}" = '127 1 64 126 127 127' ]
+    try __kit --histogram < <(seq 100000 | shuf)
+    read -r count min median p99 p999 max <<<"${lines[0]}"
+    [ "$count $min $max" = '100000 1 100000' ]
+    ((median >= 50000 && median <= 50800))
+    ((p99 >= 99000 && p99 <= 100000))
+    ((p999 >= 99900 && p999 <= 100000))
+    try __kit --histogram </dev/null
+    [ "$output" = '0 0 0 0 0 0' ]
+}
+
+@test "a histogram of any samples fits on a screen, and no sample is missing from it" {
+    samples=('5' '0' '0 18446744073709551615' '18446744073709551615' '1 1 1 1000000' '100 101 102 103 104 100000000000'
+        "$(seq 300 | tr '\n' ' ')" "$(shuf -i 1-4000000000 -n 500 | tr '\n' ' ')" '127 128 255 256 65535 65536')
+    for set in "${samples[@]}"; do
+        try __kit --histogram <<<"$set"
+        [ "$status" -eq 0 ]
+        ((${#lines[@]} >= 2 && ${#lines[@]} <= 24))
+        [ "$(awk 'NR > 1 { n += $3 } END { print n }' <<<"$output")" -eq "$(wc -w <<<"$set")" ]
+        awk 'NR > 2 && $1 <= last { exit 1 } { last = $1 }' < <(tail -n +2 <<<"$output")
+    done
+}
+
+# --- Meetings -----------------------------------------------------------------
+
+# meet NAME OPTION...: starts __kit so; lines go to it by tell, and its stdin is closed by leave.
+meet() {
+    mkfifo "$1.in"
+    exec {both}<>"$1.in" # so that neither end waits for the other
+    spawn "$1" alone "$1.in" __kit -f region "${@:2}"
+    exec {writer}>"$1.in" {both}>&-
+    in[$1]=$writer
+}
+declare -gA in
+
+# alone FIFO COMMAND...: without the pipes to the others, whose end they would not see.
+alone() {
+    local fd
+    exec <"$1" {both}>&-
+    for fd in "${in[@]}"; do exec {fd}>&-; done
+    exec "${@:2}"
+}
+
+tell() {
+    echo >&"${in[$1]}"
+}
+
+leave() {
+    local fd=${in[$1]}
+    exec {fd}>&-
+    unset "in[$1]"
+    ended "$1"
+}
+
+met() {
+    grep -q '^met ' "$1"
+}
+
+session() {
+    sed -n 's/^met [0-9]* //p' "$1"
+}
+
+says() {
+    [ "$(tail -n 1 "$1")" = "$2" ]
+}
+
+# Until it answers so; each answer is to a line of ours.
+until_says() {
+    tell "$1"
+    sleep .02
+    says "$1" "$2"
+}
+
+@test "meeting: two find each other and agree on a session, a new one each time" {
+    for round in 1 2 3; do
+        meet one$round --meet 2
+        meet two$round --meet 2
+        soon met one$round
+        soon met two$round
+        [ "$(session one$round)" = "$(session two$round)" ]
+        [ "$(cut -d ' ' -f 2 one$round two$round | sort)" = $'0\n1' ]
+        leave one$round
+        leave two$round
+        [ "$(word region $((0x2000)))" = 0000000000000000 ]
+        [ "$(word region $((0x2040)))" = 0000000000000000 ]
+    done
+    [ "$(for round in 1 2 3; do session one$round; done | sort -u | wc -l)" -eq 3 ]
+}
+
+@test "meeting: seats that were asked for, in either order" {
+    meet one -s 1 --meet 2
+    soon grep -q 'waiting for the test: run this program in another VM' one.err
+    meet two -s 0 --meet 2
+    soon met one
+    soon met two
+    [[ $(<one) == 'met 1 '* ]]
+    [[ $(<two) == 'met 0 '* ]]
+    [ "$(session one)" = "$(session two)" ]
+}
+
+@test "meeting: five at once" {
+    for i in 1 2 3 4 5; do meet "$i" --meet 5; done
+    for i in 1 2 3 4 5; do soon met "$i"; done
+    [ "$(for i in 1 2 3 4 5; do session "$i"; done | sort -u | wc -l)" -eq 1 ]
+    [ "$(cat 1 2 3 4 5 | cut -d ' ' -f 2 | sort | xargs)" = '0 1 2 3 4' ]
+}
+
+@test "meeting: nobody comes, and the seat is free again" {
+    try __kit -f region --seconds .5x --meet 2
+    [ "$status" -eq 2 ]
+    try __kit -f region --seconds 0.7 --meet 2
+    [ "${lines[1]}" = nobody ]
+    cmp region /dev/zero -n "$MIB" || [ "$(word region $((0x2000)))" = 0000000000000000 ]
+}
+
+@test "meeting: who has left is said to have left, who was killed to have died" {
+    meet one --meet 2
+    meet two --meet 2
+    soon met one
+    soon met two
+    soon until_says one "$(($(cut -d ' ' -f 2 two))) lives"
+    leave two
+    soon until_says one "$(($(cut -d ' ' -f 2 two))) left"
+}
+
+@test "meeting: a killed one is noticed, and its seat taken over" {
+    meet one -s 0 --meet 2
+    meet two -s 1 --meet 2
+    soon met one
+    soon met two
+    kill -9 "${pid[two]}"
+    soon until_says one '1 died'
+    kill -9 "${pid[one]}"
+    meet three -s 0 --meet 2
+    meet four -s 1 --meet 2
+    soon met three
+    soon met four
+    [ "$(session three)" = "$(session four)" ]
+    [ "$(session three)" != "$(session one)" ]
+    grep -q 'took over a seat of the test' three.err
+    grep -q 'took over a seat of the test' four.err
+}
+
+@test "meeting: a seat that somebody holds is not taken" {
+    meet one -s 0 --seconds 10 --meet 2
+    soon grep -q waiting one.err
+    try __kit -f region -s 0 --seconds 4 --meet 2
+    [ "${lines[1]}" = taken ]
+    kill -0 "${pid[one]}"
+}
+
+@test "meeting: one that was paused and robbed learns of it" {
+    meet one -s 0 --meet 2
+    meet two -s 1 --meet 2
+    soon met one
+    soon met two
+    kill -STOP "${pid[two]}"
+    meet three -s 1 --seconds 20 --meet 2
+    soon grep -q 'took over a seat' three.err
+    kill -CONT "${pid[two]}"
+    tell two
+    leave two
+    [ "$status" -eq 1 ]
+    grep -q '^__kit: another VM took over our seat' two.err
+    soon until_says one '1 left'
+}
+
+@test "meeting: rubbish on the seats is no peer" {
+    for rubbish in 5 -1 65536 65537; do
+        fresh region
+        for seat in 0 1 2 3; do le64 "$rubbish" "$rubbish" | put region $((0x2000 + 64 * seat)); done
+        try __kit -f region -s 0 --seconds 4 --meet 2
+        [ "${lines[1]}" = nobody ]
+    done
+}
+
+@test "meeting: a peer whose beat moves but who never agrees is none" {
+    meet one -s 0 --seconds 3 --meet 2
+    while kill -0 "${pid[one]}" 2>/dev/null; do
+        le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x2040))
+    done
+    ended one
+    says one nobody
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# __shmem, on a file and on a made-up device.
+
+bats_require_minimum_version 1.5.0
+load prog.bash
+
+setup_file() {
+    build_programs
+}
+
+setup() {
+    begin
+    FOLDER=$TREE/0000:00:04.0
+}
+
+teardown() {
+    rm -rf "$TREE" "$MEMORY" "$TYPES"
+}
+
+# A device above 4 GiB that can be mapped in all three ways.
+whole_device() {
+    ivshmem 0000:00:04.0 0x140000000
+    truncate -s 1M "$FOLDER/resource2_wc"
+    truncate -s $((1 << 33)) "$MEMORY"
+}
+
+@test "a file: its size, and a measurement that says write-back" {
+    try __shmem -f region
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "${lines[0]}" = 'file      region, 1024 KiB' ]
+    [[ ${lines[1]} == 'machine   accelerator '* ]]
+    grep -qE '^file +- +[0-9]+\.[0-9] +[0-9]+   (write-back|no cache model under TCG)$' <<<"$output"
+    [[ $output != *Why* ]]
+}
+
+@test "a device: where it is, and all three mappings with what the kernel says" {
+    whole_device
+    for line in 'PAT: [mem 0x0000000140000000-0x0000000140100000] write-combining' \
+        'write-combining @ 0x140000000-0x140100000'; do # of older kernels
+        printf '%s\n' 'PAT memtype list:' 'PAT: [mem 0x00000000fed00000-0x00000000fed01000] uncached-minus' "$line" >"$TYPES"
+        try __shmem
+        [ "$status" -eq 0 ]
+        [ -z "$stderr" ]
+        [ "${lines[0]}" = 'device    0000:00:04.0' ]
+        [ "${lines[1]}" = 'BAR 2     0x140000000, 1024 KiB, above 4 GiB' ]
+        for kind in uc wc wb; do
+            grep -qE "^$kind +write-combining +[0-9]+\.[0-9] +[0-9]+   (write-back|no cache model under TCG)$" <<<"$output"
+        done
+        grep -q '^Why: .*' <<<"$output"
+        ((${#lines[@]} <= 24))
+    done
+}
+
+@test "what the kernel says counts only for all of the mapping" {
+    whole_device
+    for other in 'PAT: [mem 0x0000000140000000-0x00000001400ff000] write-combining' \
+        'PAT: [mem 0x0000000140001000-0x0000000140100000] write-combining' 'rubbish' 'PAT: [mem 0x' ''; do
+        echo "$other" >"$TYPES"
+        try __shmem
+        [ "$status" -eq 0 ]
+        grep -qE '^wb +- ' <<<"$output"
+    done
+    rm "$TYPES"
+    try __shmem
+    grep -q 'mount -t debugfs none /sys/kernel/debug' <<<"$output"
+}
+
+@test "a mapping that cannot be had: why; the others all the same" {
+    ivshmem 0000:00:04.0 0xf0000000
+    try __shmem
+    [ "$status" -eq 0 ]
+    [[ ${lines[1]} == *'below 4 GiB' ]]
+    grep -qE '^uc +- +[0-9]' <<<"$output"
+    grep -qE '^wc +cannot be had: cannot open .*resource2_wc: No such file or directory; run as root, on a kernel with PAT' <<<"$output"
+    grep -qE '^wb +cannot be had: -m wb: BAR 2 of 0000:00:04.0 is at 0xf0000000, and below 4 GiB' <<<"$output"
+    rm "$FOLDER/resource2"
+    try __shmem
+    fails 1 'the shared memory cannot be mapped: '
+}
+
+@test "no device, no file: one line, status 1" {
+    try __shmem
+    fails 1 'cannot list'
+    try __shmem -f absent
+    fails 1 'the shared memory cannot be mapped: cannot open absent'
+}
+
+@test "--json: a record for each mapping, had or not" {
+    whole_device
+    rm "$FOLDER/resource2_wc"
+    echo 'PAT: [mem 0x0000000140000000-0x0000000140100000] uncached-minus' >"$TYPES"
+    try __shmem --json
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "$(jq -r .mapping <<<"$output" | xargs)" = 'uc wc wb' ]
+    jq -se '.[0] | .record == "mapping" and .available and .memory_type == "uncached-minus" and
+        .physical_address == 5368709120 and .load_ns > 0 and .store_mb_s > 0 and
+        .ordinary_load_ns > 0 and .ordinary_store_mb_s > 0 and (.verdict | test("write-back|TCG"))' <<<"$output"
+    jq -se '.[1] | .available == false and (.reason | test("resource2_wc")) and .region_bytes == 1048576' <<<"$output"
+}
+
+@test "it writes to the area of __bandwidth only, and leaves no claim" {
+    __shmem -f region
+    cmp -n $((MIB / 2)) region /dev/zero
+    cmp -i $((MIB / 2 + 16384)) -n $((MIB / 2 - 16384)) region /dev/zero
+    [ "$(word region $((MIB / 2)))" != 0000000000000000 ]
+}
+
+@test "--inject: lost stores are noticed, slow memory is told by its kind" {
+    whole_device
+    try "$SANITIZED/__shmem" --inject lost
+    fails 1 'the memory does not hold what was stored'
+    fresh region
+    try "$STATIC/__shmem" -f region --inject loads
+    [ "$status" -eq 0 ]
+    [[ $output == *' write-combining' ]]
+    try "$STATIC/__shmem" -f region --inject accesses
+    [ "$status" -eq 0 ]
+    [[ $output == *' uncached' ]]
+    try __shmem --inject accesses
+    [[ $output == *'even the write-back mapping behaves otherwise'* ]]
+}

@@ -1,0 +1,229 @@
+#!/usr/bin/env bats
+# __stress, without a VM: its participants are processes on one file.
+
+bats_require_minimum_version 1.5.0
+load programs
+
+DESKS=$((0x41000)) DESK_SIZE=$((0x3000)) COUNTER=$((0x40400))
+
+setup_file() {
+    build stress
+}
+
+setup() {
+    begin 1M
+}
+
+teardown() {
+    end_all
+}
+
+# --- Helpers ------------------------------------------------------------------
+
+# For start.
+participant() {
+    exec __stress -f region "$@"
+}
+
+# Starts two that go on for long, and returns when they are under way.
+start_two() {
+    start one participant -t 1000
+    start two participant -t 1000
+    until_said one.out 'goes on for 1000 s'
+    until_said two.out 'goes on for 1000 s'
+    until [ "$(word "$COUNTER")" != 0000000000000000 ]; do sleep .01; done
+}
+
+# --- No violation -------------------------------------------------------------
+
+@test "__stress: several at once find nothing, and count what they checked" {
+    for participants in 1 2 3; do
+        fresh 1M
+        for ((i = 0; i < participants; i++)); do
+            start "$i" participant -n "$participants" -t 0.3
+        done
+        for ((i = 0; i < participants; i++)); do
+            ends "$i" 0
+            [[ $(head -n 1 "$i.out") == "participant "[0-2]" of $participants goes on for 0.3 s" ]]
+            [ "$(tail -n 1 "$i.out")" = 'no violation' ]
+            grep -E '^ *[1-9][0-9]* atomic additions$' "$i.out"
+            grep -E '^ *[1-9][0-9]* entries under a spinlock$' "$i.out"
+            grep -E '^ *[1-9][0-9]* messages passed by data and flag$' "$i.out"
+            grep -E '^ *[0-9]+ store, fence, load on both sides$' "$i.out"
+            grep -E '^ *[1-9][0-9]* reads of an aligned 64-bit word$' "$i.out"
+            grep -E '^ *[1-9][0-9]* blocks of 4 KB with a checksum$' "$i.out"
+            grep -E '^ *[0-9]+ times a load overtook a store before it, which x86 allows$' "$i.out"
+        done
+        sort -u ./*.out | grep -c '^participant' | grep -x "$participants"
+        rm ./*.out
+    done
+}
+
+@test "__stress --json: one record each; it goes on as long as the longest" {
+    start one participant --json -t 0.01
+    start two participant --json -t 1.5
+    ends one 0
+    ends two 0
+    for out in one.out two.out; do
+        jq -e '.record == "stress" and .program == "__stress" and .participants == 2 and .violation == null and
+            .cycles >= 2 and .counter > 0 and .lock > 0 and .message > 0 and .fenced > 0 and .buffered > 0 and
+            .torn > 0 and .block > 0 and .seen_buffered >= 0 and .mapping == "file"' "$out"
+    done
+    [ "$(jq .cycles one.out)" = "$(jq .cycles two.out)" ]
+    [ "$(jq -s 'map(.seat) | sort == [0, 1]' one.out two.out)" = true ]
+}
+
+@test "__stress: leaves the other areas alone" {
+    participant -n 1 -t 0.1 >/dev/null &
+    wait $!
+    cmp -n $((0x40000)) region /dev/zero
+    cmp -i $((0x80000)) -n $((0x80000)) region /dev/zero
+    run ! cmp -s -i $((0x40000)) -n $((0x40000)) region /dev/zero
+}
+
+@test "__stress: what killed runs left, and rubbish all over, is no violation" {
+    start_two
+    kill -9 "${PID[one]}" "${PID[two]}"
+    ends one 137
+    ends two 137
+    start one participant -t 0.1
+    start two participant -t 0.1
+    ends one 0
+    ends two 0
+    head -c 1M /dev/urandom >region
+    start one participant -t 0.1
+    start two participant -t 0.1
+    ends one 0
+    ends two 0
+}
+
+# --- The others ---------------------------------------------------------------
+
+@test "__stress: the others do not come: status 3" {
+    try __stress -f region -w 0.1
+    fails 3 '2 participants did not come together within 0.1 s'
+}
+
+@test "__stress: more than were asked for: status 1, and the others go on" {
+    start_two
+    try __stress -f region -w 0.2
+    [ "$status" -eq 1 ]
+    [[ $stderr == *'all seats are taken: 2 others are at it already' ]]
+    kill -0 "${PID[one]}"
+    kill -0 "${PID[two]}"
+}
+
+@test "__stress: one is killed: status 4" {
+    start_two
+    kill -9 "${PID[one]}"
+    ends two 4 ' died: it gave no sign of life for 3 s'
+}
+
+@test "__stress: one is stopped for long: 4 for the other, 6 for itself when it goes on" {
+    start_two
+    kill -STOP "${PID[one]}"
+    ends two 4 ' died: it gave no sign of life for 3 s'
+    kill -CONT "${PID[one]}"
+    ends one 6 ' gave up'
+}
+
+@test "__stress: one is ended by a signal: status 6" {
+    start_two
+    kill -TERM "${PID[one]}"
+    ends two 6 ' gave up'
+    ends one 143
+}
+
+# --- Violations ---------------------------------------------------------------
+
+@test "__stress: somebody else's stores are violations" {
+    start_two
+    status=0
+    wait_for_end() {
+        while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
+            le64 5 | put "$COUNTER"
+        done
+    }
+    wait_for_end
+    ends one 1 'violation of what the memory must do: counter'
+    ends two 1 'violation of what the memory must do: counter'
+    grep -E 'VIOLATION \(counter\): 2 participants together added [0-9]+, and the counter is [0-9]+' one.out two.out
+}
+
+@test "__stress: random bytes in the area: an end, and no access outside it" {
+    for _ in {1..5}; do
+        fresh 1M
+        start_two
+        # Not over the seats: who has lost its own says so.
+        while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
+            head -c 192 /dev/urandom | put "$COUNTER"
+            head -c $((2 * DESK_SIZE)) /dev/urandom | put "$DESKS"
+        done
+        # The other may wait for a step that was overwritten, until this one is seen to have left.
+        for name in one two; do
+            status=0
+            wait "${PID[$name]}" || status=$?
+            unset "PID[$name]"
+            cat "$name.err"
+            [[ $status =~ ^[146]$ ]]
+        done
+    done
+}
+
+@test "__stress --inject: each check fires, for all, and says what was seen" {
+    table=(
+        "counter: counter 2 participants together added"
+        "plain: counter locked instructions are not atomic between these VMs"
+        "lock: lock has the lock, but it says holder"
+        "message: message the data behind it is still message"
+        "fence: fenced a load overtook a store in spite of a full fence"
+        "torn: torn of which the halves were never written together"
+        "block: block and was written with"
+    )
+    for row in "${table[@]}"; do
+        echo "$row"
+        read -r fault check text <<<"${row/:/}"
+        fresh 1M
+        start faulty participant -t 1000 --inject "$fault"
+        start right participant -t 1000 --json
+        ends faulty 1 "violation of what the memory must do: $check"
+        ends right 1 "violation of what the memory must do: $check"
+        jq -e --arg check "$check" '.violation == $check and (.account | length > 0)' <(tail -n 1 right.out)
+        grep -qE "$text" faulty.out right.out
+    done
+}
+
+@test "__stress --inject: ends of one are noticed by the others" {
+    start one participant --inject die
+    start two participant
+    ends one 137
+    ends two 4 ' died'
+    start one participant --inject leave
+    start two participant
+    ends two 6 ' gave up'
+    ends one 1
+}
+
+# --- Command line -------------------------------------------------------------
+
+@test "__stress: a wrong command line" {
+    for n in 0 17 x; do
+        try __stress -f region -n "$n"
+        fails 2 "-n $n: a whole number from 1 to 16"
+    done
+    try __stress -f region -t 0
+    fails 2 '-t 0: seconds are needed'
+    try __stress -f region --inject nothing
+    fails 2 'there is no such fault'
+    try __stress -f region more
+    fails 2 "unexpected argument 'more'"
+}
+
+@test "__stress -h: the statuses and the faults" {
+    try __stress -h
+    [ "$status" -eq 0 ]
+    [[ $output == *'3 the others did not come; 4 one of them died; 6 one of them gave up.'* ]]
+    for fault in counter plain lock message fence torn block die leave; do
+        [[ $output == *$'\n'"                $fault "* ]]
+    done
+}
