@@ -46,6 +46,7 @@ running_vms() {
     vm_require "$@"
     for name; do
         vm_running "$name" || die "$name is not running: ./start.sh starts it"
+        ssh_knows "$name" || die "$name is still starting: ./status.sh says when it is ready"
     done
     RUNNING=("$@")
 }

@@ -46,16 +46,20 @@ choose_steps() {
     ! given force || FORCED=("${STEPS[@]}")
 }
 
-# Calls this script again through sudo, with the knobs as they are here: sudo would drop the environment.
+# Calls this script again through sudo, with the knobs as they are here, for sudo drops the environment; on stdin, for
+# a command line is seen by everybody and logged, and a password may be among them.
 become_root() {
-    local knob
-    local -a knobs=()
+    local knob name
+    local -a knobs=() proxies=()
+    for name in http_proxy https_proxy no_proxy; do
+        [[ -z ${!name:-} ]] || proxies+=("$name=${!name}")
+    done
     have sudo || die 'apt and debootstrap need root, and there is no sudo here: call setup.sh as root'
     for knob in "${CONFIG_KNOBS[@]}"; do
-        knobs+=(--set "$knob=${!knob}")
+        knobs+=("$knob=${!knob}")
     done
     say 'apt and debootstrap need root: going on through sudo'
-    exec sudo -- "$LAB_HOME/setup.sh" "${knobs[@]}" "$@"
+    exec sudo -- env "${proxies[@]}" "$LAB_HOME/setup.sh" --knobs-on-stdin "$@" < <(printf '%s\0' "${knobs[@]}")
 }
 
 # The steps in waves: those of one wave do not need each other.
@@ -74,8 +78,9 @@ run_steps() {
 }
 
 main() {
-    local room
-    script_begin check,force,reset-disks "$@"
+    local room script
+    script_begin check,force,reset-disks,knobs-on-stdin "$@"
+    proxy_of_apt
     choose_steps
     if given check; then
         host_check || exit 1
@@ -83,24 +88,28 @@ main() {
     fi
     ((EUID == 0)) || become_root "$@"
 
+    umask 022
     lab_create
-    lab_lock 600
+    lab_lock 600 setup.lock
     trap steps_end EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM
-    umask 022
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
     room=$(disk_room) || die "$room: $DISK_REMEDY"
 
     run_steps
+    manifest_write
+    lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
     if [[ " ${STEPS[*]} " == *' images '* ]]; then
+        lab_lock 300
         disks_update "${GIVEN[reset-disks]:-no}"
-        manifest_write
         lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
         accel_choose
         say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
     fi
-    chmod +x "$LAB_HOME"/*.sh
+    for script in setup start stop run status; do
+        [[ -x $LAB_HOME/$script.sh ]] || chmod +x "$LAB_HOME/$script.sh"
+    done
 }
 
 main "$@"

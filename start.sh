@@ -24,6 +24,7 @@ EOF
 # Starts the named VMs and waits for all of them; says of each how to reach it. Fails if one failed.
 start_all() {
     local name above_4g status=0 begun=$SECONDS
+    local -a launched=()
     accel_choose
     say "Starting $* under ${ACCEL_USED^^} ($ACCEL_WHY)"
     if [[ $ACCEL_USED == tcg ]] && ((VM_MAXCPUS < 2)); then
@@ -31,9 +32,16 @@ start_all() {
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
-        vm_launch "$name" "$ACCEL_USED" "$above_4g"
+        # In a process of its own: one that cannot be started keeps no other from it.
+        (vm_launch "$name" "$ACCEL_USED" "$above_4g") &
+        if wait "$!"; then
+            launched+=("$name")
+        else
+            error "$name could not be started (see above)"
+            status=1
+        fi
     done
-    for name; do
+    for name in "${launched[@]}"; do
         if vm_wait_ready "$name" $((begun + START_TIMEOUT)); then
             say "$name is ready after $((SECONDS - begun)) s"
         else
@@ -54,7 +62,7 @@ main() {
     mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -Vu)
 
     lab_lock 300
-    umask 077
+    umask 022
     for name in "${WORDS[@]}"; do
         if vm_running "$name"; then
             say "$name is already running"

@@ -48,7 +48,7 @@ lab_status() {
     [[ -s $manifest ]] || manifest=/dev/null
     { vm_names && vm_known; } | sort -Vu | while read -r name; do
         vm_status "$name"
-    done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR")" --arg file "$file" --arg size "$size" \
+    done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" --arg file "$file" --arg size "$size" \
         --slurpfile manifest "$manifest" \
         '{vm_dir: $dir, owner: $owner, set_up: ($manifest != []),
           region: (if $file == "" then null else {path: $file, bytes: ($size | tonumber)} end),
@@ -59,7 +59,7 @@ lab_status() {
 show() {
     jq -r '
         def fallback: if .fallback then " (fallback)" else "" end;
-        "Lab      \(.vm_dir), of \(.owner)",
+        "Lab      \(.vm_dir)" + (if .owner == "" then ", not there yet" else ", of \(.owner)" end),
         if .manifest == null then "Setup    not finished: run ./setup.sh" else
         "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
         "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
@@ -79,7 +79,6 @@ main() {
     local status
     script_begin json "$@"
     ((${#WORDS[@]} == 0)) || usage_error "no argument $(quoted "${WORDS[0]}") is known"
-    lab_require
     status=$(lab_status)
     if given json; then
         printf '%s\n' "$status"

@@ -17,11 +17,14 @@ accel_choose() {
     accel_recall || accel_try
 }
 
-# The verdict holds for this boot of the host, this user, this kernel and this QEMU.
+# The verdict holds for this boot of the host, this user and what access there is, this kernel and this QEMU.
 accel_key() {
-    local boot
+    local boot access=closed
+    if [[ -r /dev/kvm && -w /dev/kvm ]]; then
+        access=open
+    fi
     boot=$(</proc/sys/kernel/random/boot_id)
-    printf '%s %s %s %s' "$boot" "$EUID" "$(stat -c %Y -- "$VM_DIR/kernel/vmlinux")" \
+    printf '%s %s %s %s %s' "$boot" "$EUID" "$access" "$(stat -c %Y -- "$VM_DIR/kernel/vmlinux")" \
         "$(stat -Lc %Y -- "$(command -v qemu-system-x86_64)")"
 }
 

@@ -142,9 +142,9 @@ size_in_bytes() {
 # A folder of our own: absolute, plain characters (a comma, say, means something to QEMU), short enough for the
 # sockets in it (108 bytes, unix(7)), and nothing that belongs to the system.
 config_check_path() {
-    local knob=$1 path
-    config_check_pattern "$knob" '^/[A-Za-z0-9._/+@-]{1,70}$' \
-        "an absolute path of at most 71 letters, digits and . _ + @ - /"
+    local knob=$1 path plain='^/[A-Za-z0-9._/+@-]{1,70}$'
+    local what='an absolute path of at most 71 letters, digits and . _ + @ - /'
+    config_check_pattern "$knob" "$plain" "$what"
     path=$(realpath -m -- "${!knob}")
     case $path in
     / | /home | /root | /tmp | /opt | /srv | /mnt | /media | /var | /var/* | "${HOME:-/root}")
@@ -159,6 +159,7 @@ config_check_path() {
     esac
     [[ ! -e $path || -d $path ]] || config_bad "$knob" "not a folder"
     printf -v "$knob" %s "$path"
+    config_check_pattern "$knob" "$plain" "$what, where its links lead to"
 }
 
 config_check_url() {

@@ -29,6 +29,11 @@ EOF_SSH
     lab_own "$VM_DIR/ssh/config"
 }
 
+# Is VM $1 in the configuration of ssh?
+ssh_knows() {
+    grep -qsxF "Host $1" "$VM_DIR/ssh/config"
+}
+
 # The port on the host's loopback that leads to the ssh server of VM $1.
 vm_ssh_port() {
     local answer

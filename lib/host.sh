@@ -63,7 +63,7 @@ host_check() {
         check_kernel_source
         check_suite
     else
-        check_notice sources 'not looked at: curl and gpgv are missing yet'
+        check_homes
     fi
     ((OBSTACLES == 0))
 }
@@ -175,6 +175,26 @@ check_kvm() {
     else
         check_notice kvm "$ACCEL_WHY: the VMs are emulated (TCG)"
     fi
+}
+
+# Without curl, and so before the host's packages are there: whether the homes answer at all.
+check_homes() {
+    local url host port
+    for url in "${KERNEL_SOURCE:-$KERNEL_HOME}" "${DEBIAN_MIRROR:-$DEBIAN_ARCHIVE}"; do
+        [[ $url == http* ]] || continue
+        port=80
+        [[ $url != https:* ]] || port=443
+        host=${url#*://} host=${host%%/*}
+        [[ $host != *:* ]] || port=${host#*:} host=${host%%:*}
+        # shellcheck disable=SC2016 # for the other shell
+        if timeout 10 bash -c ': <"/dev/tcp/$1/$2"' - "$host" "$port" 2>/dev/null; then
+            check_ok source "$host answers"
+        elif [[ $ALLOW_FALLBACK == yes ]]; then
+            check_notice source "$host cannot be reached: setup falls back to the host's own mirror"
+        else
+            check_obstacle source "$host cannot be reached" 'ALLOW_FALLBACK=yes, or sources of your own'
+        fi
+    done
 }
 
 check_kernel_source() {

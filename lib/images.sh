@@ -29,7 +29,10 @@ step_images() {
     echo "Making $file"
     MKE2FS_DEVICE_SECTSIZE=512 mke2fs -q -t ext4 -O "$BASE_FEATURES" -E lazy_itable_init=0,nodiscard -m 1 -L lab \
         -d "$VM_DIR/rootfs" "$images/$file.partial" "$VM_DISK_SIZE"
+    # Root's password and the guests' host key are in it.
+    chmod 700 "$images"
     chmod 444 "$images/$file.partial"
+    sync -- "$images/$file.partial"
     mv -- "$images/$file.partial" "$images/$file"
     ln -sfnT "$file" "$images/base.partial"
     mv -fT -- "$images/base.partial" "$images/base"
@@ -44,6 +47,7 @@ disk_create() {
     mkdir -p -- "$folder"
     rm -f -- "$folder/disk.qcow2.partial"
     qemu-img create -q -f qcow2 -F raw -b "$base" "$folder/disk.qcow2.partial"
+    chmod 600 "$folder/disk.qcow2.partial"
     mv -- "$folder/disk.qcow2.partial" "$folder/disk.qcow2"
     lab_own "$folder"
 }

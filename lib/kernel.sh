@@ -10,13 +10,18 @@ inputs_kernel() {
     else
         printf 'KERNEL_VERSION=%s\nKERNEL_HOME=%s\n' "$KERNEL_VERSION" "$KERNEL_HOME"
     fi
-    printf 'ALLOW_FALLBACK=%s\n' "$ALLOW_FALLBACK"
-    printf 'KERNEL_KEEP_SOURCE=%s\n' "$KERNEL_KEEP_SOURCE"
     printf '%s=%s\n' "$KERNEL_FRAGMENT" "$(content_sum "$KERNEL_FRAGMENT")"
 }
 
 present_kernel() {
-    [[ -s $VM_DIR/kernel/vmlinux ]]
+    [[ -s $VM_DIR/kernel/vmlinux ]] || return 1
+    ! fallback_unwanted "$VM_DIR/kernel/manifest.json" || return 1
+    [[ $KERNEL_KEEP_SOURCE == no || -d $VM_DIR/kernel/source ]]
+}
+
+# Is what file $1 tells of a fallback, and none is allowed?
+fallback_unwanted() {
+    [[ $ALLOW_FALLBACK == no ]] && jq -e .fallback "$1" >/dev/null 2>&1
 }
 
 step_kernel() {
@@ -62,6 +67,7 @@ kernel_install() {
     release=$(<"$work/source/include/config/kernel.release")
     mkdir -- "$work/done"
     cp -- "$work/source/vmlinux" "$work/source/.config" "$work/done/"
+    sync -- "$work/done/vmlinux"
     jq -n --arg release "$release" --arg source "$KERNEL_FROM" --arg sha256 "$KERNEL_SHA256" \
         --argjson fallback "$KERNEL_FALLBACK" \
         '{release: $release, source: $source, sha256: $sha256, fallback: $fallback}' >"$work/done/manifest.json"
@@ -76,15 +82,25 @@ kernel_install() {
 # Gets the source: sets KERNEL_TARBALL to its path, KERNEL_FROM to where it is from, KERNEL_SHA256 to its checksum and
 # KERNEL_FALLBACK to true if it is not what was asked for.
 kernel_source() {
+    local status=0
     KERNEL_FALLBACK=false
     mkdir -p -- "$VM_DIR/cache/kernel"
     if [[ -n $KERNEL_SOURCE ]]; then
         kernel_source_own
-    elif ! kernel_source_home; then
-        [[ $ALLOW_FALLBACK == yes ]] ||
-            die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and ALLOW_FALLBACK=no forbids another:" \
-                "give a tarball with KERNEL_SOURCE"
-        kernel_source_package
+    else
+        kernel_source_home || status=$?
+        case $status in
+        0) ;;
+        "$FETCH_NOT_THERE") die "$KERNEL_HOME has no Linux $KERNEL_VERSION: set KERNEL_VERSION to one that it has" ;;
+        "$FETCH_WRONG") die "$KERNEL_HOME has a Linux $KERNEL_VERSION that is not what its checksum says (see above)" ;;
+        "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): make room there" ;;
+        *)
+            [[ $ALLOW_FALLBACK == yes ]] ||
+                die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and ALLOW_FALLBACK=no forbids another:" \
+                    "give a tarball with KERNEL_SOURCE"
+            kernel_source_package
+            ;;
+        esac
     fi
     KERNEL_SHA256=$(sha256sum -- "$KERNEL_TARBALL" | cut -d ' ' -f 1)
 }
@@ -100,17 +116,17 @@ kernel_source_own() {
     esac
 }
 
-# linux-VERSION.tar.xz, with the checksum that its home publishes beside it.
+# linux-VERSION.tar.xz, with the checksum that its home publishes beside it. Fails as fetch does.
 kernel_source_home() {
     local folder=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x tarball=linux-$KERNEL_VERSION.tar.xz sums sha256
     sums=$VM_DIR/cache/kernel/sha256sums.asc
     rm -f -- "$sums" "$sums.part"
     echo "Fetching $folder/$tarball"
-    fetch "$folder/sha256sums.asc" "$sums" || return 1
+    fetch "$folder/sha256sums.asc" "$sums" || return
     sha256=$(awk -v name="$tarball" '$2 == name && length($1) == 64 { print $1; exit }' "$sums")
     if [[ -z $sha256 ]]; then
         error "$folder/sha256sums.asc knows no $tarball"
-        return 1
+        return "$FETCH_NOT_THERE"
     fi
     KERNEL_TARBALL=$VM_DIR/cache/kernel/$tarball KERNEL_FROM=$folder/$tarball
     fetch "$KERNEL_FROM" "$KERNEL_TARBALL" "$sha256"

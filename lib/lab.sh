@@ -2,7 +2,7 @@
 # The lab's folder, VM_DIR: what is where in it, that it is ours, and the lock on it.
 #
 #   .ivshmem-lab         our mark: a folder without it is never written to
-#   lock                 held by setup, start and stop, one at a time
+#   lock, setup.lock     held by start and stop; by setup
 #   manifest.json        what was built from what
 #   cache/               downloads
 #   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
@@ -24,7 +24,7 @@ lab_require() {
 # Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
-    if [[ -d $VM_DIR ]] && [[ -n $(ls -A -- "$VM_DIR") ]]; then
+    if [[ -d $VM_DIR ]] && [[ -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]; then
         die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
     fi
     mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
@@ -41,26 +41,27 @@ lab_own() {
 lab_hand_over() {
     local path
     chown -- "$1:" "$VM_DIR"
-    for path in "$VM_DIR"/{"$LAB_MARK",lock,manifest.json,accel-*,ssh,images,vm[1-9]*}; do
+    for path in "$VM_DIR"/{"$LAB_MARK",lock,setup.lock,manifest.json,accel-*,ssh,images,vm[1-9]*}; do
         [[ ! -e $path ]] || lab_own "$path"
     done
 }
 
 # Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
-# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-.
+# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-. $2 names another lock than
+# the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
 lab_lock() {
-    local patience=$1 holder
+    local patience=$1 file=$VM_DIR/${2:-lock} holder
     [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
         "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
-    exec {LAB_LOCK}<>"$VM_DIR/lock" || die "cannot open $VM_DIR/lock (see above)"
-    lab_own "$VM_DIR/lock"
+    exec {LAB_LOCK}<>"$file" || die "cannot open $file (see above)"
+    lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
-        holder=$(<"$VM_DIR/lock")
+        holder=$(<"$file")
         say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
         flock --timeout "$patience" "$LAB_LOCK" ||
             die "${holder:-another command} still has the lock of $VM_DIR after $patience s: wait for it to end, or end it"
     fi
-    printf '%s, process %d\n' "$PROGRAM" "$$" >"$VM_DIR/lock"
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file"
 }
 
 # An id that is this folder's own, for names outside of it.

@@ -3,13 +3,14 @@
 
 manifest_write() {
     local base
+    [[ -s $VM_DIR/kernel/manifest.json && -s $VM_DIR/bootstrap.json ]] || return 0
     base=$(base_image)
     jq -n \
         --arg written "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
         --arg kit "$(git -C "$LAB_HOME" describe --always --dirty 2>/dev/null || echo unknown)" \
         --arg host "$(. /etc/os-release && echo "${PRETTY_NAME:-unknown}")" \
         --arg linux "$(uname -r)" \
-        --arg qemu "$(dpkg-query --show --showformat='${Version}' qemu-system-x86)" \
+        --arg qemu "$(dpkg-query --show --showformat='${Version}' qemu-system-x86 2>/dev/null || echo none)" \
         --arg gcc "$(gcc -dumpfullversion)" \
         --arg prog "$(content_sum prog)" \
         --arg base "${base##*/}" \

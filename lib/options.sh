@@ -7,7 +7,7 @@
 # prints what usage() prints, and ends the program.
 script_begin() {
     local flags=$1 parsed mode=''
-    local -a settings=()
+    local -a settings=() from_stdin
     [[ $flags != +* ]] || mode=+
     if ! parsed=$(getopt --name "" --options "${mode}h" --longoptions "help,set:,${flags#+}" -- "${@:2}" 2>&1); then
         parsed=${parsed%%$'\n'*}
@@ -26,6 +26,10 @@ script_begin() {
         shift
     done
     WORDS=("${@:2}")
+    if given knobs-on-stdin; then
+        mapfile -d '' -t from_stdin
+        settings=("${from_stdin[@]}" "${settings[@]}")
+    fi
     if given help; then
         config_read "${settings[@]}"
         usage

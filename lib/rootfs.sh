@@ -10,13 +10,12 @@ GUEST_PACKAGES=(
 )
 
 inputs_bootstrap() {
-    printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\nALLOW_FALLBACK=%s\n' \
-        "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE" "$ALLOW_FALLBACK"
+    printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\n' "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE"
     printf 'packages=%s\n' "${GUEST_PACKAGES[*]}"
 }
 
 present_bootstrap() {
-    [[ -d $VM_DIR/bootstrap/etc ]]
+    [[ -d $VM_DIR/bootstrap/etc ]] && ! fallback_unwanted "$VM_DIR/bootstrap.json"
 }
 
 step_bootstrap() {
@@ -49,15 +48,22 @@ bootstrap_script() {
 # Where the packages come from: sets BOOTSTRAP_MIRROR, _SUITE, _KEYRING, and _FALLBACK to true if the suite is not the
 # one that was asked for.
 bootstrap_source() {
-    local host
+    local host status reached=yes
     host=$(host_mirror) || host=''
     BOOTSTRAP_SUITE=$DEBIAN_SUITE BOOTSTRAP_FALLBACK=false
     for BOOTSTRAP_MIRROR in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
         echo "Looking for $DEBIAN_SUITE at $BOOTSTRAP_MIRROR"
-        if BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE"); then
-            return
-        fi
+        status=0
+        BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE") || status=$?
+        case $status in
+        0) return ;;
+        "$FETCH_NOT_THERE") ;;
+        "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $BOOTSTRAP_MIRROR is not to be trusted (see above)" ;;
+        *) reached=no ;;
+        esac
     done
+    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $BOOTSTRAP_MIRROR: set DEBIAN_SUITE to one that" \
+        "there is, or DEBIAN_MIRROR to a mirror that has it"
     [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and" \
         "ALLOW_FALLBACK=no forbids another: name a mirror that has it with DEBIAN_MIRROR"
     [[ -n $host ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and the host's apt sources name" \
@@ -103,6 +109,8 @@ rootfs_system() {
     rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
     ln -s /proc/net/pnp "$root/etc/resolv.conf"
     printf '127.0.0.1\tlocalhost\n' >"$root/etc/hosts"
+    # Each guest makes its own at its first boot (machine-id(5)).
+    : >"$root/etc/machine-id"
     # Socket activation: the first connection starts the server.
     chroot "$root" systemctl disable ssh.service
     chroot "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \

@@ -12,7 +12,7 @@ step_due() {
     elif [[ ! -f $stamp ]]; then
         echo 'not done yet'
     elif ! "present_$1"; then
-        echo 'its result is gone'
+        echo 'its result is gone, or not wanted'
     elif changed=$(diff --changed-group-format='%>' --unchanged-group-format='' "$stamp" <("inputs_$1")); then
         return 1
     else
@@ -124,10 +124,10 @@ step_label() {
 # On a terminal, the lines of running steps: elapsed time, and what the log says last, cut to the width.
 live_show() {
     local step line width
-    [[ -t 2 ]] || return 0
+    [[ -t 2 && ${TERM:-dumb} != dumb ]] || return 0
     width=$(tput cols 2>/dev/null || echo 80)
     for step; do
-        line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\033' | tail -n 1)
+        line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\033' | tr '\t' ' ' | tail -n 1)
         line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_STARTED)))" "$line")
         printf '%s\n' "${line:0:width-1}" >&2
     done
@@ -149,8 +149,18 @@ steps_end() {
         kill -TERM -- "-${STEP_PIDS[$step]}" 2>/dev/null || true
     done
     for step in "${!STEP_PIDS[@]}"; do
+        group_wait_gone "${STEP_PIDS[$step]}" || kill -KILL -- "-${STEP_PIDS[$step]}" 2>/dev/null || true
         wait "${STEP_PIDS[$step]}" 2>/dev/null || true
         say "$(step_label "$step") stopped; ./setup.sh goes on from there"
+    done
+}
+
+# Waits up to 10 s until no process of group $1 is left: debootstrap ends only after what it has just started.
+group_wait_gone() {
+    local deadline=$((SECONDS + 10))
+    while kill -0 -- "-$1" 2>/dev/null; do
+        ((SECONDS < deadline)) || return 1
+        pause 0.1
     done
 }
 

@@ -47,7 +47,12 @@ vm_require_among() {
 # a reboot left of it is recognised: the process must have been started with this very file.
 vm_pid() {
     local file=$VM_DIR/$1/pid pid
-    read -r pid 2>/dev/null <"$file" || return 1
+    if [[ -e $file && ! -r $file ]]; then
+        # QEMU made it readable for its own user alone, who is another one.
+        pid=$(pgrep -o -f -- "^qemu-system-x86_64 .*-pidfile ${file//[.+]/\\&} ") || return 1
+    else
+        read -r pid 2>/dev/null <"$file" || return 1
+    fi
     [[ $pid =~ ^[1-9][0-9]{0,9}$ && $(process_option "$pid" -pidfile) == "$file" ]] || return 1
     printf '%d' "$pid"
 }
@@ -123,15 +128,16 @@ vm_parent() {
 vm_launch() {
     local name=$1 dir=$VM_DIR/$1
     disk_create "$name"
-    rm -f -- "$dir/pid" "$dir/qmp.sock" "$dir/ready" "$dir/exit"
+    rm -f -- "$dir"/{pid,qmp.sock,ready,exit,command,qemu.log}
     [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
     : >"$dir/console.log"
+    chmod 600 "$dir/console.log"
     qemu_command "$name" "$2" "$3"
     printf '%s\n' "${QEMU_COMMAND[*]@Q}" >"$dir/command"
     # shellcheck disable=SC2016 # expanded by the shell in the session
     TERM=${TERM:-vt100} screen -dmS "$name" \
         bash -c '"${@:2}" 2>"$1/qemu.log"; echo "$?" >"$1/exit"' "$name" "$dir" "${QEMU_COMMAND[@]}" \
-        {LAB_LOCK}>&- || die "cannot make a screen session (see above)"
+        {LAB_LOCK}>&- || die "cannot make a screen session for $name (see above)"
 }
 
 # Waits until VM $1, just launched, is ready, or until second $2 of SECONDS. On failure says why, with what it printed last.

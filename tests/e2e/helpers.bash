@@ -2,6 +2,7 @@
 # For the end-to-end tests: a copy of the checkout with a lab of its own, and its real VMs.
 
 bats_require_minimum_version 1.5.0
+: "${E2E_DIR:?is not set: call tests/run e2e}"
 
 # A copy, so that tests may edit it, and so that a user who is not root can read it.
 make_kit() {

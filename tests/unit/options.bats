@@ -121,11 +121,15 @@ setup() {
 
 @test "without a lab each script says what to do" {
     local script
-    for script in start stop run status; do
+    for script in start stop run; do
         fails 1 "./$script.sh"
         ((${#stderr_lines[@]} == 1))
         says "$VM_DIR" ./setup.sh
     done
+    succeeds ./status.sh
+    prints ./setup.sh
+    succeeds ./status.sh --json
+    jq -e '.set_up == false and (.vms | length == 2 and all(.set_up == false))' <<<"$output"
     [[ ! -e $VM_DIR ]]
 }
 
