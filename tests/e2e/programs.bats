@@ -48,8 +48,8 @@ in_two() {
     in_two '__latency -t 1 --json' '__latency -t 1 --json'
     [ "$status1" -eq 0 ]
     [ "$status2" -eq 0 ]
-    jq -es 'map(select(.median_us? // .round_trip_us?.median? // empty)) | length >= 0' <<<"$out1$out2"
-    jq -es 'any(.accelerator == "tcg") and all(.program == "__latency")' <<<"$out1$out2"
+    jq -es 'map(select(.record == "latency")) | length == 1 and
+        (.[0] | .median_us > 0 and .count > 1000 and .accelerator == "tcg" and .mapping == "uc")' <<<"$out1$out2"
 }
 
 @test "__latency --matrix 3 fills a row in each of three VMs" {

@@ -141,7 +141,7 @@ requests_of() {
     says 127.0.0.1
     same '' "$(ls "$TMPDIR")"
     serve file
-    fails 1 ./fetch_one "$WEB/file" "$TMPDIR/no/folder"
+    fails 6 ./fetch_one "$WEB/file" "$TMPDIR/no/folder"
     [[ -n $stderr ]]
 }
 
