@@ -4,7 +4,7 @@
 bats_require_minimum_version 1.5.0
 load programs
 
-# In the control page of channel 0: see struct channel in stream.c.
+# In the control page of channel 0: see struct channel in stream_channel.c.
 WRITTEN=$((0x20080)) READ=$((0x200c0)) ACCEPTED=$((0x20148))
 RING=$((0x100000))
 
