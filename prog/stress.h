@@ -1,0 +1,180 @@
+/*
+ * stress.h - what the files of __stress share; no other program includes it.
+ *
+ *	stress.c           the command line, the results, and all checks in turn
+ *	stress_together.c  barriers, waiting, slices of time
+ *	stress_atomic.c    checks of locked instructions and of whole words
+ *	stress_order.c     checks of the order of loads and stores
+ */
+#ifndef STRESS_H
+#define STRESS_H
+
+#include "shmem.h"
+
+#define SLICE_NS UINT64_C(5000000)
+
+enum {
+	DESK_SIZE = 0x3000,
+	DESKS = 0x1000,       /* where they begin in the area */
+	COMMON = 0x400,       /* behind the seats */
+	BLOCK_WORDS = 500,
+	LITMUS_RUNS = 1000,   /* of store buffering, at a time */
+	DAWDLE = 50,          /* pauses, where a fault needs some time to be seen */
+};
+
+/* Documented in -h. */
+enum status {
+	STATUS_VIOLATION = 1,
+	STATUS_NOBODY = 3,
+	STATUS_DIED = 4,
+	STATUS_LEFT = 6,
+};
+
+enum check {
+	CHECK_COUNTER,
+	CHECK_LOCK,
+	CHECK_MESSAGE,
+	CHECK_FENCED,
+	CHECK_BUFFERED,
+	CHECK_TORN,
+	CHECK_BLOCK,
+	CHECKS,
+};
+
+enum fault {
+	FAULT_NONE,
+	FAULT_COUNTER,
+	FAULT_PLAIN,
+	FAULT_LOCK,
+	FAULT_MESSAGE,
+	FAULT_FENCE,
+	FAULT_TORN,
+	FAULT_BLOCK,
+	FAULT_DIE,
+	FAULT_LEAVE,
+};
+
+/* In the region: words that all write to, on a line each. */
+struct common {
+	_Alignas(64) _Atomic uint64_t counter;
+	_Alignas(64) _Atomic uint64_t lock; /* 0, or the number of who has it */
+	_Alignas(64) volatile uint64_t guarded[2];
+};
+
+/* In the region: what one alone writes to and the others read. */
+struct desk {
+	_Alignas(64) _Atomic uint64_t step; /* session + barriers reached */
+	_Atomic uint64_t verdict;           /* session + 1 + the check that it saw fail */
+	_Atomic uint64_t enough;            /* session + 1: its time is up */
+	_Atomic uint64_t count;             /* how often it did what is checked */
+	_Alignas(64) _Atomic uint64_t flag;
+	_Alignas(64) _Atomic uint64_t data;
+	_Alignas(64) _Atomic uint64_t word;
+	_Alignas(64) _Atomic uint64_t stored;
+	_Alignas(64) _Atomic uint64_t sequence;
+	_Atomic uint64_t checksum;
+	uint64_t block[BLOCK_WORDS];
+	_Alignas(64) _Atomic uint32_t loaded[LITMUS_RUNS + 1];
+};
+
+static_assert(sizeof(struct desk) <= DESK_SIZE, "a desk has its place");
+static_assert(COMMON >= SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE, "the seats have theirs");
+static_assert(COMMON + sizeof(struct common) <= DESKS, "what is common has its");
+static_assert(DESKS + SHMEM_SEATS_MAX * DESK_SIZE <= LAYOUT_STRESS_END - LAYOUT_STRESS,
+	      "and all have room");
+
+struct stress {
+	struct shmem_options options;
+	struct shmem region;
+	struct shmem_meeting meeting;
+	uint64_t duration, patience; /* nanoseconds */
+	int participants;
+	struct common *common;
+	struct desk *own;
+	uint64_t steps;          /* barriers so far */
+	uint64_t cycle;          /* times through all checks */
+	uint64_t done[CHECKS];   /* operations checked */
+	uint64_t seen_buffered;  /* what x86 allows */
+};
+
+static inline struct desk *desk(const struct stress *s, int seat)
+{
+	return (struct desk *)(s->region.base + LAYOUT_STRESS + DESKS + (size_t)seat * DESK_SIZE);
+}
+
+/* Whose desk is read: everybody is read by the next one. */
+static inline struct desk *neighbour(const struct stress *s)
+{
+	return desk(s, (s->meeting.seat + 1) % s->participants);
+}
+
+static inline bool injected(const struct stress *s, enum fault fault)
+{
+	return s->options.fault == fault;
+}
+
+static inline void dawdle(void)
+{
+	for (int i = 0; i < DAWDLE; i++)
+		__builtin_ia32_pause();
+}
+
+static inline uint64_t load(const _Atomic uint64_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static inline void store(_Atomic uint64_t *word, uint64_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+/* --- stress.c ------------------------------------------------------------- */
+
+/* Says what was checked and the account of what failed, and ends the program. */
+_Noreturn void end_with(const struct stress *s, enum check check, const char *account);
+
+/* The same, and tells the others. */
+__attribute__((format(printf, 3, 4)))
+_Noreturn void violation(struct stress *s, enum check check, const char *format, ...);
+
+/* --- stress_together.c ---------------------------------------------------- */
+
+/*
+ * A turn of waiting for that seat. That it is gone is acted upon a turn later,
+ * after the caller has looked once more for what it may have done before.
+ */
+struct wait {
+	unsigned int turns;
+	enum shmem_peer peer;
+};
+
+void wait_for(struct stress *s, int seat, struct wait *wait);
+
+/* Nobody goes on before all have come. */
+void barrier(struct stress *s);
+
+/* A slice of time: true until it is over. Zeroed, it begins. */
+struct slice {
+	uint64_t operations, end;
+};
+
+bool go_on(struct slice *slice);
+
+/* Of all participants, as each has it on its desk. */
+uint64_t sum_of_counts(const struct stress *s);
+
+/* --- stress_atomic.c ------------------------------------------------------ */
+
+void check_counter(struct stress *s);
+void check_lock(struct stress *s);
+void check_torn(struct stress *s);
+
+/* --- stress_order.c ------------------------------------------------------- */
+
+void check_message(struct stress *s);
+void check_fenced(struct stress *s);
+void check_buffered(struct stress *s);
+void check_block(struct stress *s);
+
+#endif
