@@ -13,10 +13,6 @@ setup() {
     begin
 }
 
-teardown() {
-    end_spawned
-}
-
 kernels() {
     __bandwidth -k list | grep -v 'this CPU does not have it' | cut -d ' ' -f 1
 }

@@ -16,13 +16,13 @@ setup() {
 }
 
 teardown() {
-    end_spawned
+    end_all
 }
 
 # both OPTION...: two runs at once; measured and answered are their names by what they did.
 both() {
-    spawn one __latency -f region "$@"
-    spawn two __latency -f region "$@"
+    start one __latency -f region "$@"
+    start two __latency -f region "$@"
     ended one
     one=$status
     ended two
@@ -32,22 +32,22 @@ both() {
 @test "two find each other, in either order; one measures, one answers" {
     for folder in "$SANITIZED" "$STATIC"; do
         PATH=$folder:$PATH
-        spawn one __latency -f region -n 200
+        start one __latency -f region -n 200
         soon grep -q 'waiting for __latency: run this program in another VM' one.err
         try __latency -f region -n 200
         [ "$status" -eq 0 ]
         [[ $output =~ ^'answered '[0-9]+' round trips of ' ]] || [[ $output == *': 200 round trips in '* ]]
         ended one
         [ "$status" -eq 0 ]
-        [ "$(cat one <(echo "$output") | grep -c ': 200 round trips in ')" -eq 1 ]
-        [ "$(cat one <(echo "$output") | grep -c '^answered ')" -eq 1 ]
+        [ "$(cat one.out <(echo "$output") | grep -c ': 200 round trips in ')" -eq 1 ]
+        [ "$(cat one.out <(echo "$output") | grep -c '^answered ')" -eq 1 ]
     done
 }
 
 @test "the figures: in order, on one screen, and one way is not called measured" {
     both -n 500
     [ "$one$two" = 00 ]
-    screen=$(grep -l 'round trip in us' one two)
+    screen=$(grep -l 'round trip in us' one.out two.out)
     (($(wc -l <"$screen") <= 30))
     (($(wc -L <"$screen") <= 100))
     grep -q '^mapping file, accelerator .*, one reading of the clock [0-9]* ns$' "$screen"
@@ -59,9 +59,9 @@ both() {
 @test "--json: a record each; the histogram has every round trip" {
     both -n 500 --json
     [ "$one$two" = 00 ]
-    [ "$(wc -l <one)" -eq 1 ]
-    [ "$(wc -l <two)" -eq 1 ]
-    cat one two | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
+    [ "$(wc -l <one.out)" -eq 1 ]
+    [ "$(wc -l <two.out)" -eq 1 ]
+    cat one.out two.out | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
         $m.record == "latency" and $m.program == "__latency" and $m.count == 500 and
         $m.from_seat == 0 and $m.to_seat == 1 and
         0 < $m.min_us and $m.min_us <= $m.median_us and $m.median_us <= $m.p99_us and
@@ -76,44 +76,44 @@ both() {
 @test "-t ends it" {
     both -t 0.05 --json
     [ "$one$two" = 00 ]
-    cat one two | jq -se 'map(select(.record == "latency"))[0] | .count > 0 and .seconds >= 0.05'
+    cat one.out two.out | jq -se 'map(select(.record == "latency"))[0] | .count > 0 and .seconds >= 0.05'
 }
 
 @test "-p pins; a CPU that is not there is refused" {
     cpu=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
     both -n 10 --json -p "$cpu"
     [ "$one$two" = 00 ]
-    cat one two | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
+    cat one.out two.out | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
     try __latency -f region -p 1023
     fails 1 'cannot run on CPU 1023: Invalid argument'
 }
 
 @test "--matrix: each measures to each" {
-    for i in 1 2 3; do spawn "$i" __latency -f region -n 50 --json --matrix 3; done
+    for i in 1 2 3; do start "$i" __latency -f region -n 50 --json --matrix 3; done
     for i in 1 2 3; do
         ended "$i"
         [ "$status" -eq 0 ]
-        [ "$(wc -l <"$i")" -eq 2 ]
-        [ "$(jq -s 'map(.from_seat) | unique | length' "$i")" -eq 1 ]
+        [ "$(wc -l <"$i.out")" -eq 2 ]
+        [ "$(jq -s 'map(.from_seat) | unique | length' "$i.out")" -eq 1 ]
     done
-    [ "$(cat 1 2 3 | jq -r '"\(.from_seat)\(.to_seat)"' | sort | xargs)" = '01 02 10 12 20 21' ]
-    [ "$(cat 1 2 3 | jq -s 'map(.count) | unique[]')" = 50 ]
+    [ "$(cat 1.out 2.out 3.out | jq -r '"\(.from_seat)\(.to_seat)"' | sort | xargs)" = '01 02 10 12 20 21' ]
+    [ "$(cat 1.out 2.out 3.out | jq -s 'map(.count) | unique[]')" = 50 ]
 }
 
 @test "--matrix: each prints its row; a pair besides does not disturb it" {
-    for i in 1 2; do spawn "$i" __latency -f region -n 50 --matrix 2; done
+    for i in 1 2; do start "$i" __latency -f region -n 50 --matrix 2; done
     both -n 50
     [ "$one$two" = 00 ]
     for i in 1 2; do
         ended "$i"
         [ "$status" -eq 0 ]
-        [[ $(<"$i") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
-        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5}$' "$i")" -eq 1 ]
+        [[ $(<"$i.out") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
+        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5}$' "$i.out")" -eq 1 ]
     done
 }
 
 @test "--matrix: who is missing is not waited for for ever" {
-    for i in 1 2; do spawn "$i" __latency -f region -w 1 --matrix 3; done
+    for i in 1 2; do start "$i" __latency -f region -w 1 --matrix 3; done
     for i in 1 2; do
         ended "$i"
         [ "$status" -eq 1 ]
@@ -129,14 +129,14 @@ both() {
 }
 
 @test "the leftover of a killed run is taken over" {
-    spawn one __latency -f region -t 600
-    spawn two __latency -f region -t 600
+    start one __latency -f region -t 600
+    start two __latency -f region -t 600
     running() { [ "$(word region $PLACES)" != 0000000000000000 ]; }
     soon running
-    kill -9 "${pid[one]}" "${pid[two]}"
+    kill -9 "${PID[one]}" "${PID[two]}"
     both -n 50
     [ "$one$two" = 00 ]
-    cat one two | grep -q ': 50 round trips in '
+    cat one.out two.out | grep -q ': 50 round trips in '
     cat one.err two.err | grep -q 'took over a seat of __latency'
 }
 
@@ -145,13 +145,13 @@ both() {
         head -c $((0x10000)) "$source" | put region $AREA
         both -n 50
         [ "$one$two" = 00 ]
-        cat one two | grep -q ': 50 round trips in '
+        cat one.out two.out | grep -q ': 50 round trips in '
     done
 }
 
 @test "names that are no names are printed harmlessly" {
-    spawn one __latency -f region -t 600
-    spawn two __latency -f region -t 600
+    start one __latency -f region -t 600
+    start two __latency -f region -t 600
     running() { [ "$(word region $((PLACES + PLACE + 256)))" != 0000000000000000 ]; }
     soon running
     yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 256))
@@ -167,17 +167,17 @@ both() {
 @test "a peer that dies, on either side" {
     for victim in measurer answerer; do
         fresh region
-        spawn one __latency -f region -t 600
+        start one __latency -f region -t 600
         soon grep -q waiting one.err
-        spawn two __latency -f region -t 600
+        start two __latency -f region -t 600
         running() { [ "$(word region $((PLACES + PLACE)))" != 0000000000000000 ]; }
         soon running
         dead=one alive=two
         [ $victim = measurer ] || dead=two alive=one
-        kill -9 "${pid[$dead]}"
+        kill -9 "${PID[$dead]}"
         ended $alive
         [ "$status" -eq 1 ]
-        [ ! -s $alive ]
+        [ ! -s $alive.out ]
         grep -qE '^__latency: .* \(seat [01]\) died: it gave no sign of life for 3 s$' $alive.err
     done
 }
@@ -188,7 +188,7 @@ both() {
         both -t 600 -w 4 --inject "$fault"
         measurer=one
         ! grep -q 'seat 1' two.err || measurer=two
-        [ ! -s $measurer ]
+        [ ! -s $measurer.out ]
         run cat $measurer.err
         [[ $output == *"$expected"* ]]
         ((one == 1 && two == 1))

@@ -16,7 +16,7 @@ setup() {
 }
 
 teardown() {
-    end_spawned
+    end_all
 }
 
 # --- Options ------------------------------------------------------------------
@@ -177,7 +177,7 @@ END
 meet() {
     mkfifo "$1.in"
     exec {both}<>"$1.in" # so that neither end waits for the other
-    spawn "$1" alone "$1.in" __kit -f region "${@:2}"
+    start "$1" alone "$1.in" __kit -f region "${@:2}"
     exec {writer}>"$1.in" {both}>&-
     in[$1]=$writer
 }
@@ -203,15 +203,15 @@ leave() {
 }
 
 met() {
-    grep -q '^met ' "$1"
+    grep -q '^met ' "$1.out"
 }
 
 session() {
-    sed -n 's/^met [0-9]* //p' "$1"
+    sed -n 's/^met [0-9]* //p' "$1.out"
 }
 
 says() {
-    [ "$(tail -n 1 "$1")" = "$2" ]
+    [ "$(tail -n 1 "$1.out")" = "$2" ]
 }
 
 # Until it answers so; each answer is to a line of ours.
@@ -228,7 +228,7 @@ until_says() {
         soon met one$round
         soon met two$round
         [ "$(session one$round)" = "$(session two$round)" ]
-        [ "$(cut -d ' ' -f 2 one$round two$round | sort)" = $'0\n1' ]
+        [ "$(cut -d ' ' -f 2 one$round.out two$round.out | sort)" = $'0\n1' ]
         leave one$round
         leave two$round
         [ "$(word region $((0x2000)))" = 0000000000000000 ]
@@ -243,8 +243,8 @@ until_says() {
     meet two -s 0 --meet 2
     soon met one
     soon met two
-    [[ $(<one) == 'met 1 '* ]]
-    [[ $(<two) == 'met 0 '* ]]
+    [[ $(<one.out) == 'met 1 '* ]]
+    [[ $(<two.out) == 'met 0 '* ]]
     [ "$(session one)" = "$(session two)" ]
 }
 
@@ -252,7 +252,7 @@ until_says() {
     for i in 1 2 3 4 5; do meet "$i" --meet 5; done
     for i in 1 2 3 4 5; do soon met "$i"; done
     [ "$(for i in 1 2 3 4 5; do session "$i"; done | sort -u | wc -l)" -eq 1 ]
-    [ "$(cat 1 2 3 4 5 | cut -d ' ' -f 2 | sort | xargs)" = '0 1 2 3 4' ]
+    [ "$(cat {1..5}.out | cut -d ' ' -f 2 | sort | xargs)" = '0 1 2 3 4' ]
 }
 
 @test "meeting: nobody comes, and the seat is free again" {
@@ -268,9 +268,9 @@ until_says() {
     meet two --meet 2
     soon met one
     soon met two
-    soon until_says one "$(($(cut -d ' ' -f 2 two))) lives"
+    soon until_says one "$(($(cut -d ' ' -f 2 two.out))) lives"
     leave two
-    soon until_says one "$(($(cut -d ' ' -f 2 two))) left"
+    soon until_says one "$(($(cut -d ' ' -f 2 two.out))) left"
 }
 
 @test "meeting: a killed one is noticed, and its seat taken over" {
@@ -278,9 +278,9 @@ until_says() {
     meet two -s 1 --meet 2
     soon met one
     soon met two
-    kill -9 "${pid[two]}"
+    kill -9 "${PID[two]}"
     soon until_says one '1 died'
-    kill -9 "${pid[one]}"
+    kill -9 "${PID[one]}"
     meet three -s 0 --meet 2
     meet four -s 1 --meet 2
     soon met three
@@ -296,7 +296,7 @@ until_says() {
     soon grep -q waiting one.err
     try __kit -f region -s 0 --seconds 4 --meet 2
     [ "${lines[1]}" = taken ]
-    kill -0 "${pid[one]}"
+    kill -0 "${PID[one]}"
 }
 
 @test "meeting: one that was paused and robbed learns of it" {
@@ -304,10 +304,10 @@ until_says() {
     meet two -s 1 --meet 2
     soon met one
     soon met two
-    kill -STOP "${pid[two]}"
+    kill -STOP "${PID[two]}"
     meet three -s 1 --seconds 20 --meet 2
     soon grep -q 'took over a seat' three.err
-    kill -CONT "${pid[two]}"
+    kill -CONT "${PID[two]}"
     tell two
     leave two
     [ "$status" -eq 1 ]
@@ -326,7 +326,7 @@ until_says() {
 
 @test "meeting: a peer whose beat moves but who never agrees is none" {
     spawn one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
-    while kill -0 "${pid[one]}" 2>/dev/null; do
+    while kill -0 "${PID[one]}" 2>/dev/null; do
         le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x2040))
     done
     ended one

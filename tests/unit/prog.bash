@@ -1,14 +1,19 @@
-# shellcheck shell=bash disable=SC2034,SC2059,SC2154 # what bats sets, and the tests use; formats that are made up
-# What the tests of the C programs share. Beside each test's region, 'region', of 1 MiB, lies nothing.
+# shellcheck shell=bash disable=SC2034,SC2059,SC2154 # what the tests use; formats that are made up; what bats sets
+# What the tests of the C programs share. Several processes on one file, 'region', do what several VMs do on a device.
 
 MIB=$((1 << 20))
 
-# Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are installed. The
-# sanitized ones look for devices in TREE, for /dev/mem in MEMORY, and for the kernel's list of memory types in TYPES.
+# Where the sanitized programs look for devices, for /dev/mem, and for the kernel's list of memory types: in the folder
+# that they are started in.
+TREE=devices MEMORY=memory TYPES=types
+
+# --- Before and after
+
+# In setup_file. Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are
+# installed.
 build_programs() {
     export PROG=$BATS_TEST_DIRNAME/../../prog
     export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
-    export TREE=$BATS_RUN_TMPDIR/devices MEMORY=$BATS_RUN_TMPDIR/memory TYPES=$BATS_RUN_TMPDIR/types
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"'"
     (
         flock 9
@@ -16,6 +21,125 @@ build_programs() {
         make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
 }
+
+# begin [SIZE]: in setup. A folder with a region and nothing else; the sanitizers end programs with a status of their own.
+begin() {
+    cd "$BATS_TEST_TMPDIR" || return
+    PATH=$SANITIZED:$PATH
+    export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99
+    fresh region "${1:-1M}"
+}
+
+# In teardown: nothing that was started stays. With wait's own words about a killed job kept away.
+end_all() {
+    local name
+    for name in "${!PID[@]}"; do
+        kill -9 "${PID[$name]}" || true
+        wait "${PID[$name]}" || true
+    done
+} 2>/dev/null
+
+# --- A program that is waited for
+
+# Runs it with stdout, stderr and status apart, and shows them if the test fails.
+try() {
+    run --separate-stderr "$@"
+    printf '%q ' "$@"
+    printf '\n[status %s]\n%s\n[stderr]\n%s\n' "$status" "$output" "$stderr"
+}
+
+# fails STATUS TEXT: the last try said exactly one line, as its program.
+fails() {
+    [ "$status" -eq "$1" ]
+    [ "${#stderr_lines[@]}" -eq 1 ]
+    [[ $stderr == __*:\ * ]]
+    [[ $stderr == *$2* ]]
+}
+
+# --- Programs side by side
+
+# start NAME COMMAND...: in the background, its process in PID[NAME]; stdin as it is, the rest in NAME.out and NAME.err.
+# Without the descriptor $gate of this shell, so that closing it here is the end of that file.
+declare -gA PID
+start() {
+    local name=$1
+    (
+        [[ -z ${gate:-} ]] || exec {gate}>&-
+        if [[ $(type -t "$2") == function ]]; then "${@:2}"; fi # which ends with an exec of its own
+        exec "${@:2}"
+    ) <&0 >"$name.out" 2>"$name.err" 3>&- &
+    PID[$name]=$!
+}
+
+# ended NAME: waits for it, sets status to its own, and shows what it said if the test fails.
+ended() {
+    status=0
+    wait "${PID[$1]}" 2>/dev/null || status=$?
+    unset "PID[$1]"
+    printf '[%s: status %s]\n' "$1" "$status"
+    head -c 1000 "$1.out" "$1.err" | tr -c '[:print:]\n' '?'
+}
+
+# ends NAME STATUS [TEXT]: waits for it; TEXT is in its one line of stderr, apart from notices of waiting or taking over.
+ends() {
+    local status said
+    ended "$1"
+    ((status == $2)) || return 1
+    said=$(grep -vE ': (waiting for|took over) ' "$1.err") || true
+    if [[ -n ${3:-} ]]; then
+        [[ $said == *"$3"* && $said != *$'\n'* ]]
+    else
+        [[ -z $said ]]
+    fi
+}
+
+# soon COMMAND...: returns as soon as it succeeds, fails after some 30 s.
+soon() {
+    local i
+    for ((i = 0; i < 3000; i++)); do
+        if "$@"; then return; fi
+        sleep .01
+    done
+    return 1
+}
+
+# until_said FILE TEXT: when TEXT is in the file.
+until_said() {
+    if soon grep -qsF -- "$2" "$1"; then return; fi
+    echo "not said within 30 s in $1: $2"
+    cat "$1"
+    return 1
+}
+
+# --- Bytes
+
+# fresh FILE [SIZE]: a region of zeros, as before the first VM writes to it.
+fresh() {
+    truncate -s 0 "$1"
+    truncate -s "${2:-1M}" "$1"
+}
+
+# put FILE OFFSET: overwrites the file's bytes there with stdin.
+put() {
+    dd of="$1" bs=64K seek="$2" oflag=seek_bytes conv=notrunc status=none
+}
+
+# word FILE OFFSET: the eight bytes there as a hexadecimal number.
+word() {
+    od -An -tx8 -j "$2" -N 8 "$1" | tr -d ' '
+}
+
+# le64 NUMBER...: each as eight bytes, little-endian.
+le64() {
+    local number i
+    for number; do
+        for ((i = 0; i < 64; i += 8)); do
+            printf "\\x$(printf %02x $((number >> i & 255)))"
+        done
+    done
+}
+
+# --- Devices
 
 # device ADDRESS VENDOR DEVICE START SIZE [COMMAND]: one more in TREE.
 device() {
@@ -35,88 +159,7 @@ device() {
     echo 0 >"$folder/enable"
 }
 
+# ivshmem ADDRESS [START [SIZE [COMMAND]]]
 ivshmem() {
     device "$1" 0x1af4 0x1110 "${2:-0xf0000000}" "${3:-$MIB}" "${4:-02}"
 }
-
-# In setup: an empty folder with a region.
-begin() {
-    cd "$BATS_TEST_TMPDIR" || return
-    PATH=$SANITIZED:$PATH
-    fresh region
-}
-
-# fresh FILE [SIZE]: a region of zeros, as before the first VM writes to it.
-fresh() {
-    truncate -s 0 "$1"
-    truncate -s "${2:-1M}" "$1"
-}
-
-# put FILE OFFSET: overwrite the file's bytes there with stdin.
-put() {
-    dd of="$1" bs=64K seek="$2" oflag=seek_bytes conv=notrunc status=none
-}
-
-# le64 NUMBER...: each as eight bytes, little-endian.
-le64() {
-    local number i
-    for number; do
-        for ((i = 0; i < 64; i += 8)); do
-            printf "\\x$(printf %02x $((number >> i & 255)))"
-        done
-    done
-}
-
-# word FILE OFFSET: the eight bytes there as a hexadecimal number.
-word() {
-    od -An -tx8 -j "$2" -N 8 "$1" | tr -d ' '
-}
-
-# Runs it with stdout, stderr and status apart, and shows them if the test fails.
-try() {
-    run --separate-stderr "$@"
-    printf '%q ' "$@"
-    printf '\n[status %s]\n%s\n[stderr]\n%s\n' "$status" "$output" "$stderr"
-}
-
-# fails STATUS TEXT: the last try said exactly one line, as its program.
-fails() {
-    [ "$status" -eq "$1" ]
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ $stderr == __*:\ * ]]
-    [[ $stderr == *$2* ]]
-}
-
-# spawn NAME COMMAND...: in the background; its output in NAME and NAME.err, its process in pid[NAME].
-declare -gA pid
-spawn() {
-    "${@:2}" >"$1" 2>"$1.err" 3>&- &
-    pid[$1]=$!
-}
-
-# ended NAME: sets status to that of the command, and shows what it said if the test fails.
-ended() {
-    status=0
-    wait "${pid[$1]}" || status=$?
-    unset "pid[$1]"
-    printf '%s [status %s]\n%s\n[stderr]\n%s\n' "$1" "$status" "$(<"$1")" "$(<"$1.err")"
-}
-
-# soon COMMAND...: returns as soon as it succeeds, fails after some 30 s.
-soon() {
-    local i
-    for ((i = 0; i < 3000; i++)); do
-        if "$@"; then return; fi
-        sleep .01
-    done
-    return 1
-}
-
-# In teardown: nothing that was spawned stays.
-end_spawned() {
-    local name
-    for name in "${!pid[@]}"; do
-        kill -9 "${pid[$name]}" || true
-        wait "${pid[$name]}" || true
-    done
-} 2>/dev/null

@@ -3,79 +3,29 @@
 # one ivshmem device, and a made-up tree of files stands in for sysfs.
 
 bats_require_minimum_version 1.5.0
+load prog.bash
 
 GREETING='Other VM says hello world!'
 WRITTEN="--- mmap successful
 Written to shmem: '$GREETING'; run this program again on another VM"
 READ="--- mmap successful
 Read from shmem: '$GREETING'"
-MIB=$((1 << 20))
 
 setup_file() {
-    export PROG=$BATS_TEST_DIRNAME/../../prog
-    export SANITIZED=$BATS_FILE_TMPDIR/sanitized STATIC=$BATS_FILE_TMPDIR/static
-    export TREE=$BATS_FILE_TMPDIR/devices MEMORY=$BATS_FILE_TMPDIR/memory
-    local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"'"
-
-    make -s -C "$PROG" O="$STATIC" WERROR=1
-    make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
+    build_programs
     gcc -std=gnu11 -fsanitize=address,undefined -I "$PROG" -o "$SANITIZED/holder" \
         "$BATS_TEST_DIRNAME/holder.c" "$SANITIZED/libshmem.a"
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR"
-    PATH=$SANITIZED:$PATH
-    fresh region
+    begin
 }
 
 teardown() {
-    rm -rf "$TREE" "$MEMORY"
     [ -z "${holder:-}" ] || end_holder
 }
 
 # --- Helpers ------------------------------------------------------------------
-
-# A region of zeros, as before the first VM writes to it.
-fresh() {
-    truncate -s 0 "$1"
-    truncate -s 1M "$1"
-}
-
-# put FILE OFFSET: overwrite the file's bytes there with stdin.
-put() {
-    dd of="$1" bs=64K seek="$2" oflag=seek_bytes conv=notrunc status=none
-}
-
-# le64 NUMBER...: each as eight bytes, little-endian.
-le64() {
-    local number i
-    for number; do
-        for ((i = 0; i < 64; i += 8)); do
-            printf "\\x$(printf %02x $((number >> i & 255)))"
-        done
-    done
-}
-
-# word FILE OFFSET: the eight bytes there as a hexadecimal number.
-word() {
-    od -An -tx8 -j "$2" -N 8 "$1" | tr -d ' '
-}
-
-# Runs it with stdout, stderr and status apart, and shows them if the test fails.
-try() {
-    run --separate-stderr "$@"
-    printf '%q ' "$@"
-    printf '\n[status %s]\n%s\n[stderr]\n%s\n' "$status" "$output" "$stderr"
-}
-
-# fails STATUS TEXT: the last try said exactly one line, as its program.
-fails() {
-    [ "$status" -eq "$1" ]
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ $stderr == __*:\ * ]]
-    [[ $stderr == *$2* ]]
-}
 
 # Holds the message's claim until its stdin, ${HOLDER[1]}, is closed.
 hold() {
@@ -86,11 +36,7 @@ hold() {
 
 # Returns when a program has said on this stderr that it waits for the holder.
 says_waiting() {
-    for _ in {1..1000}; do
-        if grep -q 'waiting for the message, which another VM holds' "$1"; then return; fi
-        sleep .01
-    done
-    return 1
+    until_said "$1" 'waiting for the message, which another VM holds'
 }
 
 end_holder() {
@@ -102,28 +48,6 @@ expect() {
     local line
     read -r -t 30 line <&"${HOLDER[0]}"
     [ "$line" = "$1" ]
-}
-
-# device ADDRESS VENDOR DEVICE START SIZE [COMMAND]: one more in the tree.
-device() {
-    local folder=$TREE/$1 none='0x0000000000000000 0x0000000000000000 0x0000000000000000'
-    mkdir -p "$folder"
-    echo "$2" >"$folder/vendor"
-    echo "$3" >"$folder/device"
-    {
-        echo '0x00000000febf1000 0x00000000febf10ff 0x0000000000040200'
-        echo "$none"
-        printf '0x%016x 0x%016x 0x000000000014220c\n' "$4" $(($4 + $5 - 1))
-        echo "$none"
-    } >"$folder/resource"
-    truncate -s "$5" "$folder/resource2"
-    truncate -s 64 "$folder/config"
-    printf "\\x${6:-02}" | put "$folder/config" 4
-    echo 0 >"$folder/enable"
-}
-
-ivshmem() {
-    device "$1" 0x1af4 0x1110 "${2:-0xf0000000}" "${3:-$MIB}" "${4:-02}"
 }
 
 # --- __read_write -------------------------------------------------------------

@@ -14,10 +14,6 @@ setup() {
     FOLDER=$TREE/0000:00:04.0
 }
 
-teardown() {
-    rm -rf "$TREE" "$MEMORY" "$TYPES"
-}
-
 # A device above 4 GiB that can be mapped in all three ways.
 whole_device() {
     ivshmem 0000:00:04.0 0x140000000

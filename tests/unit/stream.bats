@@ -2,14 +2,14 @@
 # __stream, without a VM: a sender and a receiver on one file.
 
 bats_require_minimum_version 1.5.0
-load programs
+load prog.bash
 
 # In the control page of channel 0: see struct channel in stream_channel.c.
 WRITTEN=$((0x20080)) READ=$((0x200c0)) ACCEPTED=$((0x20148))
 RING=$((0x100000))
 
 setup_file() {
-    build stream
+    build_programs
 }
 
 setup() {
@@ -47,17 +47,17 @@ start_flowing() {
     local before
     start recv recv
     start send send -t 1000
-    before=$(word "$ACCEPTED")
-    until [ "$(word "$ACCEPTED")" != "$before" ]; do sleep .01; done
-    before=$(word "$ACCEPTED")
-    until [ "$(word "$ACCEPTED")" != "$before" ]; do sleep .01; done
+    before=$(word region "$ACCEPTED")
+    until [ "$(word region "$ACCEPTED")" != "$before" ]; do sleep .01; done
+    before=$(word region "$ACCEPTED")
+    until [ "$(word region "$ACCEPTED")" != "$before" ]; do sleep .01; done
 }
 
 # insist OFFSET WORD NAME: puts it there again and again until that program has ended.
 insist() {
     le64 "$2" >word
     while [ -e "/proc/${PID[$3]}/exe" ]; do
-        put "$1" <word
+        put region "$1" <word
     done
 }
 
@@ -110,7 +110,7 @@ same_bytes() {
 
 @test "__stream -s: a size that divides nothing, through rings of two sizes" {
     for size in 4M 64M; do
-        fresh "$size"
+        fresh region "$size"
         start recv recv
         try __stream send -f region -s 1001 -n 3000001
         [ "$status" -eq 0 ]
@@ -315,7 +315,7 @@ same_bytes() {
     for row in "${table[@]}"; do
         echo "$row"
         read -r who offset word <<<"${row/:/}"
-        fresh 4M
+        fresh region 4M
         start_flowing
         insist "$offset" "$word" "$who"
         if [ "$who" = recv ]; then
@@ -331,7 +331,7 @@ same_bytes() {
 @test "__stream: rubbish where a header will be read: status 5" {
     start_gated
     # The counts say that there is a header, and it is one of zeros.
-    le64 $((6 + 64 + 64)) | put "$WRITTEN"
+    le64 $((6 + 64 + 64)) | put region "$WRITTEN"
     ends recv 5 "a header without this session's number (after 6 bytes)"
     shut
     ends send 6 'gave up'
@@ -346,18 +346,15 @@ same_bytes() {
 
 @test "__stream: random bytes over control and data: an end, and none outside the ring" {
     for _ in {1..6}; do
-        fresh 4M
+        fresh region 4M
         start_flowing
         # Not over the seats: whose seat is gone ends with 1.
         for _ in {1..4}; do
-            head -c 208 /dev/urandom | put "$WRITTEN"
-            head -c 128K /dev/urandom | put "$RING"
+            head -c 208 /dev/urandom | put region "$WRITTEN"
+            head -c 128K /dev/urandom | put region "$RING"
         done
         for name in send recv; do
-            status=0
-            wait "${PID[$name]}" || status=$?
-            unset "PID[$name]"
-            cat "$name.err"
+            ended "$name"
             [[ $status =~ ^[56]$ ]]
         done
     done
@@ -383,17 +380,13 @@ same_bytes() {
         read -r fault who send_status recv_status text <<<"$row"
         sender=() receiver=()
         [ "$who" = recv ] && receiver=(--inject "$fault") || sender=(--inject "$fault")
-        fresh 4M
+        fresh region 4M
         start recv recv "${receiver[@]}"
         start send send -n 100K "${sender[@]}"
-        status=0
-        wait "${PID[send]}" 2>/dev/null || status=$?
+        ended send
         [ "$status" -eq "$send_status" ]
-        status=0
-        wait "${PID[recv]}" 2>/dev/null || status=$?
+        ended recv
         [ "$status" -eq "$recv_status" ]
-        PID=()
-        cat send.err recv.err
         grep -qF "$text" send.err recv.err
     done
 }

@@ -2,12 +2,12 @@
 # __stress, without a VM: its participants are processes on one file.
 
 bats_require_minimum_version 1.5.0
-load programs
+load prog.bash
 
 DESKS=$((0x41000)) DESK_SIZE=$((0x3000)) COUNTER=$((0x40400))
 
 setup_file() {
-    build stress
+    build_programs
 }
 
 setup() {
@@ -31,14 +31,14 @@ start_two() {
     start two participant -t 1000
     until_said one.out 'goes on for 1000 s'
     until_said two.out 'goes on for 1000 s'
-    until [ "$(word "$COUNTER")" != 0000000000000000 ]; do sleep .01; done
+    until [ "$(word region "$COUNTER")" != 0000000000000000 ]; do sleep .01; done
 }
 
 # --- No violation -------------------------------------------------------------
 
 @test "__stress: several at once find nothing, and count what they checked" {
     for participants in 1 2 3; do
-        fresh 1M
+        fresh region 1M
         for ((i = 0; i < participants; i++)); do
             start "$i" participant -n "$participants" -t 0.3
         done
@@ -141,7 +141,7 @@ start_two() {
     status=0
     wait_for_end() {
         while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
-            le64 5 | put "$COUNTER"
+            le64 5 | put region "$COUNTER"
         done
     }
     wait_for_end
@@ -152,19 +152,16 @@ start_two() {
 
 @test "__stress: random bytes in the area: an end, and no access outside it" {
     for _ in {1..5}; do
-        fresh 1M
+        fresh region 1M
         start_two
         # Not over the seats: who has lost its own says so.
         while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
-            head -c 192 /dev/urandom | put "$COUNTER"
-            head -c $((2 * DESK_SIZE)) /dev/urandom | put "$DESKS"
+            head -c 192 /dev/urandom | put region "$COUNTER"
+            head -c $((2 * DESK_SIZE)) /dev/urandom | put region "$DESKS"
         done
         # The other may wait for a step that was overwritten, until this one is seen to have left.
         for name in one two; do
-            status=0
-            wait "${PID[$name]}" || status=$?
-            unset "PID[$name]"
-            cat "$name.err"
+            ended "$name"
             [[ $status =~ ^[146]$ ]]
         done
     done
@@ -183,7 +180,7 @@ start_two() {
     for row in "${table[@]}"; do
         echo "$row"
         read -r fault check text <<<"${row/:/}"
-        fresh 1M
+        fresh region 1M
         start faulty participant -t 1000 --inject "$fault"
         start right participant -t 1000 --json
         ends faulty 1 "violation of what the memory must do: $check"
