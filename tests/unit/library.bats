@@ -325,7 +325,7 @@ until_says() {
 }
 
 @test "meeting: a peer whose beat moves but who never agrees is none" {
-    spawn one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
+    start one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
     while kill -0 "${PID[one]}" 2>/dev/null; do
         le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x2040))
     done
