@@ -28,9 +28,9 @@ type_into() {
     screen -S "$1" -p 0 -X stuff "$2"
 }
 
-# Has the console of VM $1 shown a line that matches $2?
+# Has the console of VM $1 shown a line that matches $2? Without what the guest's bash tells the terminal.
 console_shows() {
-    tr -d '\r' <"$VM_DIR/$1/console.log" | grep -qE -- "$2"
+    sed 's/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g' "$VM_DIR/$1/console.log" | grep -aqE -- "$2"
 }
 
 running() {
