@@ -65,7 +65,7 @@ in_two() {
     run --separate-stderr ./run.sh vm1 __bandwidth -k all -s 4M --json
     echo "$output"
     [ "$status" -eq 0 ]
-    jq -es 'map(.kernel) | contains(["memcpy", "words", "sse2", "avx2", "nt", "movsb"])' <<<"$output"
+    jq -es 'map(.copy) | contains(["memcpy", "words", "sse2", "avx2", "nt", "movsb"])' <<<"$output"
 }
 
 @test "tar through __stream copies files from one VM to the other" {
