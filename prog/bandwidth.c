@@ -41,7 +41,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
 	[FAULT_LOST] = { "lost", "change a bit after the copy" },
 	[FAULT_SHORT] = { "short", "leave out the last bytes" },
-	[FAULT_CLOCK] = { "clock", "a clock that runs at a thousandth of its speed" },
+	[FAULT_CLOCK] = { "clock", "a clock that runs at a hundredth of its speed" },
 	{ 0 },
 };
 
@@ -112,7 +112,7 @@ static uint64_t time_sample(const struct job *job)
 	uint64_t took = shmem_now() - start;
 	shmem_claim_renew(&job->bench->claim);
 	if (job->fault == FAULT_CLOCK)
-		took /= 1000;
+		took /= 100;
 	return took ? took : 1;
 }
 

@@ -73,7 +73,8 @@ kernels() {
 @test "--inject: every fault is noticed with every kernel, to and from, and no figure is printed" {
     for fault in lost short clock; do
         for direction in --to --from; do
-            for kernel in $(kernels); do
+            # What is checked of the clock does not depend on the kernel, and each takes a second.
+            for kernel in $([ "$fault" = clock ] && echo memcpy || kernels); do
                 fresh region
                 try "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
                 fails 1 "__bandwidth: $kernel: "

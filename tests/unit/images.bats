@@ -156,7 +156,7 @@ bases() {
 # Makes VM $1 look as if it ran: a process with its pid file among its arguments.
 pretend_running() {
     mkfifo "$BATS_TEST_TMPDIR/wait.$1"
-    background vm bash -c 'cat "$0"; true' "$BATS_TEST_TMPDIR/wait.$1" -pidfile "$VM_DIR/$1/pid"
+    background vm bash -c 'read -r _ <"$0"; true' "$BATS_TEST_TMPDIR/wait.$1" -pidfile "$VM_DIR/$1/pid"
     echo "$vm" >"$VM_DIR/$1/pid"
 }
 
