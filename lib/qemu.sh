@@ -27,11 +27,11 @@ qemu_cpu() {
 
 # What the kernel is told. hostname= needs Linux 5.19; the same name in ip= serves older ones.
 qemu_kernel_arguments() {
-    local name=$1 accel=$2
-    printf '%s ' root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 "hostname=$name"
-    # Under emulation it takes a second less to route interrupts by the MP table than by ACPI's interpreter.
-    [[ $accel != tcg ]] || printf 'acpi=noirq '
-    printf 'ip=::::%s:eth0:dhcp' "$name"
+    printf '%s' "root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 hostname=$1 ip=::::$1:eth0:dhcp"
+    # Where QEMU's firmware places the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE), which ACPI would tell.
+    printf ' pmtmr=0x608'
+    # guest/etc/systemd/system/lab-doorbell.service looks for this, too.
+    [[ $SHMEM_MODE == plain ]] || printf ' vfio.enable_unsafe_noiommu_mode=1'
 }
 
 # A MAC address of its own for VM $1 of this lab (52:54:00 is QEMU's range), so that VMs can be joined to one network.
@@ -47,12 +47,13 @@ qemu_command() {
     local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1
     QEMU_COMMAND=(qemu-system-x86_64)
 
-    # A bare PC. -no-reboot and the kernel's panic=-1 turn a crash of the guest into an exit.
+    # A bare PC. -no-reboot turns a reset into an exit: that is how a guest without ACPI powers down, and with the
+    # kernel's panic=-1 a crash becomes one too.
     QEMU_COMMAND+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
     QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
     QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS" -m "$((VM_MEMORY_BYTES >> 10))K")
 
-    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
+    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name")")
     QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
     QEMU_COMMAND+=(-device "virtio-blk-pci,drive=disk,addr=2")
 
@@ -60,11 +61,23 @@ qemu_command() {
     QEMU_COMMAND+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
     QEMU_COMMAND+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
 
-    # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
-    QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
-    QEMU_COMMAND+=(-device "ivshmem-plain,memdev=shmem,addr=4")
+    case $SHMEM_MODE in
+    plain)
+        # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
+        QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
+        QEMU_COMMAND+=(-device "ivshmem-plain,memdev=shmem,addr=4")
+        ;;
+    doorbell)
+        # The server hands over the same file, which start.sh has allocated.
+        QEMU_COMMAND+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
+        QEMU_COMMAND+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
+        ;;
+    esac
     # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
     [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
+
+    # Its power key is the VM's power button (POWER_KEY).
+    QEMU_COMMAND+=(-device virtio-keyboard-pci,addr=6)
 
     # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
     QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)

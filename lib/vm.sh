@@ -171,6 +171,9 @@ vm_account() {
 
 # --- Stopping
 
+# The power button of a guest without ACPI: a key of its virtio keyboard, to which acpid listens.
+POWER_KEY='{"keys": [{"type": "qcode", "data": "power"}]}'
+
 # power_down SECONDS NAME...: asks the guests to power down and waits until they have, for SECONDS at most. Asks again
 # every 5 s: a guest that is still booting does not hear the first time. Fails if one still runs then.
 power_down() {
@@ -178,7 +181,7 @@ power_down() {
     local -a running=("${@:2}")
     while ((${#running[@]} && SECONDS < deadline)); do
         for name in "${running[@]}"; do
-            qmp "$VM_DIR/$name/qmp.sock" system_powerdown >/dev/null || true
+            qmp "$VM_DIR/$name/qmp.sock" send-key "$POWER_KEY" >/dev/null || true
         done
         round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
         while ((${#running[@]} && SECONDS < round)); do

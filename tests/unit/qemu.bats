@@ -177,3 +177,22 @@ a b" "$(tail -n 12 <<<"$output")"
     the_option -chardev "^stdio,.*signal=off.*logfile=$VM_DIR/vm1/console.log"
     the_option -netdev '^user,.*hostfwd=tcp:127.0.0.1:0-:22'
 }
+
+@test "SHMEM_MODE: plain has the region itself, doorbell gets it from the server" {
+    succeeds ./command_of
+    the_option -device '^ivshmem-plain,memdev=shmem(,|$)'
+    the_option -object '^memory-backend-file,id=shmem,.*share=on.*prealloc=on'
+    no_option -device ivshmem-doorbell
+    refuted grep -q noiommu <<<"$output"
+    succeeds env SHMEM_MODE=doorbell ./command_of
+    the_option -device '^ivshmem-doorbell,chardev=server,vectors=8(,|$)'
+    the_option -chardev "^socket,id=server,path=$VM_DIR/server/socket\$"
+    the_option -append '(^| )vfio.enable_unsafe_noiommu_mode=1( |$)'
+    no_option -device ivshmem-plain
+    no_option -object memory-backend-file
+}
+
+@test "the power button is a key of the one keyboard" {
+    succeeds ./command_of
+    the_option -device '^virtio-keyboard-pci'
+}
