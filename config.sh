@@ -23,6 +23,9 @@
 
 # Its size: a power of two (a PCI BAR's size is one), at least 1M. __bandwidth needs 128M.
 : "${SHMEM_SIZE:=128M}"
+# plain: memory and nothing else. doorbell: the VMs can interrupt each other besides (ivshmem-doorbell, with a server
+# that start.sh starts); everything that works in plain works there too.
+: "${SHMEM_MODE:=plain}"
 # yes: back it with the host's huge pages of 2M (reserve them first: sysctl vm.nr_hugepages=N).
 : "${SHMEM_HUGEPAGES:=no}"
 

@@ -9,6 +9,7 @@ usage() {
     cat <<EOF
 Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] --all COMMAND [ARGUMENT...]
+       ./run.sh [OPTION...] host __PROGRAM [ARGUMENT...]
        ./run.sh [OPTION...] push [VM...]
        ./run.sh [OPTION...] demo
 
@@ -16,6 +17,8 @@ Runs COMMAND as root in the guest of VM; arguments, stdin and the exit status pa
 command: a shell. 'bash -c "..."' as the command gives you the guest's shell syntax.
 
   --all    run it in all running VMs at once; each line of output begins with the VM's name
+  host     run a program of the lab on the host, with the region that the VMs share; with SHMEM_MODE=doorbell as a
+           peer of theirs
   push     copy prog/ to /root/prog of the running VMs, or of those named, and build and install it there;
            files of the same name are overwritten, others stay
   demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
@@ -81,6 +84,18 @@ run_prefixed() {
     { guest_run "$@" 2>&3 | sed -u "s/^/$name: /"; } 3> >(sed -u "s/^/$name: /" >&2)
 }
 
+# Runs a program of the lab on the host: the region's file is its region, or the server's socket, which leads to both.
+host_run() {
+    local region
+    (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
+    [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
+        usage_error "host: no program $(quoted "$1"): there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none)"
+    running_vms
+    region=$(shmem_file_now)
+    [[ $(vm_mode "${RUNNING[0]}") == plain ]] || region=$VM_DIR/server/socket
+    exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
+}
+
 # Copies prog/ into the guests and builds it there. A single tarball serves them all.
 push() {
     local tarball
@@ -121,6 +136,7 @@ main() {
     case ${WORDS[0]:-} in
     '') usage_error "name a VM: $(vm_known | paste -sd ' ')" ;;
     push) push "${WORDS[@]:1}" ;;
+    host) host_run "${WORDS[@]:1}" ;;
     demo)
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'
         demo

@@ -6,7 +6,7 @@ shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
 
-ALL_STEPS=(host kernel bootstrap rootfs images)
+ALL_STEPS=(host kernel bootstrap programs rootfs images)
 
 usage() {
     cat <<EOF
@@ -18,6 +18,7 @@ Steps:
   host         install the packages that the host needs
   kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
   bootstrap    debootstrap Debian $DEBIAN_SUITE
+  programs     build the programs of prog/ and host/
   rootfs       lay the lab's files, keys and programs over a copy of it
   images       make the base image, and the disks of $VM_COUNT VMs over it
 
@@ -44,6 +45,8 @@ choose_steps() {
     STEPS=("${WORDS[@]}") FORCED=()
     ((${#STEPS[@]})) || STEPS=("${ALL_STEPS[@]}")
     ! given force || FORCED=("${STEPS[@]}")
+    # Never old programs beside new sources.
+    [[ " ${STEPS[*]} " != *' rootfs '* ]] || STEPS+=(programs)
 }
 
 # Calls this script again through sudo, with the knobs as they are here, for sudo drops the environment; on stdin, for
@@ -66,7 +69,7 @@ become_root() {
 run_steps() {
     local wave step
     local -a chosen
-    for wave in host 'kernel bootstrap' rootfs images; do
+    for wave in host 'kernel bootstrap programs' rootfs images; do
         chosen=()
         for step in $wave; do
             [[ " ${STEPS[*]} " != *" $step "* ]] || chosen+=("$step")

@@ -42,16 +42,21 @@ vm_status() {
 
 # The whole as a JSON object.
 lab_status() {
-    local name file size='' manifest=$VM_DIR/manifest.json
+    local name file size='' mode='' server=null manifest=$VM_DIR/manifest.json
+    local -a running
     file=$(shmem_file_now)
     [[ -z $file ]] || size=$(stat -c %s -- "$file")
+    mapfile -t running < <(vm_all_running)
+    ((${#running[@]} == 0)) || mode=$(vm_mode "${running[0]}")
+    [[ $mode != doorbell ]] || server=$(server_status)
     [[ -s $manifest ]] || manifest=/dev/null
     { vm_names && vm_known; } | sort -Vu | while read -r name; do
         vm_status "$name"
     done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" --arg file "$file" --arg size "$size" \
-        --slurpfile manifest "$manifest" \
+        --arg mode "$mode" --argjson server "$server" --slurpfile manifest "$manifest" \
         '{vm_dir: $dir, owner: $owner, set_up: ($manifest != []),
           region: (if $file == "" then null else {path: $file, bytes: ($size | tonumber)} end),
+          mode: (if $mode == "" then null else $mode end), server: $server,
           manifest: ($manifest[0] // null), vms: .}'
 }
 
@@ -64,7 +69,12 @@ show() {
         "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
         "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
         if .region == null then "Region   none: no VM runs"
-        else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end' <<<"$1"
+        else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end,
+        if .server == null then empty
+        elif .server.pid == null then "Server   dead, and with it the doorbells; the memory is still shared."
+            + " To get them back: ./stop.sh, then ./start.sh"
+        else "Server   process \(.server.pid), \(.server.vectors) vectors a peer; peers: "
+            + (.server.peers | map("\(.id) \(.vm // "process \(.pid) of the host")") | join(", ")) end' <<<"$1"
     echo
     jq -r '
         ["VM", "STATE", "PID", "UPTIME", "ACCEL", "SSH PORT", "ATTACH"],

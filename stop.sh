@@ -56,7 +56,7 @@ main() {
         fi
     fi
     if [[ -z $(vm_all_running) ]]; then
-        shmem_remove
+        shmem_release
     fi
     ssh_config_write
     exit "$status"

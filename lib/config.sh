@@ -66,6 +66,7 @@ config_load() {
     config_check_size SHMEM_SIZE 1M 1T
     SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
     (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "not a power of two, such as 128M"
+    config_check_word SHMEM_MODE plain doorbell
     config_check_word SHMEM_HUGEPAGES yes no
     [[ $SHMEM_HUGEPAGES == no ]] || ((SHMEM_BYTES >= 2097152)) ||
         config_bad SHMEM_SIZE "smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"

@@ -11,6 +11,8 @@
 #   rootfs/              the same, configured for the lab, with the programs
 #   images/base-*.ext4   rootfs as an image; every VM's disk is an overlay on it
 #   ssh/                 keys of the lab, known_hosts, and a config for ssh -F
+#   bin/                 the programs and the ivshmem server, for the host
+#   server/              the ivshmem server: its socket, pid, peers and log (lib/server.sh)
 #   vmN/                 a VM: disk.qcow2, console.log, and while it runs pid, qmp.sock, ready
 
 LAB_MARK=.ivshmem-lab
@@ -41,7 +43,7 @@ lab_own() {
 lab_hand_over() {
     local path
     chown -- "$1:" "$VM_DIR"
-    for path in "$VM_DIR"/{"$LAB_MARK",lock,setup.lock,manifest.json,accel-*,ssh,images,vm[1-9]*}; do
+    for path in "$VM_DIR"/{"$LAB_MARK",lock,setup.lock,manifest.json,accel-*,ssh,images,server,vm[1-9]*}; do
         [[ ! -e $path ]] || lab_own "$path"
     done
 }

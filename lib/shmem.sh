@@ -31,7 +31,7 @@ shmem_create() {
         shmem_check "$file" "${running//$'\n'/, }"
         return
     fi
-    shmem_remove
+    shmem_release
     if ! (umask 077 && set -o noclobber && : >"$file") 2>/dev/null; then
         die "cannot make the region $file: $(shmem_why_not "$file")"
     fi
@@ -39,11 +39,16 @@ shmem_create() {
         rm -f -- "$file"
         die "no room for the region of $SHMEM_SIZE: $(shmem_room_remedy "$file")"
     fi
+    [[ $SHMEM_MODE == plain ]] || server_start
 }
 
-# The VMs in $2 run and share a region: it must be file $1, as large as SHMEM_SIZE.
+# The VMs in $2 run and share a region: it must be file $1, as large as SHMEM_SIZE, in SHMEM_MODE.
 shmem_check() {
-    local file=$1 running=$2 now size
+    local file=$1 running=$2 now size mode
+    mode=$(vm_mode "${running%%,*}")
+    [[ $mode == "$SHMEM_MODE" ]] || die "$running run with SHMEM_MODE=$mode: for $SHMEM_MODE call ./stop.sh first"
+    [[ $mode == plain ]] || server_pid >/dev/null ||
+        die "the ivshmem server of $running has died, and with it their doorbells: ./stop.sh, then ./start.sh"
     now=$(shmem_file_now)
     [[ -n $now ]] || die "the region of $running was removed while they use it: ./stop.sh, then ./start.sh"
     size=$(stat -c %s -- "$now")
@@ -74,7 +79,8 @@ shmem_room_remedy() {
     fi
 }
 
-# Gives the region's memory back, once no VM runs.
-shmem_remove() {
+# Ends the server and gives the region's memory back, once no VM runs.
+shmem_release() {
+    server_stop
     rm -f -- "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)" 2>/dev/null || true
 }

@@ -175,6 +175,8 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
         bad "$knob" '' 0 1 -1 Yes maybe 'yes no' "$HUGE" "${NASTY[@]}"
     done
     good SHMEM_HUGEPAGES yes no
+    good SHMEM_MODE plain doorbell
+    bad SHMEM_MODE '' yes Plain 'plain doorbell' "$HUGE" "${NASTY[@]}"
     good KERNEL_KEEP_SOURCE yes no
     good ALLOW_FALLBACK yes no
     good BAR_ABOVE_4G auto yes no

@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# SHMEM_MODE=doorbell in start.sh, stop.sh and status.sh: the real server, with VMs of a fake QEMU.
+
+load helpers
+load fake
+
+setup_file() {
+    make -s -C "$BATS_TEST_DIRNAME/../../host" O="$BATS_FILE_TMPDIR/host"
+    make -s -C "$BATS_TEST_DIRNAME/../../prog" O="$BATS_FILE_TMPDIR/prog" "$BATS_FILE_TMPDIR/prog/__read_write"
+}
+
+# After the setup of fake.bash, which makes the lab.
+with_server() {
+    mkdir "$VM_DIR/bin"
+    cp "$BATS_FILE_TMPDIR/host/ivshmem-server" "$BATS_FILE_TMPDIR/prog/__read_write" "$VM_DIR/bin"
+    export SHMEM_MODE=doorbell
+}
+
+# The tests end their servers themselves; this is for those that fail.
+teardown() {
+    local server
+    server=$(cat "$BATS_TEST_TMPDIR/lab/server/pid" 2>/dev/null) || server=''
+    if [[ $server && $(readlink "/proc/$server/exe") == "$BATS_TEST_TMPDIR/"* ]]; then
+        kill -KILL "$server"
+    fi
+    teardown_fakes
+}
+
+peers_are() {
+    same "$1" "$(field '.server.peers | length')"
+}
+
+@test "start.sh starts the server, status.sh shows it with its peers, stop.sh ends it" {
+    local server
+    with_server
+    succeeds ./start.sh
+    same doorbell "$(field .mode)"
+    server=$(field .server.pid)
+    kill -0 "$server"
+    wait_until peers_are 2
+    succeeds ./status.sh
+    prints "Server   process $server, 8 vectors a peer" 'of the host'
+    succeeds ./stop.sh vm1
+    wait_until peers_are 1
+    succeeds ./stop.sh
+    refuted grep -qsa ivshmem-server "/proc/$server/cmdline"
+    refuted test -e "$(region)"
+    same '' "$(find "$VM_DIR/server" -name socket -o -name pid -o -name peers)"
+    same null "$(field .server)"
+}
+
+@test "plain has no server" {
+    with_server
+    succeeds env SHMEM_MODE=plain ./start.sh
+    same plain "$(field .mode)"
+    same null "$(SHMEM_MODE=plain field .server)"
+    refuted test -e "$VM_DIR/server"
+}
+
+@test "a server that died: VMs and memory stay, status.sh says so and how to get the doorbells back" {
+    with_server
+    succeeds ./start.sh vm1
+    kill -KILL "$(field .server.pid)"
+    wait_until same null "$(field .server.pid)"
+    runs vm1
+    succeeds ./status.sh
+    prints 'Server   dead' 'the memory is still shared' './stop.sh, then ./start.sh'
+    [[ -e $(region) ]]
+    fails 1 ./start.sh vm2
+    says 'the ivshmem server of vm1 has died' './stop.sh, then ./start.sh'
+    succeeds ./start.sh vm1
+    says 'already running'
+    succeeds ./stop.sh
+    succeeds ./start.sh vm1
+    kill -0 "$(field .server.pid)"
+}
+
+@test "VMs of one mode are not joined by one of the other" {
+    with_server
+    succeeds env SHMEM_MODE=plain ./start.sh vm1
+    fails 1 ./start.sh vm2
+    says 'vm1 run with SHMEM_MODE=plain' './stop.sh first'
+    refuted runs vm2
+}
+
+@test "no server built, or one that does not start: said, and no VM is started" {
+    export SHMEM_MODE=doorbell
+    fails 1 ./start.sh vm1
+    says 'there is no' 'bin/ivshmem-server' './setup.sh'
+    mkdir -p "$VM_DIR/bin"
+    printf '#!/bin/sh\necho "server: it is raining" >&2; exit 1\n' >"$VM_DIR/bin/ivshmem-server"
+    chmod +x "$VM_DIR/bin/ivshmem-server"
+    fails 1 ./start.sh vm1
+    says 'did not start: server: it is raining' "$VM_DIR/server/log"
+    [[ ! -e $FAKE/vm1.starts ]]
+}
+
+# --- run.sh host
+
+@test "run.sh host: a program of the lab on the region of the VMs" {
+    with_server
+    export SHMEM_MODE=plain
+    fails 1 ./run.sh host __read_write
+    says 'no VM is running'
+    succeeds ./start.sh vm1
+    succeeds ./run.sh host __read_write -- 'from the host'
+    succeeds ./run.sh host __read_write
+    prints "Read from shmem: 'from the host'"
+    refuses 'host needs a program' ./run.sh host
+    refuses 'no program ls' ./run.sh host ls
+    refuses 'no program' ./run.sh host ../__read_write
+}
