@@ -100,19 +100,16 @@ static const struct shmem_program program = {
 	.about = "Shows what this VM sees of the shared memory: the device, which mappings (-m) can be\n"
 		 "had, which memory type the kernel says that they have, and which they behave like.\n"
 		 "Tries all of them, whatever -m says.\n",
-	.example = "  root@vm1:~# __shmem\n"
-		   "  device    0000:00:04.0\n"
-		   "  BAR 2     0x200000000, 131072 KiB, above 4 GiB\n"
-		   "  machine   accelerator tcg, kernel 6.12.90, QEMU TCG CPU version 2.5+\n"
+	.example = "  root@vm1:~# __shmem       # the device, with a row for each of uc, wc and wb\n"
+		   "\n"
+		   "  Seen with a file, on a host that is a VM itself:\n"
+		   "  $ __shmem -f region\n"
+		   "  file      region, 1024 KiB\n"
+		   "  machine   accelerator kvm, kernel 6.18.44, Intel(R) Xeon(R) Processor\n"
 		   "\n"
 		   "  mapping  kernel says       load, ns  store, MB/s   measured\n"
-		   "  (none)   ordinary memory        4.1         1710\n"
-		   "  uc       uncached-minus         4.1         1702   no cache model under TCG\n"
-		   "  wc       write-combining        4.2         1698   no cache model under TCG\n"
-		   "  wb       write-back             4.1         1711   no cache model under TCG\n"
-		   "\n"
-		   "  Why: TCG emulates no caches; the guest's memory types change nothing here.\n"
-		   "  Change: nothing. With KVM they matter: run this again there.\n",
+		   "  (none)   ordinary memory        3.1        20438\n"
+		   "  file     -                      3.1        20438   write-back\n",
 };
 
 /* --- All mappings --------------------------------------------------------- */
