@@ -1,21 +1,75 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# The options of __bandwidth. What it says without them is in prog.bats.
+# __bandwidth
 
-bats_require_minimum_version 1.5.0
 load prog.bash
-
-setup_file() {
-    build_programs
-}
-
-setup() {
-    begin
-}
 
 kernels() {
     __bandwidth -k list | grep -v 'this CPU does not have it' | cut -d ' ' -f 1
 }
+
+# --- As the specification has it ----------------------------------------------
+
+@test "__bandwidth: says what spec.md says, and leaves the message alone" {
+    truncate -s 128M region
+    __read_write -f region 'still here' >/dev/null
+    for folder in "$SANITIZED" "$STATIC"; do
+        try "$folder/__bandwidth" -f region
+        [ "$status" -eq 0 ]
+        [ -z "$stderr" ]
+        [ "${#lines[@]}" -eq 2 ]
+        [ "${lines[0]}" = '--- mmap successful' ]
+        [[ ${lines[1]} =~ ^'memcpy bandwidth: '[0-9]+\.[0-9][0-9]' MB/s'$ ]]
+    done
+    [ "$(word region 64)" = 0000000000000000 ]
+    try __read_write -f region
+    [ "${lines[1]}" = "Read from shmem: 'still here'" ]
+}
+
+@test "__bandwidth: fills the upper half from end to end, and only that" {
+    truncate -s 128M region
+    __bandwidth -f region
+    cmp -n $((64 * MIB)) region /dev/zero
+    [ "$(word region $((64 * MIB)))" != 0000000000000000 ]
+    [ "$(word region $((128 * MIB - 8)))" != 0000000000000000 ]
+}
+
+@test "__bandwidth: several at once all succeed" {
+    truncate -s 128M region
+    pids=()
+    for i in 1 2 3; do
+        __bandwidth -f region >"out$i" 3>&- & pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid"; done
+    [ "$(cat out? | grep -c '^memcpy bandwidth: ')" -eq 3 ]
+}
+
+@test "__bandwidth: bytes that did not arrive fail the run" {
+    cat >liar.c <<'END'
+#include <string.h>
+void *__real_memcpy(void *to, const void *from, size_t size);
+void *__wrap_memcpy(void *to, const void *from, size_t size);
+void *__wrap_memcpy(void *to, const void *from, size_t size)
+{
+	__real_memcpy(to, from, size);
+	((unsigned char *)to)[size - 1] ^= 1;
+	return to;
+}
+END
+    gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth*.o liar.c "$STATIC/libshmem.a"
+    truncate -s 128M region
+    try ./__liar -f region
+    fails 1 'does not hold what was copied'
+    [ "$output" = '--- mmap successful' ]
+}
+
+@test "__bandwidth: a region that is too small is refused" {
+    truncate -s 64M region
+    try __bandwidth -f region
+    fails 1 'has 64 MiB and this needs 128 MiB; set SHMEM_SIZE=128M'
+}
+
+# --- Options ------------------------------------------------------------------
 
 @test "-k list: needs no region; memcpy first" {
     try __bandwidth -k list
@@ -97,12 +151,7 @@ kernels() {
 
 @test "a wrong command line, and a region without the room" {
     cp region before
-    while read -r expected; do
-        read -ra command
-        try "${command[@]}"
-        fails 2 "$expected"
-        [ -z "$output" ]
-    done <<'END'
+    rejects <<'END'
         -k fast: there is no such kernel; -k list shows them
             __bandwidth -k fast
         -s 5K: whole pages of 4 KiB are needed

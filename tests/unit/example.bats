@@ -2,16 +2,7 @@
 # shellcheck disable=SC2154 # what bats sets
 # prog/example.c: short, against the public header alone, and it does what it says.
 
-bats_require_minimum_version 1.5.0
 load prog.bash
-
-setup_file() {
-    build_programs
-}
-
-setup() {
-    begin
-}
 
 @test "__example counts its visitors" {
     try __example -f region

@@ -1,5 +1,5 @@
 /*
- * holder.c - for prog.bats: holds the message's claim while its stdin is open.
+ * holder.c - for read_write.bats: holds the message's claim while its stdin is open.
  *
  * Each byte read renews the claim once; stdout says when that is done.
  */

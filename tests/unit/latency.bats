@@ -2,22 +2,9 @@
 # shellcheck disable=SC2154 # what bats sets
 # __latency: two processes on one file do what two VMs do.
 
-bats_require_minimum_version 1.5.0
 load prog.bash
 
 AREA=$((0x10000)) PLACES=$((0x11000)) PLACE=384
-
-setup_file() {
-    build_programs
-}
-
-setup() {
-    begin
-}
-
-teardown() {
-    end_all
-}
 
 # both OPTION...: two runs at once; measured and answered are their names by what they did.
 both() {
@@ -131,8 +118,7 @@ both() {
 @test "the leftover of a killed run is taken over" {
     start one __latency -f region -t 600
     start two __latency -f region -t 600
-    running() { [ "$(word region $PLACES)" != 0000000000000000 ]; }
-    soon running
+    soon other_word $PLACES 0000000000000000
     kill -9 "${PID[one]}" "${PID[two]}"
     both -n 50
     [ "$one$two" = 00 ]
@@ -152,8 +138,7 @@ both() {
 @test "names that are no names are printed harmlessly" {
     start one __latency -f region -t 600
     start two __latency -f region -t 600
-    running() { [ "$(word region $((PLACES + PLACE + 256)))" != 0000000000000000 ]; }
-    soon running
+    soon other_word $((PLACES + PLACE + 256)) 0000000000000000
     yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 256))
     yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + PLACE + 256))
     le64 77 | put region $((PLACES + PLACE))
@@ -170,8 +155,7 @@ both() {
         start one __latency -f region -t 600
         soon grep -q waiting one.err
         start two __latency -f region -t 600
-        running() { [ "$(word region $((PLACES + PLACE)))" != 0000000000000000 ]; }
-        soon running
+        soon other_word $((PLACES + PLACE)) 0000000000000000
         dead=one alive=two
         [ $victim = measurer ] || dead=two alive=one
         kill -9 "${PID[$dead]}"
@@ -204,12 +188,7 @@ END
 
 @test "a wrong command line" {
     cp region before
-    while read -r expected; do
-        read -ra command
-        try "${command[@]}"
-        fails 2 "$expected"
-        [ -z "$output" ]
-    done <<'END'
+    rejects <<'END'
         -t 0: seconds are needed
             __latency -t 0
         -n 0: a whole number from 1

@@ -2,21 +2,11 @@
 # shellcheck disable=SC2154 # what bats sets
 # The library of the C programs, called through kit.c: options, records, figures, meetings.
 
-bats_require_minimum_version 1.5.0
 load prog.bash
 
 setup_file() {
     build_programs
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" \
-        -o "$SANITIZED/__kit" "$BATS_TEST_DIRNAME/kit.c" "$SANITIZED/libshmem.a"
-}
-
-setup() {
-    begin
-}
-
-teardown() {
-    end_all
+    build_helper kit
 }
 
 # --- Options ------------------------------------------------------------------
@@ -76,11 +66,7 @@ END
 }
 
 @test "long options: what is wrong is named as it was typed" {
-    while read -r expected; do
-        read -ra command
-        try "${command[@]}"
-        fails 2 "$expected"
-    done <<'END'
+    rejects <<'END'
         unknown option --fast
             __kit --fast
         unknown option --fast

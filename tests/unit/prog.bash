@@ -1,5 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2059,SC2154 # what the tests use; formats that are made up; what bats sets
 # What the tests of the C programs share. Several processes on one file, 'region', do what several VMs do on a device.
+# A file that needs more before or after its tests has functions of its own in place of setup_file, setup or teardown.
+
+bats_require_minimum_version 1.5.0
 
 MIB=$((1 << 20))
 
@@ -7,7 +10,26 @@ MIB=$((1 << 20))
 # that they are started in.
 TREE=devices MEMORY=memory TYPES=types
 
+# What __read_write says, to the letter.
+GREETING='Other VM says hello world!'
+WRITTEN="--- mmap successful
+Written to shmem: '$GREETING'; run this program again on another VM"
+READ="--- mmap successful
+Read from shmem: '$GREETING'"
+
 # --- Before and after
+
+setup_file() {
+    build_programs
+}
+
+setup() {
+    begin 1M
+}
+
+teardown() {
+    end_all
+}
 
 # In setup_file. Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are
 # installed.
@@ -20,6 +42,12 @@ build_programs() {
         make -s -C "$PROG" O="$STATIC" WERROR=1 || exit
         make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
+}
+
+# build_helper NAME: in setup_file, after build_programs. Builds the program NAME.c of the tests over the library.
+build_helper() {
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" \
+        -o "$SANITIZED/__$1" "$BATS_TEST_DIRNAME/$1.c" "$SANITIZED/libshmem.a"
 }
 
 # begin [SIZE]: in setup. A folder with a region and nothing else; the sanitizers end programs with a status of their own.
@@ -54,6 +82,19 @@ fails() {
     [ "${#stderr_lines[@]}" -eq 1 ]
     [[ $stderr == __*:\ * ]]
     [[ $stderr == *$2* ]]
+}
+
+# rejects: each second line of stdin is a wrong command, in which EMPTY is an empty argument; the line before it is in what
+# it says. It prints nothing and ends with status 2.
+rejects() {
+    local expected
+    local -a command
+    while read -r expected; do
+        read -ra command
+        try "${command[@]/#EMPTY/}"
+        fails 2 "$expected"
+        [ -z "$output" ]
+    done
 }
 
 # --- Programs side by side
@@ -109,6 +150,11 @@ until_said() {
     echo "not said within 30 s in $1: $2"
     cat "$1"
     return 1
+}
+
+# other_word OFFSET WORD: the region has another one there than word said.
+other_word() {
+    [ "$(word region "$1")" != "$2" ]
 }
 
 # --- Bytes

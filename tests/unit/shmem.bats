@@ -2,17 +2,9 @@
 # shellcheck disable=SC2154 # what bats sets
 # __shmem, on a file and on a made-up device.
 
-bats_require_minimum_version 1.5.0
 load prog.bash
 
-setup_file() {
-    build_programs
-}
-
-setup() {
-    begin
-    FOLDER=$TREE/0000:00:04.0
-}
+FOLDER=$TREE/0000:00:04.0
 
 # A device above 4 GiB that can be mapped in all three ways.
 whole_device() {

@@ -1,22 +1,9 @@
 #!/usr/bin/env bats
 # __stress, without a VM: its participants are processes on one file.
 
-bats_require_minimum_version 1.5.0
 load prog.bash
 
 DESKS=$((0x41000)) DESK_SIZE=$((0x3000)) COUNTER=$((0x40400))
-
-setup_file() {
-    build_programs
-}
-
-setup() {
-    begin 1M
-}
-
-teardown() {
-    end_all
-}
 
 # --- Helpers ------------------------------------------------------------------
 
@@ -31,7 +18,7 @@ start_two() {
     start two participant -t 1000
     until_said one.out 'goes on for 1000 s'
     until_said two.out 'goes on for 1000 s'
-    until [ "$(word region "$COUNTER")" != 0000000000000000 ]; do sleep .01; done
+    soon other_word "$COUNTER" 0000000000000000
 }
 
 # --- No violation -------------------------------------------------------------

@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# __stream: the other side does not come, ends, pauses, or dies.
+
+load stream.bash
+
+@test "__stream: nobody comes: status 3" {
+    try __stream recv -f region -w 0.1
+    fails 3 'no sender came to channel 0 within 0.1 s'
+    try __stream send -f region -w 0.1 -c 5
+    fails 3 'no receiver came to channel 5 within 0.1 s'
+}
+
+@test "__stream: the channel is taken: status 1, and the others go on" {
+    start_gated
+    try __stream send -f region -w 0.5
+    [ "$status" -eq 1 ]
+    [[ $stderr == *'somebody else is sending on channel 0; choose another with -c' ]]
+    shut
+    ends send 0
+    ends recv 0
+}
+
+@test "__stream: the sender is killed: status 4, and what came is there" {
+    start_gated
+    kill -9 "${PID[send]}"
+    ends recv 4 'the sender died: it gave no sign of life for 3 s (after 6 bytes)'
+    [ "$(<recv.out)" = begun ]
+}
+
+@test "__stream: the receiver is killed: status 4" {
+    start_gated
+    kill -9 "${PID[recv]}"
+    ends send 4 'the receiver died'
+}
+
+@test "__stream: killed with the ring full: status 4" {
+    start_flowing
+    kill -STOP "${PID[recv]}"
+    ends send 4 'the receiver died'
+}
+
+@test "__stream: a pause of a second is no death" {
+    start_gated
+    kill -STOP "${PID[send]}"
+    sleep 1 # no time to wait for anything, but for the receiver to go wrong
+    kill -CONT "${PID[send]}"
+    echo on >&"$gate"
+    until_said recv.out on
+    kill -STOP "${PID[recv]}"
+    sleep 1
+    kill -CONT "${PID[recv]}"
+    shut
+    ends send 0
+    ends recv 0
+}
+
+@test "__stream: stopped for long: 4 for the other, 6 for itself when it goes on" {
+    start_gated
+    kill -STOP "${PID[send]}"
+    ends recv 4 'the sender died'
+    kill -CONT "${PID[send]}"
+    ends send 6 'the receiver gave up'
+}
+
+@test "__stream: ended by Ctrl-C and the like: status 6 for the other" {
+    start_gated
+    kill -TERM "${PID[send]}"
+    ends recv 6 'the sender gave up (after 6 bytes)'
+    ends send 143
+    shut
+    rm pipe
+    start_gated
+    kill -TERM "${PID[recv]}"
+    ends send 6 'the receiver gave up'
+    ends recv 143
+}
+
+@test "__stream: nobody reads what recv writes: 1 for it, 6 for the sender" {
+    start send bash -c 'cat /dev/zero | __stream send -f region'
+    run bash -c '__stream recv -f region 2>recv.err | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}'
+    [ "$status" -eq 1 ]
+    grep 'cannot write to stdout: Broken pipe' recv.err
+    ends send 6 'the receiver gave up'
+    start send bash -c 'cat /dev/zero | __stream send -f region'
+    run bash -c '__stream recv -f region >/dev/full'
+    [ "$status" -eq 1 ]
+    [[ $output == *'cannot write to stdout: No space left on device' ]]
+    ends send 6 'the receiver gave up'
+}
+
+@test "__stream: leftovers of killed runs, and rubbish all over, are taken over" {
+    start_gated
+    kill -9 "${PID[recv]}" "${PID[send]}"
+    ends recv 137
+    ends send 137
+    start recv recv
+    head -c 200000 /dev/urandom >data
+    start send send <data
+    ends send 0
+    ends recv 0
+    same_bytes data
+    grep 'took over a seat of channel 0' send.err recv.err
+
+    head -c 4M /dev/urandom >region
+    start recv recv
+    start send send <data
+    ends send 0
+    ends recv 0
+    same_bytes data
+}

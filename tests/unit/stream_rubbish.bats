@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# __stream: the other side, or who overwrote its bytes, writes rubbish.
+
+load stream.bash
+
+@test "__stream: rubbish in the counts while it runs: status 5" {
+    table=( # who notices: offset, then the word that is put there
+        "recv: $WRITTEN_AT -1"
+        "recv: $WRITTEN_AT 0"
+        "recv: $WRITTEN_AT $((1 << 40))"
+        "recv: $WRITTEN_AT 12345"
+        "send: $READ_AT -1"
+        "send: $READ_AT $((1 << 40))"
+        "send: $READ_AT 12345"
+    )
+    for row in "${table[@]}"; do
+        echo "$row"
+        read -r who offset word <<<"${row/:/}"
+        fresh region 4M
+        start_flowing
+        insist "$offset" "$word" "$who"
+        if [ "$who" = recv ]; then
+            ends recv 5 'it claims to have written more than the ring holds'
+            ends send 6 'gave up'
+        else
+            ends send 5 'it claims to have read what was never written'
+            ends recv 6 'gave up'
+        fi
+    done
+}
+
+@test "__stream: rubbish where a header will be read: status 5" {
+    start_gated
+    # The counts say that there is a header, and it is one of zeros.
+    le64 $((6 + 64 + 64)) | put region "$WRITTEN_AT"
+    ends recv 5 "a header without this session's number (after 6 bytes)"
+    shut
+    ends send 6 'gave up'
+}
+
+@test "__stream: an end that was never accepted: status 5" {
+    start_flowing
+    insist "$ACCEPTED_AT" 12345 send
+    ends send 5 'it claims to have accepted what was never sent'
+    ends recv 6 'gave up'
+}
+
+@test "__stream: random bytes over control and data: an end, and none outside the ring" {
+    for _ in {1..6}; do
+        fresh region 4M
+        start_flowing
+        # Not over the seats: whose seat is gone ends with 1.
+        for _ in {1..4}; do
+            head -c 208 /dev/urandom | put region "$WRITTEN_AT"
+            head -c 128K /dev/urandom | put region "$RING_AT"
+        done
+        for name in send recv; do
+            ended "$name"
+            [[ $status =~ ^[56]$ ]]
+        done
+    done
+}
+
+@test "__stream --inject: each fault is noticed" {
+    table=( # fault, who makes it, how they end, what is said
+        "count send 6 5 claims to have written more than the ring holds"
+        "count recv 5 6 claims to have read what was never written"
+        "header send 6 5 a header without this session's number"
+        "bytes send 6 5 was sent as"
+        "total send 6 5 an end that counts other bytes than came"
+        "total recv 5 6 claims to have accepted what was never sent"
+        "clock send 1 6 the clock of this machine cannot be trusted"
+        "clock recv 6 1 the clock of this machine cannot be trusted"
+        "die send 137 4 the sender died"
+        "die recv 4 137 the receiver died"
+        "leave send 1 6 the sender gave up"
+        "leave recv 6 1 the receiver gave up"
+    )
+    for row in "${table[@]}"; do
+        echo "$row"
+        read -r fault who send_status recv_status text <<<"$row"
+        sender=() receiver=()
+        [ "$who" = recv ] && receiver=(--inject "$fault") || sender=(--inject "$fault")
+        fresh region 4M
+        start recv recv "${receiver[@]}"
+        start send send -n 100K "${sender[@]}"
+        ended send
+        [ "$status" -eq "$send_status" ]
+        ended recv
+        [ "$status" -eq "$recv_status" ]
+        grep -qF "$text" send.err recv.err
+    done
+}
+
+@test "__stream --inject bytes: damaged data of the user's is not handed on" {
+    start recv recv
+    start send send --inject bytes <"$BATS_TEST_FILENAME"
+    ends recv 5 'data that does not fit its checksum'
+    ends send 6 'gave up'
+    [ ! -s recv.out ]
+}
