@@ -7,6 +7,8 @@
  *	0x1000   +--------------------------------------------+
  *	         | the message of __read_write                |
  *	0x2000   +--------------------------------------------+
+ *	         | who is connected to the server (peers.h)   |
+ *	0x3000   +--------------------------------------------+
  *	         | free: put your own programs' data here     |
  *	0x10000  +--------------------------------------------+
  *	         | the seats and cache lines of __latency     |
@@ -38,7 +40,8 @@
 enum {
 	LAYOUT_CLAIMS = 0x0000,
 	LAYOUT_MESSAGE = 0x1000,
-	LAYOUT_FREE = 0x2000,
+	LAYOUT_PEERS = 0x2000,
+	LAYOUT_FREE = 0x3000,
 	LAYOUT_LATENCY = 0x10000,
 	LAYOUT_STREAM = 0x20000,
 	LAYOUT_STRESS = 0x40000,

@@ -25,10 +25,10 @@ struct message {
 	_Atomic uint64_t sequence;
 	_Atomic uint64_t length; /* bytes of text; 0: no message */
 	_Atomic uint64_t checksum;
-	unsigned char text[LAYOUT_FREE - LAYOUT_MESSAGE - 24];
+	unsigned char text[LAYOUT_PEERS - LAYOUT_MESSAGE - 24];
 };
 
-static_assert(sizeof(struct message) == LAYOUT_FREE - LAYOUT_MESSAGE,
+static_assert(sizeof(struct message) == LAYOUT_PEERS - LAYOUT_MESSAGE,
 	      "a message fills its area");
 
 /* A copy that no other VM can change any more. */

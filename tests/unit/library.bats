@@ -231,8 +231,8 @@ until_says() {
         [ "$(cut -d ' ' -f 2 one$round.out two$round.out | sort)" = $'0\n1' ]
         leave one$round
         leave two$round
-        [ "$(word region $((0x2000)))" = 0000000000000000 ]
-        [ "$(word region $((0x2040)))" = 0000000000000000 ]
+        [ "$(word region $((0x3000)))" = 0000000000000000 ]
+        [ "$(word region $((0x3040)))" = 0000000000000000 ]
     done
     [ "$(for round in 1 2 3; do session one$round; done | sort -u | wc -l)" -eq 3 ]
 }
@@ -260,7 +260,7 @@ until_says() {
     [ "$status" -eq 2 ]
     try __kit -f region --seconds 0.7 --meet 2
     [ "${lines[1]}" = nobody ]
-    cmp region /dev/zero -n "$MIB" || [ "$(word region $((0x2000)))" = 0000000000000000 ]
+    cmp region /dev/zero -n "$MIB" || [ "$(word region $((0x3000)))" = 0000000000000000 ]
 }
 
 @test "meeting: who has left is said to have left, who was killed to have died" {
@@ -318,7 +318,7 @@ until_says() {
 @test "meeting: rubbish on the seats is no peer" {
     for rubbish in 5 -1 65536 65537; do
         fresh region
-        for seat in 0 1 2 3; do le64 "$rubbish" "$rubbish" | put region $((0x2000 + 64 * seat)); done
+        for seat in 0 1 2 3; do le64 "$rubbish" "$rubbish" | put region $((0x3000 + 64 * seat)); done
         try __kit -f region -s 0 --seconds 4 --meet 2
         [ "${lines[1]}" = nobody ]
     done
@@ -327,7 +327,7 @@ until_says() {
 @test "meeting: a peer whose beat moves but who never agrees is none" {
     start one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
     while kill -0 "${PID[one]}" 2>/dev/null; do
-        le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x2040))
+        le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x3040))
     done
     ended one
     says one nobody

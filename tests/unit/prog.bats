@@ -504,7 +504,7 @@ END
         sed -n '/^ \* A whole program:/,/^ \*\t}$/ s/^ \*\t//p' prog/shmem.h
     } >prog/first.c
     make -s -C prog WERROR=1 PROGRAMS=first
-    printf '\x2a' | put region $((0x2000))
+    printf '\x2a' | put region $((0x3000))
     try prog/build/__first -f region
     [ "$status" -eq 0 ]
     [ "$output" = 42 ]

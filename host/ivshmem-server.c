@@ -1,0 +1,279 @@
+/*
+ * ivshmem-server.c - connects VMs for QEMU's device ivshmem-doorbell.
+ *
+ * It speaks the protocol of QEMU's docs/specs/ivshmem-spec: whoever connects gets
+ * the shared memory, and eventfds to ring each other peer's vectors. Rings do not
+ * pass through here, so the server may end and the VMs that it has connected go
+ * on; only arrivals and departures go unnoticed then.
+ *
+ * One thread and one poll(2); nothing that a peer does or leaves undone blocks it.
+ */
+#include "server.h"
+#include "shmem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The smallest region that layout.h knows. */
+enum { REGION_MIN = 1 << 20 };
+
+enum { VECTORS_DEFAULT = 8 };
+
+/* Descriptors besides the peers': the standard ones, our own, one to publish. */
+enum { OTHER_DESCRIPTORS = 16 };
+
+/* Milliseconds until what failed for want of descriptors or memory is tried again. */
+enum { RETRY = 50 };
+
+/* --- Command line ------------------------------------------------------------- */
+
+enum { LONG_SOCKET = 0x100, LONG_MEMORY, LONG_VECTORS, LONG_LISTING };
+
+static const struct option longs[] = {
+	{ .name = "socket", .val = LONG_SOCKET, .has_arg = required_argument },
+	{ .name = "memory", .val = LONG_MEMORY, .has_arg = required_argument },
+	{ .name = "vectors", .val = LONG_VECTORS, .has_arg = required_argument },
+	{ .name = "peers-file", .val = LONG_LISTING, .has_arg = required_argument },
+	{ .name = "help", .val = 'h' },
+	{ 0 },
+};
+
+static _Noreturn void help(void)
+{
+	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N] [--peers-file PATH]\n"
+		    "\n"
+		    "Connects VMs that have QEMU's device ivshmem-doorbell, so that they share FILE\n"
+		    "and can interrupt each other. Stays in the foreground; prints 'ready' when VMs\n"
+		    "may connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it; the\n"
+		    "VMs then keep their memory, and those that it has connected each other's\n"
+		    "doorbells.\n"
+		    "\n"
+		    "  --socket PATH      listen here; only this user, and root, may connect\n"
+		    "  --memory FILE      the region, which is there already: 1 MiB or more\n"
+		    "  --vectors N        interrupts that each peer has, 1 to %d (default: %d)\n"
+		    "  --peers-file PATH  keep a list of the peers here, a line each: ID PID\n"
+		    "  -h                 show this help, as --help does\n"
+		    "\n"
+		    "Example:\n"
+		    "  ivshmem-server --socket lab.socket --memory /dev/shm/lab &\n"
+		    "  qemu-system-x86_64 -chardev socket,path=lab.socket,id=doorbell \\\n"
+		    "    -device ivshmem-doorbell,chardev=doorbell,vectors=8 ...\n",
+		    VECTORS_MAX, VECTORS_DEFAULT);
+	exit(0);
+}
+
+/* getopt_long's optopt is 0 for a long option that is unknown. */
+static _Noreturn void reject(int answer, char **argv)
+{
+	const char *what = argv[optind - 1];
+	int length = (int)strcspn(what, "=");
+
+	if (optopt > 0 && optopt < LONG_SOCKET && what[1] != '-')
+		shmem_usage_error("unknown option -%c", optopt);
+	if (answer == ':')
+		shmem_usage_error("option %.*s needs a value", length, what);
+	if (optopt)
+		shmem_usage_error("option %.*s takes no value", length, what);
+	shmem_usage_error("unknown option %.*s", length, what);
+}
+
+static void parse(struct server *server, int argc, char **argv)
+{
+	int answer;
+
+	while ((answer = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+		switch (answer) {
+		case LONG_SOCKET:
+			server->socket_path = optarg;
+			break;
+		case LONG_MEMORY:
+			server->memory_path = optarg;
+			break;
+		case LONG_VECTORS:
+			server->vectors = (unsigned int)shmem_option_number("--vectors", optarg, 1,
+									    VECTORS_MAX);
+			break;
+		case LONG_LISTING:
+			server->listing_path = optarg;
+			break;
+		case 'h':
+			help();
+		default:
+			reject(answer, argv);
+		}
+	}
+	if (optind < argc)
+		shmem_usage_error("unexpected argument '%s'", argv[optind]);
+	if (!server->socket_path || !*server->socket_path)
+		shmem_usage_error("--socket PATH is needed");
+	if (!server->memory_path)
+		shmem_usage_error("--memory FILE is needed");
+}
+
+/* --- What it needs ------------------------------------------------------------ */
+
+static int open_region(const char *path)
+{
+	struct stat status;
+	int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (descriptor < 0 || fstat(descriptor, &status) < 0)
+		shmem_die("cannot open %s: %s", path, strerror(errno));
+	if (!S_ISREG(status.st_mode))
+		shmem_die("%s is not an ordinary file; --memory needs one", path);
+	if (status.st_size < REGION_MIN)
+		shmem_die("%s has %lld bytes; a region has 1 MiB at least", path,
+			  (long long)status.st_size);
+	return descriptor;
+}
+
+/*
+ * Opened twice: a lock belongs to what was opened (flock(2)), and would outlive
+ * the server in the peers if it were on the descriptor that they get.
+ */
+static void open_memory(struct server *server)
+{
+	int own = open_region(server->memory_path);
+
+	if (flock(own, LOCK_EX | LOCK_NB) < 0)
+		shmem_die("cannot have %s alone: %s", server->memory_path,
+			  errno == EWOULDBLOCK ? "another server has it" : strerror(errno));
+	server->memory = open_region(server->memory_path);
+	publish_map(server, own);
+}
+
+/* A peer takes a socket and an eventfd for each vector. */
+static void make_room(struct server *server)
+{
+	struct rlimit limit;
+	rlim_t room;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		shmem_die("getrlimit: %s", strerror(errno));
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		shmem_die("cannot have %llu files open: %s", (unsigned long long)limit.rlim_cur,
+			  strerror(errno));
+	room = limit.rlim_cur > OTHER_DESCRIPTORS ?
+		       (limit.rlim_cur - OTHER_DESCRIPTORS) / (server->vectors + 1) : 0;
+	server->room = room < PEERS_MAX ? (unsigned int)room : PEERS_MAX;
+	if (server->room == 0)
+		shmem_die("no room for a peer: the hard limit of open files is %llu (ulimit -Hn)",
+			  (unsigned long long)limit.rlim_max);
+	if (server->room < PEERS_MAX)
+		shmem_warn("room for %u peers of %u vectors, not for %d: the hard limit of open "
+			   "files is %llu (ulimit -Hn)", server->room, server->vectors, PEERS_MAX,
+			   (unsigned long long)limit.rlim_max);
+}
+
+/* From here on the signals wait until the loop looks. */
+static void catch_signals(struct server *server)
+{
+	sigset_t ending;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGINT);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	server->signals = signalfd(-1, &ending, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (server->signals < 0)
+		shmem_die("signalfd: %s", strerror(errno));
+}
+
+/* --- The loop ----------------------------------------------------------------- */
+
+enum { WATCH_SIGNALS, WATCH_LISTENER, WATCH_PEERS };
+
+/* One entry a slot; poll(2) skips those whose descriptor is -1. */
+static void watch(const struct server *server, struct pollfd *watched)
+{
+	watched[WATCH_SIGNALS] = (struct pollfd){ .fd = server->signals, .events = POLLIN };
+	watched[WATCH_LISTENER] = (struct pollfd){ .fd = server->deaf ? -1 : server->listener,
+						   .events = POLLIN };
+	for (unsigned int i = 0; i < PEERS_MAX; i++) {
+		const struct peer *peer = &server->peers[i];
+
+		watched[WATCH_PEERS + i] = (struct pollfd){
+			.fd = peer->socket,
+			.events = (short)(peer->full ? POLLIN | POLLOUT : POLLIN),
+		};
+	}
+}
+
+/* A departure frees its slot, so those come before arrivals. */
+static void attend(struct server *server, const struct pollfd *watched)
+{
+	for (unsigned int i = 0; i < PEERS_MAX; i++) {
+		short events = watched[WATCH_PEERS + i].revents;
+
+		if (events & POLLOUT)
+			server->peers[i].full = false;
+		if (events & ~POLLOUT)
+			peer_hear(server, &server->peers[i]);
+	}
+	if (server->deaf || watched[WATCH_LISTENER].revents)
+		socket_accept(server);
+	/* Published first: who was told of a peer finds it in the table. */
+	do {
+		if (server->changed)
+			publish(server);
+		peers_tell(server);
+	} while (server->changed);
+}
+
+/* Until a signal ends it. Returns the program's status. */
+static int serve(struct server *server)
+{
+	struct pollfd watched[WATCH_PEERS + PEERS_MAX];
+
+	if (puts("ready") < 0 || fflush(stdout) != 0) {
+		shmem_warn("cannot write to stdout: %s", strerror(errno));
+		return 1;
+	}
+	for (;;) {
+		watch(server, watched);
+		int timeout = server->deaf || server->stalled ? RETRY : -1;
+
+		if (poll(watched, WATCH_PEERS + PEERS_MAX, timeout) < 0) {
+			if (errno == EINTR)
+				continue;
+			shmem_warn("poll: %s", strerror(errno));
+			return 1;
+		}
+		if (watched[WATCH_SIGNALS].revents)
+			return 0;
+		attend(server, watched);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct server server = { .vectors = VECTORS_DEFAULT };
+
+	parse(&server, argc, argv);
+	umask(077);
+	catch_signals(&server);
+	make_room(&server);
+	peers_clear(&server);
+	open_memory(&server);
+	socket_open(&server);
+	int status = publish_open(&server) ? serve(&server) : 1;
+
+	/* The socket last: a successor may come as soon as it is gone. */
+	peers_close(&server);
+	publish_close(&server);
+	socket_remove(&server);
+	return status;
+}

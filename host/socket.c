@@ -1,0 +1,148 @@
+/* socket.c - the server's socket: whose it is, and who may connect. */
+#include "server.h"
+#include "shmem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/*
+ * Bytes of messages that wait in a peer's socket: some forty, as the kernel
+ * counts them. Each may hold a descriptor, and all peers together must stay
+ * below the limit on descriptors under way (unix(7), ETOOMANYREFS), even when
+ * none of them reads.
+ */
+enum { SEND_BUFFER = 16 << 10 };
+
+/* --- Its name ----------------------------------------------------------------- */
+
+static struct sockaddr_un address_of(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		shmem_die("--socket %s: a socket's path has %zu bytes at most, this one %zu", path,
+			  sizeof(address.sun_path) - 1, strlen(path));
+	strcpy(address.sun_path, path);
+	return address;
+}
+
+/*
+ * What connecting says about a socket, as an errno. A datagram socket asks: a
+ * living stream socket answers EPROTOTYPE, and its server does not notice.
+ */
+static int probe(const struct sockaddr_un *address)
+{
+	int prober = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (prober < 0)
+		return errno;
+	int answer = connect(prober, (const struct sockaddr *)address, sizeof(*address));
+	int reason = answer == 0 ? 0 : errno;
+	close(prober);
+	return reason;
+}
+
+/* Makes room for the socket, if what has its name is one that nobody listens at. */
+static void remove_leftover(const struct sockaddr_un *address)
+{
+	const char *path = address->sun_path;
+	struct stat status;
+
+	if (lstat(path, &status) < 0)
+		return;
+	if (!S_ISSOCK(status.st_mode))
+		shmem_die("%s is there, and is no socket: remove it, or choose another --socket",
+			  path);
+	int reason = probe(address);
+	if (reason == 0 || reason == EPROTOTYPE)
+		shmem_die("a server listens at %s already: end it, or choose another --socket",
+			  path);
+	if (reason != ECONNREFUSED)
+		shmem_die("cannot tell whether a server listens at %s: %s", path,
+			  strerror(reason));
+	unlink(path);
+}
+
+void socket_open(struct server *server)
+{
+	struct sockaddr_un address = address_of(server->socket_path);
+	struct stat status;
+
+	remove_leftover(&address);
+	server->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (server->listener < 0 ||
+	    bind(server->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    lstat(server->socket_path, &status) < 0 ||
+	    listen(server->listener, PEERS_MAX) < 0)
+		shmem_die("cannot listen at %s: %s", server->socket_path, strerror(errno));
+	server->socket_device = status.st_dev;
+	server->socket_inode = status.st_ino;
+}
+
+void socket_remove(const struct server *server)
+{
+	struct stat status;
+
+	if (lstat(server->socket_path, &status) == 0 &&
+	    status.st_dev == server->socket_device && status.st_ino == server->socket_inode)
+		unlink(server->socket_path);
+}
+
+/* --- Who connects -------------------------------------------------------------- */
+
+/* The socket's mode keeps others out already, unless somebody changes it. */
+static bool is_welcome(int connection, pid_t *pid)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
+		shmem_warn("refused somebody: %s", strerror(errno));
+		return false;
+	}
+	*pid = who.pid;
+	if (who.uid == geteuid() || who.uid == 0)
+		return true;
+	shmem_warn("refused process %d: it is user %u's", (int)who.pid, (unsigned int)who.uid);
+	return false;
+}
+
+/*
+ * False: nobody waits, or accept(2) lacks descriptors or memory. Then the server
+ * stops listening for a moment: poll(2) would go on reporting who waits.
+ */
+static bool accept_one(struct server *server)
+{
+	int size = SEND_BUFFER;
+	pid_t pid;
+	int connection = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (connection < 0) {
+		bool lacks = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+
+		if (lacks && !server->deaf)
+			shmem_warn("cannot accept connections for now: %s", strerror(errno));
+		server->deaf = lacks;
+		return false;
+	}
+	server->deaf = false;
+	if (!is_welcome(connection, &pid)) {
+		close(connection);
+		return true;
+	}
+	setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	peer_arrive(server, connection, pid);
+	return true;
+}
+
+void socket_accept(struct server *server)
+{
+	/* Not for ever: the others must have their turn. */
+	for (int i = 0; i < PEERS_MAX; i++)
+		if (!accept_one(server))
+			return;
+}
