@@ -32,6 +32,9 @@ struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 		bell->events[i] = -1;
 	if (server_is_meant(options))
 		return open_at_server(options->file, region, bell);
+	if (options->file && access(options->file, F_OK) < 0)
+		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
+			  strerror(errno));
 	if (options->file)
 		shmem_die("%s is an ordinary file, and nobody can be rung there; with -f, "
 			  "interrupts need the ivshmem server's socket", options->file);

@@ -135,9 +135,9 @@ static void keep_descriptor(struct server *server, struct msghdr *header)
 
 static void lose(struct server *server)
 {
-	if (server->stage != STAGE_PEERS)
-		shmem_die("the server at %s closed the connection before it gave us the memory; "
-			  "its log says why", server->path);
+	if (!server->peers[server->id])
+		shmem_die("the server at %s closed the connection before all was set up; its log "
+			  "says why", server->path);
 	shmem_warn("the server at %s has ended: who is connected can still ring and be rung, "
 		   "but nobody comes or goes any more", server->path);
 	server->stage = STAGE_GONE;

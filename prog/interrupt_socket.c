@@ -80,15 +80,16 @@ static void check_patience(const struct server *server, uint64_t begin, const ch
 
 struct server *server_connect(const char *path)
 {
-	struct server *server = calloc(1, sizeof(*server));
 	uint64_t begin = shmem_now();
+	int fd = connect_to(path);
+	struct server *server = calloc(1, sizeof(*server));
 
 	if (!server)
 		shmem_die("no memory to remember peers in");
 	allow_many_descriptors();
 	server->path = path;
 	server->memory = server->descriptor = -1;
-	server->socket = connect_to(path);
+	server->socket = fd;
 	while (server->stage < STAGE_PEERS) {
 		wait_for_message(server, QUIET_MS);
 		server_attend_once(server);
@@ -112,10 +113,8 @@ static const struct peer *wait_for_vectors(struct server *server)
 	bool quiet;
 
 	do {
-		quiet = !wait_for_message(server, QUIET_MS);
+		quiet = server->stage == STAGE_GONE || !wait_for_message(server, QUIET_MS);
 		server_attend(server);
-		if (server->stage == STAGE_GONE)
-			shmem_die("the server at %s has ended; start it again", server->path);
 		check_patience(server, begin, "our vectors");
 	} while (!quiet || !server->peers[server->id]);
 	return server->peers[server->id];

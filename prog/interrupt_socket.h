@@ -43,7 +43,7 @@ static inline unsigned int vectors_of(const struct peer *peer)
 /*
  * Acts upon one message that has come, or takes the first part of one. False if
  * there is nothing. Ends the program if the server sends rubbish, or ends
- * itself before it gave us the memory.
+ * before it gave us the memory and a vector.
  */
 bool server_attend_once(struct server *server);
 
