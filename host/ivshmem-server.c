@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 	static struct server server = { .vectors = VECTORS_DEFAULT };
 
 	parse(&server, argc, argv);
-	umask(077);
+	umask(0177);
 	catch_signals(&server);
 	make_room(&server);
 	peers_clear(&server);

@@ -88,12 +88,19 @@ void peer_arrive(struct server *server, int socket, pid_t pid)
 	shmem_warn("peer %u arrived, process %d", peer_id(peer), (int)pid);
 }
 
-void peer_depart(struct server *server, struct peer *peer, const char *why)
+static void peer_depart(struct server *server, struct peer *peer, const char *why)
 {
 	shmem_warn("peer %u left, process %d: %s", peer_id(peer), (int)peer->pid, why);
 	close_peer(peer);
 	server->count--;
 	server->changed = true;
+}
+
+void peer_lost(struct server *server, struct peer *peer, int reason)
+{
+	bool closed = reason == 0 || reason == EPIPE || reason == ECONNRESET;
+
+	peer_depart(server, peer, closed ? "it closed the connection" : strerror(reason));
 }
 
 /* Clients never send (ivshmem-spec: "The connection is one-way"). */
@@ -105,7 +112,7 @@ void peer_hear(struct server *server, struct peer *peer)
 	if (got > 0)
 		peer_depart(server, peer, "it sent something, which no peer may");
 	else if (got == 0)
-		peer_depart(server, peer, "it closed the connection");
+		peer_lost(server, peer, 0);
 	else if (errno != EAGAIN && errno != EINTR)
-		peer_depart(server, peer, strerror(errno));
+		peer_lost(server, peer, errno);
 }

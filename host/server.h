@@ -81,7 +81,10 @@ void socket_open(struct server *server);
 /* Removes the socket's name, unless somebody else's socket has it by now. */
 void socket_remove(const struct server *server);
 
-/* Lets in, or refuses, who is waiting at the socket. */
+/*
+ * Lets in, or refuses, the first of those who wait at the socket. Only one, so
+ * that who has left meanwhile makes room for the next.
+ */
 void socket_accept(struct server *server);
 
 /* --- peer.c ----------------------------------------------------------------- */
@@ -98,8 +101,11 @@ void peers_close(struct server *server);
  */
 void peer_arrive(struct server *server, int socket, pid_t pid);
 
-/* Closes all that is a peer's; the others will be told. why is for the log. */
-void peer_depart(struct server *server, struct peer *peer, const char *why);
+/*
+ * The connection is at its end, by an errno or in good order (0): closes all
+ * that is the peer's. The others will be told.
+ */
+void peer_lost(struct server *server, struct peer *peer, int reason);
 
 /* To be called when there is something to read, or the end, on a peer's socket. */
 void peer_hear(struct server *server, struct peer *peer);

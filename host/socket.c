@@ -112,37 +112,33 @@ static bool is_welcome(int connection, pid_t *pid)
 }
 
 /*
- * False: nobody waits, or accept(2) lacks descriptors or memory. Then the server
- * stops listening for a moment: poll(2) would go on reporting who waits.
+ * When descriptors or memory lack, the server stops listening for a moment,
+ * since poll(2) would go on reporting who waits.
  */
-static bool accept_one(struct server *server)
+static int accept_socket(struct server *server)
 {
-	int size = SEND_BUFFER;
-	pid_t pid;
 	int connection = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool lacks = connection < 0 && errno != EAGAIN && errno != EINTR &&
+		     errno != ECONNABORTED;
 
-	if (connection < 0) {
-		bool lacks = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
-
-		if (lacks && !server->deaf)
-			shmem_warn("cannot accept connections for now: %s", strerror(errno));
-		server->deaf = lacks;
-		return false;
-	}
-	server->deaf = false;
-	if (!is_welcome(connection, &pid)) {
-		close(connection);
-		return true;
-	}
-	setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	peer_arrive(server, connection, pid);
-	return true;
+	if (lacks && !server->deaf)
+		shmem_warn("cannot accept connections for now: %s", strerror(errno));
+	server->deaf = lacks;
+	return connection;
 }
 
 void socket_accept(struct server *server)
 {
-	/* Not for ever: the others must have their turn. */
-	for (int i = 0; i < PEERS_MAX; i++)
-		if (!accept_one(server))
-			return;
+	int size = SEND_BUFFER;
+	int connection = accept_socket(server);
+	pid_t pid;
+
+	if (connection < 0)
+		return;
+	if (!is_welcome(connection, &pid)) {
+		close(connection);
+		return;
+	}
+	setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	peer_arrive(server, connection, pid);
 }

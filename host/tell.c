@@ -178,7 +178,7 @@ static void cope(struct server *server, struct peer *peer)
 		server->stalled = true;
 		break;
 	default:
-		peer_depart(server, peer, strerror(errno));
+		peer_lost(server, peer, errno);
 	}
 }
 
