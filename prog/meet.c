@@ -1,6 +1,8 @@
 /* meet.c - programs in several VMs find each other, whichever starts first. */
 #include "shmem.h"
 
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -251,4 +253,33 @@ void shmem_meet_leave(struct shmem_meeting *meeting)
 {
 	exchange(meeting, meeting->mine, 0);
 	meeting->mine = 0;
+}
+
+/* --- However the program ends --------------------------------------------- */
+
+static struct shmem_meeting *left_at_the_end;
+
+/* Nothing but atomics, so that a signal may come at any moment. */
+static void leave_if_there(void)
+{
+	if (left_at_the_end->mine)
+		shmem_meet_leave(left_at_the_end);
+}
+
+/* SA_RESETHAND: when raised again it does what it does by default. */
+static void on_signal(int number)
+{
+	leave_if_there();
+	raise(number);
+}
+
+void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	left_at_the_end = meeting;
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	atexit(leave_if_there);
 }

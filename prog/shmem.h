@@ -190,6 +190,14 @@ enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat);
 /* Gives up our seat. */
 void shmem_meet_leave(struct shmem_meeting *meeting);
 
+/*
+ * Gives up our seat, if we have one then, at the end of the program: at exit and
+ * on SIGINT, SIGTERM and SIGHUP, so that the others learn at once of every end
+ * but a violent one. Call it once, before shmem_meet; the meeting is the
+ * caller's, zeroed, and has to last as long as the program.
+ */
+void shmem_meet_leave_at_end(struct shmem_meeting *meeting);
+
 /* --- Command line ------------------------------------------------------- */
 
 /* One of the faults that --inject makes on purpose, to show that it is noticed. */

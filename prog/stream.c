@@ -21,8 +21,6 @@
 
 /* --- Ending --------------------------------------------------------------- */
 
-static struct stream stream; /* one a program, for leave and on_signal */
-
 void fail(enum status status, const char *format, ...)
 {
 	char text[256];
@@ -33,32 +31,6 @@ void fail(enum status status, const char *format, ...)
 	va_end(values);
 	shmem_warn("%s", text);
 	exit(status);
-}
-
-/* Who leaves without FRAME_END, or without having accepted it, has given up. */
-static void leave(void)
-{
-	if (stream.meeting.mine)
-		shmem_meet_leave(&stream.meeting);
-}
-
-/* SA_RESETHAND: when raised again it does what it does by default. */
-static void on_signal(int number)
-{
-	leave();
-	raise(number);
-}
-
-/* So that the other side learns at once of every end but a violent one. */
-static void arrange_ending(void)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	atexit(leave);
 }
 
 const char *other_side(const struct stream *s)
@@ -197,6 +169,7 @@ static void run(struct stream *s)
 
 int main(int argc, char **argv)
 {
+	static struct stream stream;
 	struct plan *plan = &stream.plan;
 	int option;
 
@@ -211,7 +184,9 @@ int main(int argc, char **argv)
 
 	stream.region = shmem_open(&stream.options);
 	ring_size(&stream.region);
-	arrange_ending();
+	signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
+	/* Who leaves without FRAME_END, or without having accepted it, has given up. */
+	shmem_meet_leave_at_end(&stream.meeting);
 	run(&stream);
 	return 0;
 }

@@ -35,33 +35,6 @@ static const struct {
 	[CHECK_BLOCK] = { "block", "blocks of 4 KB with a checksum", check_block },
 };
 
-static struct stress stress; /* one a program, for leave and on_signal */
-
-/* --- Ending --------------------------------------------------------------- */
-
-static void leave(void)
-{
-	if (stress.meeting.mine)
-		shmem_meet_leave(&stress.meeting);
-}
-
-/* SA_RESETHAND: when raised again it does what it does by default. */
-static void on_signal(int number)
-{
-	leave();
-	raise(number);
-}
-
-static void arrange_ending(void)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	atexit(leave);
-}
-
 /* --- Results -------------------------------------------------------------- */
 
 static void print_counts(const struct stress *s)
@@ -227,6 +200,7 @@ static void parse_option(struct stress *s, int option)
 
 int main(int argc, char **argv)
 {
+	static struct stress stress;
 	struct stress *s = &stress;
 	int option;
 
@@ -237,7 +211,7 @@ int main(int argc, char **argv)
 		parse_option(s, option);
 
 	s->region = shmem_open(&s->options);
-	arrange_ending();
+	shmem_meet_leave_at_end(&s->meeting);
 	meet(s);
 	if (!s->options.json)
 		shmem_print("participant %d of %d goes on for %.9g s\n", s->meeting.seat,

@@ -1,0 +1,66 @@
+/*
+ * bandwidth.h - what the files of __bandwidth share; no other program includes it.
+ *
+ *	bandwidth.c          the command line, and the room for what is copied
+ *	bandwidth_measure.c  one copy: calibrated, timed, verified, believed
+ *	bandwidth_report.c   one figure, or a table of them
+ */
+#ifndef BANDWIDTH_H
+#define BANDWIDTH_H
+
+#include "copy.h"
+#include "shmem.h"
+
+#define PAGE 4096UL
+
+enum { REPETITIONS_MAX = 1000 };
+
+enum direction { TO, FROM, LOCAL };
+
+enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK };
+
+struct settings {
+	enum direction direction;
+	const struct copy_kernel *kernel; /* NULL: all that this CPU has */
+	size_t size;                      /* bytes; 0: as much as there is room for */
+	int repetitions;
+	bool sweep;
+};
+
+/* The two buffers of ordinary memory, and what is worked with besides. */
+struct bench {
+	struct shmem region;
+	const struct shmem_options *options;
+	const struct settings *settings;
+	struct shmem_claim claim;
+	unsigned char *source;
+	unsigned char *sink;
+};
+
+struct figures {
+	size_t count;
+	size_t copies; /* in each sample */
+	double min, median, max; /* MB/s */
+};
+
+/* --- bandwidth_measure.c -------------------------------------------------- */
+
+/*
+ * Measures, and compares with the best that the same copy does within the guest.
+ * Something may have disturbed that one; so a figure has to be beyond physics
+ * several times until it is not believed.
+ */
+struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size);
+
+/* --- bandwidth_report.c --------------------------------------------------- */
+
+/* The figure of the one kernel of the settings, as the specification has it. */
+void one_figure(struct bench *bench, size_t size);
+
+/* A row for each kernel. */
+void all_kernels(struct bench *bench, size_t size);
+
+/* A row for each size from 4 KiB to the last, a column for each kernel. */
+void sweep(struct bench *bench, size_t last);
+
+#endif

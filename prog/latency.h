@@ -1,0 +1,146 @@
+/*
+ * latency.h - what the files of __latency share; no other program includes it.
+ *
+ *	latency.c         the command line, meeting the others, the whole run
+ *	latency_clock.c   the time stamp counter, and how far it can be trusted
+ *	latency_peer.c    the others: their names, and whether they live
+ *	latency_pair.c    one measures, one answers: the ping-pong itself
+ *	latency_steps.c   pair after pair, for --matrix
+ *	latency_report.c  what is printed
+ */
+#ifndef LATENCY_H
+#define LATENCY_H
+
+#include <x86intrin.h>
+
+#include "shmem.h"
+
+#define SECOND UINT64_C(1000000000) /* in nanoseconds */
+
+/* The histogram takes whole numbers: tenths of nanoseconds. */
+#define UNITS_PER_NS 10.0
+#define UNITS_TO_US (1e-3 / UNITS_PER_NS)
+
+enum { NAME_SIZE = 64 };
+
+/*
+ * What a seat writes, each word that others poll on a line of its own: 128
+ * bytes, since Intel's CPUs fetch lines in pairs (optimization manual, "Spatial
+ * prefetcher"). Only the seat's holder writes here.
+ */
+struct place {
+	_Alignas(128) _Atomic uint64_t ball; /* the number on its way */
+	_Alignas(128) _Atomic uint64_t turn; /* steps that this seat has finished */
+	_Alignas(128) char name[NAME_SIZE];  /* of the VM, for the others' output */
+};
+
+enum fault { FAULT_NONE, FAULT_RUBBISH, FAULT_DIE, FAULT_LEAVE, FAULT_DEAF, FAULT_CLOCK };
+
+struct settings {
+	uint64_t trips;   /* to measure at most; 0: no limit but the time */
+	uint64_t time;    /* to measure at most, ns */
+	uint64_t timeout; /* for the others to come, and for each answer, ns */
+	int seats;        /* 2, or that of --matrix */
+	bool matrix;
+	int cpu;          /* to run on; -1: where we are */
+};
+
+/* One program in its run. */
+struct run {
+	struct shmem region;
+	const struct shmem_options *options;
+	const struct settings *settings;
+	struct shmem_meeting meeting;
+	struct place *places;
+	struct place *mine;
+	bool drain;              /* stores need a push: write-combining */
+	uint64_t looked;         /* at the others, ticks */
+	uint64_t waited;         /* for what we wait for now, ns */
+	double ns_per_tick;
+	struct shmem_histogram histogram;
+};
+
+struct figures {
+	int from, to; /* seats */
+	uint64_t warm_up;
+	double seconds;
+	struct shmem_summary us; /* round trips */
+};
+
+/* --- latency_clock.c ------------------------------------------------------ */
+
+/*
+ * The time stamp counter, since clock_gettime is a system call and the emulation
+ * of a device in guests without kvm-clock. LFENCE lets no load wait past it
+ * (Intel SDM volume 2, RDTSC).
+ */
+static inline uint64_t ticks(void)
+{
+	_mm_lfence();
+	return __rdtsc();
+}
+
+/*
+ * Nanoseconds a tick, by CLOCK_MONOTONIC. Ends the program if the counter does
+ * not run evenly: all times would be wrong.
+ */
+double calibrate(const struct shmem_options *options);
+
+/* What one reading costs, in ns: the part of each round trip that is the clock. */
+double clock_cost_ns(double ns_per_tick);
+
+/* --- latency_peer.c ------------------------------------------------------- */
+
+/* Of a seat, as its holder tells it, as far as it is printable. */
+void name_of(const struct run *run, int seat, char name[static NAME_SIZE]);
+
+/* Ends the program: one line that says who that was, and how it was lost. */
+_Noreturn void lost(const struct run *run, int seat, const char *how);
+
+/*
+ * For the pauses: shows that we live, looks whether the seat's holder does, and
+ * adds to run->waited. Not if that was done just now, since it costs more than a
+ * round trip.
+ */
+enum shmem_peer look(struct run *run, int seat);
+
+/* The same for a peer that is gone or, if it lives, for what did not come in time. */
+_Noreturn void give_up(const struct run *run, int seat, enum shmem_peer peer);
+
+/* Whether to go on waiting for that peer; patience is in ns. At every look: inline. */
+static inline void check_peer(const struct run *run, int seat, enum shmem_peer peer,
+			      uint64_t patience)
+{
+	if (peer != SHMEM_PEER_LIVES || run->waited >= patience)
+		give_up(run, seat, peer);
+}
+
+/* --- latency_pair.c ------------------------------------------------------- */
+
+/* A number made of the session's and another, such as no earlier run has left. */
+uint64_t mix(uint64_t session, uint64_t number);
+
+/* Measures to the seat, whose holder answers; then tells it that this was all. */
+struct figures measure(struct run *run, int seat, uint64_t step);
+void throw_end(struct run *run, uint64_t step);
+
+/* Answers the seat, whose holder measures, to that end. Returns how often. */
+uint64_t answer(struct run *run, int seat, uint64_t step);
+
+/* --- latency_steps.c ------------------------------------------------------ */
+
+/* Every pair in turn: our part of it, and waiting for what is the others'. */
+void do_all_steps(struct run *run);
+
+/* --- latency_report.c ----------------------------------------------------- */
+
+/* What stands before all figures. */
+void print_head(const struct run *run);
+
+/* The figures of one pair. */
+void report(const struct run *run, const struct figures *figures);
+
+/* That we answered the seat, so often. */
+void report_answers(const struct run *run, int seat, uint64_t count);
+
+#endif
