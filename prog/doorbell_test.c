@@ -11,7 +11,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "sleep.h"
@@ -46,52 +45,28 @@ struct table {
 
 static_assert(LAYOUT_DOORBELL + sizeof(struct table) <= LAYOUT_LATENCY, "it has room");
 
-static struct test {
+struct test {
 	struct doorbell *d;
-	struct shmem_meeting meeting; /* for leave and on_signal */
+	struct shmem_meeting meeting;
 	struct desk *own, *other;
 	struct shmem_sleeper sleeper;
 	struct shmem_waker waker;
 	uint64_t exchanges; /* begun */
 	uint64_t slow;      /* interrupts that came, but after the deadline */
 	uint64_t begin;
-} test;
+};
 
-/* --- Ending ---------------------------------------------------------------- */
-
-static void leave(void)
-{
-	if (test.meeting.mine)
-		shmem_meet_leave(&test.meeting);
-}
-
-/* SA_RESETHAND: when raised again it does what it does by default. */
-static void on_signal(int number)
-{
-	leave();
-	raise(number);
-}
-
-static void arrange_ending(void)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	atexit(leave);
-}
+/* --- Results --------------------------------------------------------------- */
 
 static void report(const struct test *t, uint64_t lost)
 {
 	double seconds = (double)(shmem_now() - t->begin) / SECOND;
 	unsigned long long interrupts = t->sleeper.interrupts;
-	unsigned long long needless = t->exchanges - t->sleeper.interrupts;
+	unsigned long long needless = t->exchanges > interrupts ? t->exchanges - interrupts : 0;
 
 	if (!t->d->options.json) {
 		shmem_print("%llu wake-ups by interrupt in %.3g s; %llu exchanges needed none, %llu "
-			    "interrupts were slow, %s\n", interrupts, seconds,
-			    t->exchanges > interrupts ? needless : 0,
+			    "interrupts were slow, %s\n", interrupts, seconds, needless,
 			    (unsigned long long)t->slow, lost ? "1 was LOST" : "none was lost");
 		return;
 	}
@@ -113,7 +88,7 @@ static uint64_t number_now(const struct test *t)
 	return t->meeting.session + t->exchanges;
 }
 
-/* Pairs with the release in say: not needed for anything but the number itself. */
+/* The acquire pairs with the releases in say and inject. */
 static bool is_answered(void *context)
 {
 	const struct test *t = context;
@@ -265,12 +240,13 @@ static void meet(struct test *t, uint64_t patience)
 
 void test_wake_ups(struct doorbell *d)
 {
+	static struct test test; /* its meeting lasts as long as the program */
 	struct test *t = &test;
 	struct table *table = (struct table *)(d->region.base + LAYOUT_DOORBELL);
 
 	d->count = d->count ? d->count : DEFAULT_COUNT;
 	t->d = d;
-	arrange_ending();
+	shmem_meet_leave_at_end(&t->meeting);
 	meet(t, d->timeout ? d->timeout : PATIENCE);
 	t->own = &table->desks[t->meeting.seat];
 	t->other = &table->desks[1 - t->meeting.seat];

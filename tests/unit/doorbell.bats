@@ -421,6 +421,15 @@ END
     fails 1 'cannot open devices/0000:00:04.0/resource0: No such file or directory; run as root'
 }
 
+@test "device: of a table with more vectors than a program uses, those that it does" {
+    doorbell_device ff
+    connected 6 6
+    try __doorbell ring 6 63
+    [ "$status" -eq 0 ]
+    try __doorbell
+    [ "${lines[0]}" = 'this is peer 5, each has 64 vectors' ]
+}
+
 @test "device: a list of capabilities that goes in circles ends" {
     doorbell_device
     bytes "$TREE/$DEVICE/config" $((0x48)) 09 48 00 00

@@ -62,7 +62,8 @@ static void send_number(int to, const char *number, const char *with)
 	if (with && strcmp(with, "two") == 0)
 		count = 2;
 	for (size_t i = 0; i < count; i++)
-		fds[i] = count == 2 || strcmp(with, "event") == 0 ? new_event() : open(with, O_RDWR);
+		fds[i] = count == 2 || strcmp(with, "event") == 0 ? new_event() :
+								    open(with, O_RDWR);
 	if (with && fds[0] < 0)
 		err(1, "%s", with);
 	send_bytes(to, &bytes, sizeof(bytes), fds, count);
