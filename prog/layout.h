@@ -10,6 +10,8 @@
  *	         | who is connected to the server (peers.h)   |
  *	0x3000   +--------------------------------------------+
  *	         | free: put your own programs' data here     |
+ *	0xf000   +--------------------------------------------+
+ *	         | the seats and words of __doorbell test     |
  *	0x10000  +--------------------------------------------+
  *	         | the seats and cache lines of __latency     |
  *	0x20000  +--------------------------------------------+
@@ -42,6 +44,7 @@ enum {
 	LAYOUT_MESSAGE = 0x1000,
 	LAYOUT_PEERS = 0x2000,
 	LAYOUT_FREE = 0x3000,
+	LAYOUT_DOORBELL = 0xf000,
 	LAYOUT_LATENCY = 0x10000,
 	LAYOUT_STREAM = 0x20000,
 	LAYOUT_STRESS = 0x40000,

@@ -123,7 +123,8 @@ static struct shmem_device find(const struct shmem_options *options)
 	if (!options->file)
 		return shmem_device(options);
 	if (stat(options->file, &status) == 0)
-		none.size = (uint64_t)status.st_size;
+		none.size = S_ISSOCK(status.st_mode) ? shmem_open(options).size :
+						       (uint64_t)status.st_size;
 	return none;
 }
 

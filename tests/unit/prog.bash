@@ -6,9 +6,9 @@ bats_require_minimum_version 1.5.0
 
 MIB=$((1 << 20))
 
-# Where the sanitized programs look for devices, for /dev/mem, and for the kernel's list of memory types: in the folder
-# that they are started in.
-TREE=devices MEMORY=memory TYPES=types
+# Where the sanitized programs look for devices, for /dev/mem, for the kernel's list of memory types, and for /dev/vfio:
+# in the folder that they are started in.
+TREE=devices MEMORY=memory TYPES=types VFIO=vfio
 
 # What __read_write says, to the letter.
 GREETING='Other VM says hello world!'
@@ -36,7 +36,7 @@ teardown() {
 build_programs() {
     export PROG=$BATS_TEST_DIRNAME/../../prog
     export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
-    local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"'"
+    local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
     (
         flock 9
         make -s -C "$PROG" O="$STATIC" WERROR=1 || exit

@@ -1,0 +1,183 @@
+/*
+ * interrupt_protocol.c - what the ivshmem server says to a peer on the host.
+ *
+ * 8-byte little-endian numbers, some with a descriptor; it takes nothing (QEMU
+ * docs/specs/ivshmem-spec, "The ivshmem Client-Server Protocol"). All of it is
+ * checked, and rubbish ends the program.
+ */
+#include "interrupt_socket.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PROTOCOL_VERSION 0
+#define THE_MEMORY (-1) /* the number that its descriptor comes with */
+
+/* Of any PCI device: what MSI-X's table can hold. */
+#define MSIX_VECTORS_MAX (PCI_MSIX_FLAGS_QSIZE + 1)
+
+static _Noreturn void rubbish(const struct server *server, const char *what)
+{
+	shmem_die("the server at %s sent %s; is it an ivshmem server?", server->path, what);
+}
+
+/* --- Peers ----------------------------------------------------------------- */
+
+void server_forget(struct server *server, unsigned int id)
+{
+	struct peer *peer = server->peers[id];
+
+	if (!peer)
+		return;
+	for (unsigned int i = 0; i < peer->vectors && i < SHMEM_VECTORS_MAX; i++)
+		close(peer->events[i]);
+	free(peer);
+	server->peers[id] = NULL;
+}
+
+static bool is_eventfd(int fd)
+{
+	char link[64], target[64];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t length = readlink(link, target, sizeof(target) - 1);
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	return strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
+/*
+ * One more vector of that peer. Nothing may ever wait in read or write for it:
+ * a peer that fills its own counter must not stop who rings it.
+ */
+static void add_vector(struct server *server, unsigned int id, int fd)
+{
+	struct peer *peer = server->peers[id];
+
+	if (!is_eventfd(fd) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		rubbish(server, "something else than an eventfd for a vector");
+	if (!peer)
+		peer = server->peers[id] = calloc(1, sizeof(*peer));
+	if (!peer)
+		shmem_die("no memory for another peer");
+	if (peer->vectors == MSIX_VECTORS_MAX)
+		rubbish(server, "more vectors than a device can have");
+	if (peer->vectors < SHMEM_VECTORS_MAX)
+		peer->events[peer->vectors] = fd;
+	else
+		close(fd); /* as the protocol says for those who want fewer */
+	peer->vectors++;
+}
+
+/* --- Messages -------------------------------------------------------------- */
+
+static void take_notification(struct server *server, int64_t number, int fd)
+{
+	if (number < 0 || number >= SHMEM_PEER_IDS)
+		rubbish(server, "an id that no peer can have");
+	if (fd >= 0)
+		add_vector(server, (unsigned int)number, fd);
+	else if (number == server->id)
+		rubbish(server, "word that we ourselves had gone");
+	else
+		server_forget(server, (unsigned int)number);
+}
+
+static void take(struct server *server, int64_t number, int fd)
+{
+	switch (server->stage) {
+	case STAGE_VERSION:
+		if (number != PROTOCOL_VERSION || fd >= 0)
+			rubbish(server, "another version of the protocol than 0");
+		break;
+	case STAGE_ID:
+		if (number < 0 || number >= SHMEM_PEER_IDS || fd >= 0)
+			rubbish(server, "an id for us that no peer can have");
+		server->id = (unsigned int)number;
+		break;
+	case STAGE_MEMORY:
+		if (number != THE_MEMORY || fd < 0)
+			rubbish(server, "something else where the memory was due");
+		server->memory = fd;
+		break;
+	case STAGE_PEERS:
+	case STAGE_GONE:
+		take_notification(server, number, fd);
+		return;
+	}
+	server->stage++;
+}
+
+/* The descriptor that came with a part of a message, if any. */
+static void keep_descriptor(struct server *server, struct msghdr *header)
+{
+	struct cmsghdr *control = CMSG_FIRSTHDR(header);
+
+	if (header->msg_flags & MSG_CTRUNC)
+		rubbish(server, "more descriptors than there was room for (see ulimit -n)");
+	if (!control)
+		return;
+	if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
+	    control->cmsg_len != CMSG_LEN(sizeof(int)))
+		rubbish(server, "something that is no descriptor");
+	if (server->descriptor >= 0)
+		rubbish(server, "two descriptors with one number");
+	memcpy(&server->descriptor, CMSG_DATA(control), sizeof(int));
+}
+
+static void lose(struct server *server)
+{
+	if (!server->peers[server->id])
+		shmem_die("the server at %s closed the connection before all was set up; its log "
+			  "says why", server->path);
+	shmem_warn("the server at %s has ended: who is connected can still ring and be rung, "
+		   "but nobody comes or goes any more", server->path);
+	server->stage = STAGE_GONE;
+}
+
+/* Receives what there is of one message. False if that was nothing. */
+static bool receive(struct server *server)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+	struct iovec bytes = { server->bytes + server->have,
+			       sizeof(server->bytes) - server->have };
+	struct msghdr header = {
+		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control,
+		.msg_controllen = CMSG_LEN(sizeof(int)), /* with the padding it would hold two */
+	};
+	ssize_t got = recvmsg(server->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (got <= 0) {
+		lose(server);
+		return false;
+	}
+	server->have += (size_t)got;
+	keep_descriptor(server, &header);
+	return true;
+}
+
+bool server_attend_once(struct server *server)
+{
+	uint64_t number;
+
+	if (server->stage == STAGE_GONE || !receive(server))
+		return false;
+	if (server->have < sizeof(server->bytes))
+		return true;
+	memcpy(&number, server->bytes, sizeof(number));
+	int fd = server->descriptor;
+	server->have = 0;
+	server->descriptor = -1;
+	take(server, (int64_t)le64toh(number), fd);
+	return true;
+}

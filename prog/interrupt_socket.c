@@ -1,0 +1,172 @@
+/*
+ * interrupt_socket.c - a peer on the host: the ivshmem server's client.
+ *
+ * There is no thread to listen to the server: it is read while we wait, and when
+ * a peer is to be rung that is not known yet.
+ */
+#include "interrupt_socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	PATIENCE_S = 5, /* for the server to introduce itself */
+	QUIET_MS = 50,  /* after which it is taken to be done with that */
+	MESSAGES_AT_A_TIME = 4096,
+};
+
+/* --- Connecting ------------------------------------------------------------ */
+
+bool server_is_meant(const struct shmem_options *options)
+{
+	struct stat status;
+
+	return options->file && stat(options->file, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = PATIENCE_S };
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		shmem_die("the path of a socket has less than %zu characters, and this has more: "
+			  "%s; go to its folder first", sizeof(address.sun_path), path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		shmem_die("no socket: %s", strerror(errno));
+	/* It is connect that this limits, when the server accepts nobody. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		shmem_die("cannot connect to %s: %s; is the ivshmem server running, and yours?",
+			  path, strerror(errno));
+	return fd;
+}
+
+/* Each vector of each peer is a descriptor: 64 peers with 16 are 1024. */
+static void allow_many_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Returns whether anything came within so many milliseconds. */
+static bool wait_for_message(const struct server *server, int timeout)
+{
+	struct pollfd socket = { .fd = server->socket, .events = POLLIN };
+
+	return poll(&socket, 1, timeout) > 0;
+}
+
+static void check_patience(const struct server *server, uint64_t begin, const char *what)
+{
+	if (shmem_now() - begin > PATIENCE_S * UINT64_C(1000000000))
+		shmem_die("the server at %s did not give us %s within %d s; is it an ivshmem "
+			  "server?", server->path, what, PATIENCE_S);
+}
+
+struct server *server_connect(const char *path)
+{
+	uint64_t begin = shmem_now();
+	int fd = connect_to(path);
+	struct server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		shmem_die("no memory to remember peers in");
+	allow_many_descriptors();
+	server->path = path;
+	server->memory = server->descriptor = -1;
+	server->socket = fd;
+	while (server->stage < STAGE_PEERS) {
+		wait_for_message(server, QUIET_MS);
+		server_attend_once(server);
+		check_patience(server, begin, "the memory");
+	}
+	return server;
+}
+
+int server_memory(const struct server *server)
+{
+	return server->memory;
+}
+
+/*
+ * Our own vectors are the last that the server introduces, and their number is
+ * said nowhere: all are there when it becomes quiet.
+ */
+static const struct peer *wait_for_vectors(struct server *server)
+{
+	uint64_t begin = shmem_now();
+	bool quiet;
+
+	do {
+		quiet = server->stage == STAGE_GONE || !wait_for_message(server, QUIET_MS);
+		server_attend(server);
+		check_patience(server, begin, "our vectors");
+	} while (!quiet || !server->peers[server->id]);
+	return server->peers[server->id];
+}
+
+void server_open_doorbell(struct shmem_doorbell *bell, struct server *server)
+{
+	const struct peer *own = wait_for_vectors(server);
+
+	bell->server = server;
+	bell->id = server->id;
+	bell->vectors = vectors_of(own);
+	memcpy(bell->events, own->events, bell->vectors * sizeof(int));
+}
+
+/* --- At work --------------------------------------------------------------- */
+
+void server_attend(struct server *server)
+{
+	for (int i = 0; i < MESSAGES_AT_A_TIME && server_attend_once(server); i++)
+		;
+}
+
+int server_socket(const struct server *server)
+{
+	return server->stage == STAGE_GONE ? -1 : server->socket;
+}
+
+/* A counter that is full refuses more, and wakes whom it should all the same. */
+static bool signal_event(int fd)
+{
+	uint64_t one = 1;
+
+	return write(fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN;
+}
+
+bool server_ring(struct server *server, unsigned int peer, unsigned int vector)
+{
+	if (vector >= vectors_of(server->peers[peer]))
+		server_attend(server);
+	if (vector >= vectors_of(server->peers[peer]))
+		return false;
+	return signal_event(server->peers[peer]->events[vector]);
+}
+
+void server_close(struct server *server)
+{
+	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
+		server_forget(server, id);
+	if (server->descriptor >= 0)
+		close(server->descriptor);
+	close(server->memory);
+	close(server->socket);
+	free(server);
+}

@@ -1,0 +1,104 @@
+/* sleep.c - sleep until another VM has written. */
+#include "sleep.h"
+
+/*
+ * Between two looks at the clock, for in VMs whose clock is an emulated device
+ * one costs more than a round trip.
+ */
+enum { LOOKS_A_CLOCK = 256 };
+
+struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
+				   unsigned int vector, uint64_t poll_ns)
+{
+	assert(vector < shmem_doorbell_vectors(bell));
+	/* What an earlier run has left there is nobody's sleep any more. */
+	atomic_store_explicit(notice, 0, memory_order_relaxed);
+	return (struct shmem_sleeper){
+		.bell = bell, .notice = notice, .vector = vector, .poll_ns = poll_ns,
+		/* So that no waker has answered a notice like ours to an earlier program. */
+		.number = (uint32_t)shmem_random(),
+	};
+}
+
+/* Looks again and again, for as long as was asked for. */
+static bool poll_for(uint64_t duration, bool (*done)(void *context), void *context)
+{
+	uint64_t begin = 0;
+
+	if (duration == 0)
+		return done(context);
+	for (;;) {
+		for (int i = 0; i < LOOKS_A_CLOCK; i++)
+			if (done(context))
+				return true;
+		uint64_t now = shmem_now();
+		if (begin == 0)
+			begin = now;
+		if (now - begin >= duration)
+			return false;
+	}
+}
+
+/*
+ * A new number for each sleep, so that who has rung for the one before does not
+ * take this for the same.
+ */
+static void put_up_notice(struct shmem_sleeper *sleeper)
+{
+	sleeper->number += sleeper->number == UINT32_MAX ? 2 : 1;
+	uint64_t notice = SHMEM_NOTICE(sleeper->number, shmem_doorbell_id(sleeper->bell),
+				       sleeper->vector);
+
+	atomic_store_explicit(sleeper->notice, notice, memory_order_relaxed);
+	shmem_fence(); /* pairs with the one in shmem_wake: store, fence, load on both sides */
+}
+
+/* Who rings for it nevertheless, a moment later, wakes us once for nothing. */
+static void take_down_notice(struct shmem_sleeper *sleeper)
+{
+	atomic_store_explicit(sleeper->notice, 0, memory_order_relaxed);
+}
+
+bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
+		 uint64_t deadline)
+{
+	uint64_t interrupts = 1;
+
+	if (poll_for(sleeper->poll_ns, done, context))
+		return true;
+	for (;;) {
+		put_up_notice(sleeper);
+		/* Only after the notice is up: this look is what must not be left out. */
+		bool is_done = done(context);
+		if (is_done || !interrupts) {
+			take_down_notice(sleeper);
+			sleeper->unrung += is_done && !interrupts;
+			return is_done;
+		}
+		sleeper->sleeps++;
+		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector, deadline);
+		sleeper->interrupts += interrupts > 0;
+	}
+}
+
+struct shmem_waker shmem_waker(struct shmem_doorbell *bell, const _Atomic uint64_t *notice)
+{
+	return (struct shmem_waker){ .bell = bell, .notice = notice };
+}
+
+void shmem_wake(struct shmem_waker *waker)
+{
+	shmem_fence(); /* pairs with the one in put_up_notice */
+	/* The other VM's word: read once, checked, and rung for once. */
+	uint64_t notice = atomic_load_explicit(waker->notice, memory_order_relaxed);
+	unsigned int id = notice >> 16 & (SHMEM_PEER_IDS - 1);
+	unsigned int vector = notice & 0xffff;
+
+	if (notice >> 32 == 0 || notice == waker->answered || vector >= SHMEM_VECTORS_MAX)
+		return;
+	/* Not known yet: it may be the next time. */
+	if (!shmem_doorbell_ring(waker->bell, id, vector))
+		return;
+	waker->answered = notice;
+	waker->rings++;
+}

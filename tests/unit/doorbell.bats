@@ -1,0 +1,489 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# __doorbell and the interrupts of the library: processes at the ivshmem server's socket do what VMs do; a fake device
+# shows what reaches its registers; a fake server says what no server should.
+
+bats_require_minimum_version 1.5.0
+load prog.bash
+
+DEVICE=0000:00:04.0
+
+setup_file() {
+    build_programs
+    (
+        flock 9
+        make -s -C "$PROG/../host" O="$SANITIZED/host" WERROR=1 SANITIZE=1
+    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$SANITIZED/fake-server" "$BATS_TEST_DIRNAME/fake-server.c"
+}
+
+setup() {
+    begin
+}
+
+teardown() {
+    end_all
+}
+
+# --- Helpers ------------------------------------------------------------------
+
+# serve [OPTION...]: the real server, at the socket 'server', with the memory 'region'.
+serve() {
+    start server "$SANITIZED/host/ivshmem-server" --socket server --memory region "$@"
+    until_said server.out ready
+}
+
+# fake MESSAGE...: one that says this.
+fake() {
+    start fake fake-server server "$@"
+    until_said fake.out listening
+}
+
+# waits NAME [ARGUMENT...]: __doorbell wait in the background; returns when it listens.
+waits() {
+    start "$1" __doorbell -f server wait "${@:2}"
+    until_said "$1.err" 'waiting for vector'
+}
+
+# id_of NAME: of who waits.
+id_of() {
+    sed -n 's/.*this is peer \([0-9]*\)$/\1/p' "$1.err"
+}
+
+# bytes FILE OFFSET BYTE...: puts them there, in hexadecimal.
+bytes() {
+    local byte
+    for byte in "${@:3}"; do printf "\\x$byte"; done | put "$1" "$2"
+}
+
+# doorbell_device [VECTORS-1]: an ivshmem-doorbell, peer 5, with that byte for the size of its MSI-X table.
+doorbell_device() {
+    ivshmem $DEVICE
+    local folder=$TREE/$DEVICE
+    truncate -s 256 "$folder/config"
+    bytes "$folder/config" $((0x34)) 48
+    bytes "$folder/config" $((0x48)) 09 40 00 00 # a vendor's capability, and where the next one is
+    bytes "$folder/config" $((0x40)) 11 00 "${1:-07}" 00
+    truncate -s 4096 "$folder/resource0"
+    bytes "$folder/resource0" 8 05 00 00 00
+}
+
+# connected SLOT ID [NAME]: in the table of that device's region.
+connected() {
+    local region=$TREE/$DEVICE/resource2 at=$((0x2000 + 32 * $1)) entry
+    entry=$(printf '%02x %02x %02x 00 ' $((($2 + 1) & 255)) $((($2 + 1) >> 8 & 255)) $((($2 + 1) >> 16)))
+    # shellcheck disable=SC2086 # bytes
+    bytes "$region" "$at" $entry $entry
+    printf '%s' "${3:-}" | put "$region" $((at + 8))
+}
+
+# --- Through the server -------------------------------------------------------
+
+@test "ring and wait: the right peer, the right vector, by id and by name" {
+    serve --vectors 3
+    waits one 2 -t 30
+    waits two 1 -t 30
+    try __doorbell -f server ring "$(id_of two)" 2 # where nobody waits
+    [ "$status" -eq 0 ]
+    try __doorbell -f server ring "$(id_of two)" 1
+    [ "$status" -eq 0 ]
+    [ -z "$output$stderr" ]
+    ended two
+    [ "$status" -eq 0 ]
+    [ "$(<two.out)" = 'vector 1: an interrupt' ]
+    kill -0 "${PID[one]}"
+    try __doorbell -f server ring "$(uname -n | cut -c -24)" 2
+    [ "$status" -eq 0 ]
+    ended one
+    [ "$status" -eq 0 ]
+    [ "$(<one.out)" = 'vector 2: an interrupt' ]
+}
+
+@test "ring -n, wait -n: the host's interrupts are counted, however they come" {
+    serve
+    waits one -n 1000 -t 30
+    try __doorbell -f server ring "$(id_of one)" -n 1000
+    [ "$status" -eq 0 ]
+    ended one
+    [ "$status" -eq 0 ]
+    [ "$(sed 's/an interrupt/1 interrupts/' one.out | awk '{ sum += $3 } END { print sum }')" -eq 1000 ]
+}
+
+@test "wait -t: its own status when nobody rings, and when too few do" {
+    serve
+    try __doorbell -f server wait -t 0.1
+    [ "$status" -eq 3 ]
+    [[ $stderr == *'0 of 1 interrupts came within 0.1 s' ]]
+    waits one -n 2 -t 2
+    __doorbell -f server ring "$(id_of one)"
+    ended one
+    [ "$status" -eq 3 ]
+    [ "$(<one.out)" = 'vector 0: an interrupt' ]
+    grep '1 of 2 interrupts came within 2 s' one.err
+}
+
+@test "list: who is connected, with their names, and which of them this is" {
+    serve --vectors 2
+    waits one
+    try __doorbell -f server
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "${lines[0]}" = 'this is peer 1, each has 2 vectors' ]
+    [ "${lines[1]}" = '   id  name' ]
+    [ "$(awk '{ print $1, $2, $3 }' <<<"${lines[2]}")" = "$(id_of one) $(uname -n | cut -c -24) " ]
+    [ "$(xargs <<<"${lines[3]}")" = '1 - this one' ]
+    [ "${#lines[@]}" -eq 4 ]
+    kill -9 "${PID[one]}"
+    soon gone 0
+    try __doorbell -f server list
+    [ "${#lines[@]}" -eq 3 ]
+}
+
+# gone ID: is not in the list.
+gone() {
+    ! __doorbell -f server --json | jq -e "select(.id == $1)" >/dev/null
+}
+
+@test "--json: a record each" {
+    serve
+    waits one --json
+    __doorbell -f server --json | jq -se 'map(select(.record == "peer" and .program == "__doorbell")) |
+        length == 2 and .[0].id == 0 and .[0].this_one == false and (.[0].name | length > 0) and
+        .[1].this_one and .[1].name == null and (map(.vectors == 8) | all)'
+    __doorbell -f server --json ring 0 | jq -e '.record == "rung" and .peer == 0 and .vector == 0 and .count == 1'
+    ended one
+    jq -e '.record == "interrupt" and .vector == 0 and .count == 1' one.out
+}
+
+@test "ring: a peer that is not there, or whose name is nobody's or not one's alone" {
+    serve --vectors 2
+    try __doorbell -f server ring 77
+    fails 1 'no peer 77 is connected; who is: __doorbell list'
+    try __doorbell -f server ring vm9
+    fails 1 'no peer vm9 is connected'
+    waits one
+    waits two
+    try __doorbell -f server ring "$(uname -n | cut -c -24)"
+    fails 1 'are both named'
+    try __doorbell -f server ring "$(id_of two)" 2
+    fails 1 'there is no vector 2: the device has 2, from 0 to 1'
+    try __doorbell -f server wait 2
+    fails 1 'there is no vector 2'
+}
+
+@test "a server that ends: who is connected still rings and is rung" {
+    serve
+    waits one -n 2 -t 30
+    start test1 __doorbell -f server test -n 20000
+    start test2 __doorbell -f server test -n 20000
+    until [ "$(word region $((0xf080)))" != 0000000000000000 ]; do sleep .01; done
+    kill "${PID[server]}"
+    ended server
+    ended test1
+    [ "$status" -eq 0 ]
+    grep 'none was lost' test1.out
+    ended test2
+    [ "$status" -eq 0 ]
+    until_said one.err 'has ended: who is connected can still ring'
+    try __doorbell -f server
+    fails 1 'cannot open server: No such file or directory; is the ivshmem server running?'
+}
+
+# --- Wake-ups -----------------------------------------------------------------
+
+@test "test: thousands of interrupts, none lost, counted on both sides" {
+    serve
+    start one __doorbell -f server test -n 3000 --json
+    start two __doorbell -f server test -n 3000 --json
+    ends one 0
+    ends two 0
+    cat one.out two.out | jq -se 'length == 2 and all(.record == "doorbell-test" and .lost == 0 and
+        .interrupts >= 3000 and .exchanges >= .interrupts and .rings >= 3000)'
+    start one "$STATIC/__doorbell" -f server test -n 20000
+    start two "$STATIC/__doorbell" -f server test -n 20000
+    ends one 0
+    ends two 0
+    grep -xE '[0-9]+ wake-ups by interrupt in .* s; [0-9]+ exchanges needed none, [0-9]+ interrupts were slow, none was lost' one.out
+}
+
+@test "test --inject skip, order: a wake-up that is lost is noticed" {
+    serve
+    for fault in skip order; do
+        start one __doorbell -f server test -n 1000000
+        start two __doorbell -f server test -n 1000000 --inject $fault
+        ends one 1 'a wake-up was LOST: number '
+        grep '1 was LOST$' one.out
+        ends two 6 'the other side gave up'
+    done
+}
+
+@test "test: one that dies, one that gives up, one that nobody comes to" {
+    serve
+    start one __doorbell -f server test
+    start two __doorbell -f server test --inject die
+    ends one 4 'the other side died'
+    ended two
+    [ "$status" -eq 137 ]
+    try __doorbell -f server test -t 0.1
+    fails 3 'nobody came to test with within 0.1 s'
+}
+
+# --- Every program takes a socket ---------------------------------------------
+
+@test "the other programs take the socket for a region, too" {
+    serve
+    try __read_write -f server 'through the server'
+    [ "$status" -eq 0 ]
+    try __read_write -f region
+    [ "${lines[1]}" = "Read from shmem: 'through the server'" ]
+    try __shmem -f server
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = 'file      server, 1024 KiB' ]
+    start one __latency -f server -n 200
+    try __latency -f region -n 200
+    [ "$status" -eq 0 ]
+    ended one
+    [ "$status" -eq 0 ]
+}
+
+# --- Hostile servers ----------------------------------------------------------
+
+@test "a server that sends rubbish before we have the memory, with every program" {
+    truncate -s 4096 tiny
+    mkfifo pipe
+    while IFS='|' read -r messages expected; do
+        for command in '__doorbell' '__read_write'; do
+            # shellcheck disable=SC2086 # words
+            fake $messages
+            # shellcheck disable=SC2086 # words
+            try $command -f server
+            fails 1 "$expected"
+            ended fake
+        done
+    done <<'END'
+1|another version of the protocol
+-1|another version of the protocol
+0=event|another version of the protocol
+0 -1|an id for us that no peer can have
+0 65536|an id for us that no peer can have
+0 3=event|an id for us that no peer can have
+0 3 -1|something else where the memory was due
+0 3 7=region|something else where the memory was due
+0 3 -1=two|more descriptors than there was room for
+0 3 -1=event|gave something that is not memory
+0 3 -1=pipe|gave something that is not memory
+0 3 -1=tiny|has 4096 bytes; a region is whole pages
+0 half end|closed the connection before all was set up
+end|closed the connection before all was set up
+END
+}
+
+@test "a server that sends rubbish about peers" {
+    while IFS='|' read -r messages expected; do
+        # shellcheck disable=SC2086 # words
+        fake 0 3 -1=region $messages
+        try __doorbell -f server
+        fails 1 "$expected"
+        ended fake
+    done <<'END'
+-1|an id that no peer can have
+65536=event|an id that no peer can have
+-9223372036854775808|an id that no peer can have
+3|word that we ourselves had gone
+4=region|something else than an eventfd
+3=region|something else than an eventfd
+3=two|more descriptors than there was room for
+3=event 2049*4=event|more vectors than a device can have
+4=event end|closed the connection before all was set up
+END
+}
+
+@test "a server that says too little: not for ever" {
+    local i messages
+    local -a silences=('0 3' '0 3 half' '0 3 -1=region 4=event')
+    for i in "${!silences[@]}"; do
+        read -ra messages <<<"${silences[i]}"
+        start "fake$i" fake-server "server$i" "${messages[@]}"
+        until_said "fake$i.out" listening
+        start "asks$i" __doorbell -f "server$i"
+    done
+    for i in "${!silences[@]}"; do
+        ends "asks$i" 1 'within 5 s; is it an ivshmem server?'
+        ended "fake$i"
+    done
+}
+
+@test "a server of another kind: no table, peers of more vectors, one that leaves" {
+    fake 0 3 -1=region 4=event 4=event 5=event 5 9 100*3=event
+    try __doorbell -f server
+    [ "$status" -eq 0 ]
+    [ "${lines[0]}" = 'this is peer 3, each has 64 vectors' ]
+    [[ $stderr == *'we are not in the table of peers ourselves'* ]]
+    ended fake
+    for peer in 5 9; do
+        fake 0 3 -1=region 4=event 4=event 5=event 5 9 100*3=event
+        try __doorbell -f server ring $peer
+        [ "$status" -eq 1 ]
+        [[ $stderr == *"peer $peer is not connected any more, or has no vector 0" ]]
+        ended fake
+    done
+    fake 0 3 -1=region 4=event 4=event 100*3=event
+    try __doorbell -f server ring 4 1
+    [ "$status" -eq 0 ]
+    ended fake
+}
+
+@test "a socket that nobody serves, one that is too long, a file: one line each" {
+    serve
+    kill -9 "${PID[server]}"
+    ended server
+    try __doorbell -f server
+    fails 1 'cannot connect to server: Connection refused; is the ivshmem server running'
+    long=$(printf 'l%.0s' {1..100})
+    mkdir "$long"
+    mv server "$long/server-at-the-end-of-a-long-path"
+    try __doorbell -f "$long/server-at-the-end-of-a-long-path"
+    fails 1 'the path of a socket has less than 108 characters'
+    try __doorbell -f region
+    fails 1 'region is an ordinary file, and nobody can be rung there'
+}
+
+# --- The device ---------------------------------------------------------------
+
+@test "device: ring reaches the doorbell register, without vfio" {
+    doorbell_device
+    connected 5 5 vm1
+    connected 6 134 vm2
+    try __doorbell
+    [ "$status" -eq 0 ]
+    [ -z "$stderr" ]
+    [ "${lines[0]}" = 'this is peer 5, each has 8 vectors' ]
+    [ "$(xargs <<<"${lines[2]}")" = '5 vm1 this one' ]
+    [ "$(xargs <<<"${lines[3]}")" = '134 vm2' ]
+    try __doorbell ring vm2 7
+    [ "$status" -eq 0 ]
+    [ "$(od -An -tx4 -j 12 -N 4 "$TREE/$DEVICE/resource0" | tr -d ' ')" = 00860007 ]
+    try __doorbell ring vm2 8
+    fails 1 'there is no vector 8: the device has 8, from 0 to 7'
+    try __doorbell ring 133
+    fails 1 'no peer 133 is connected'
+}
+
+@test "device: name, and names that somebody else has made up" {
+    doorbell_device
+    connected 5 5
+    connected 6 6 $'\e[31m"vm\n'
+    try __doorbell name database
+    [ "$status" -eq 0 ]
+    try __doorbell
+    [ "$(xargs <<<"${lines[2]}")" = '5 database this one' ]
+    [ "${lines[3]}" = '    6  ?[31m"vm?' ]
+    try __doorbell name
+    try __doorbell
+    [ "$(xargs <<<"${lines[2]}")" = "5 $(uname -n | cut -c -24) this one" ]
+    try __doorbell name a-name-of-twenty-five-chars
+    fails 2 'a name has 1 to 24 characters'
+}
+
+@test "device: entries of the table that cannot be are not believed" {
+    doorbell_device
+    connected 5 5 vm1
+    connected 7 9 elsewhere             # whose place is 9
+    connected 8 65535 'the last one'    # whose place is 127
+    connected 127 65535 last
+    bytes "$TREE/$DEVICE/resource2" $((0x2000 + 32)) 82 00 01 00 # 65665, which is no id
+    try __doorbell
+    [ "$status" -eq 0 ]
+    [ "$(printf '%s\n' "${lines[@]:2}" | xargs)" = '5 vm1 this one 65535 last' ]
+    connected 5 133 # the place is another's
+    try __doorbell
+    [[ $stderr == *'we are not in the table of peers ourselves'* ]]
+}
+
+@test "device: without interrupts, or none at all: what to do about it" {
+    for command in list 'ring 3' wait name test; do
+        # shellcheck disable=SC2086 # words
+        try __doorbell $command
+        fails 1 'cannot list devices'
+    done
+    ivshmem $DEVICE
+    for command in list 'ring 3' wait name test; do
+        # shellcheck disable=SC2086 # words
+        try __doorbell $command
+        fails 1 'this VM was started with SHMEM_MODE=plain: its device at 0000:00:04.0 has no interrupts'
+    done
+    bytes "$TREE/$DEVICE/config" $((0x34)) 48
+    try __doorbell
+    fails 1 'cannot read devices/0000:00:04.0/config: it is cut short; run as root'
+    doorbell_device
+    rm "$TREE/$DEVICE/resource0"
+    try __doorbell
+    fails 1 'cannot open devices/0000:00:04.0/resource0: No such file or directory; run as root'
+}
+
+@test "device: of a table with more vectors than a program uses, those that it does" {
+    doorbell_device ff
+    connected 6 6
+    try __doorbell ring 6 63
+    [ "$status" -eq 0 ]
+    try __doorbell
+    [ "${lines[0]}" = 'this is peer 5, each has 64 vectors' ]
+}
+
+@test "device: a list of capabilities that goes in circles ends" {
+    doorbell_device
+    bytes "$TREE/$DEVICE/config" $((0x48)) 09 48 00 00
+    try __doorbell
+    fails 1 'SHMEM_MODE=plain'
+}
+
+@test "device: what wait needs beyond that" {
+    doorbell_device
+    local folder=$TREE/$DEVICE
+    try __doorbell wait
+    fails 1 'is bound to no driver, and waiting needs vfio-pci; as root: echo vfio-pci >'
+    ln -s drivers/uio "$folder/driver"
+    try __doorbell wait
+    fails 1 'is bound to uio, and waiting needs vfio-pci'
+    ln -sfn drivers/vfio-pci "$folder/driver"
+    try __doorbell wait
+    fails 1 'cannot open vfio/vfio: No such file or directory; run as root, on a kernel with CONFIG_VFIO'
+    mkdir $VFIO
+    : >$VFIO/vfio
+    try __doorbell test
+    fails 1 'echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode'
+}
+
+# --- Command line -------------------------------------------------------------
+
+@test "what is refused, in one line with status 2" {
+    while IFS='|' read -r arguments expected; do
+        # shellcheck disable=SC2086 # words
+        try __doorbell -f server $arguments
+        fails 2 "$expected"
+    done <<'END'
+knock|'knock' is not a command
+ring|ring whom?
+ring 1 2 3|unexpected argument '3'
+wait 1 2|unexpected argument '2'
+list all|unexpected argument 'all'
+list -n 2|-n says nothing to list
+name -t 1|-t says nothing to name
+ring 1 -t 1|-t says nothing to ring
+wait --inject skip|--inject says nothing to wait
+wait -n 0|-n 0: a whole number from 1
+wait -t never|-t never: seconds are needed
+END
+    serve
+    try __doorbell -f server wait x
+    fails 2 "'x' is not the number of a vector"
+    try __doorbell -f server wait -- -1
+    fails 2 "'-1' is not the number of a vector"
+}
+
+@test "-h: an example, and the statuses" {
+    try __doorbell -h
+    [ "$status" -eq 0 ]
+    [[ $output == *'Usage: __doorbell '*'Exit status:'*'Example:'*'__doorbell ring vm1'* ]]
+    (($(wc -L <<<"$output") <= 100))
+}
