@@ -273,13 +273,21 @@ static void on_signal(int number)
 	raise(number);
 }
 
-void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
+/* A signal that whoever started us had ignored stays so, as nohup(1) wants it. */
+static void leave_on(int number)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction before;
 
+	if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+		sigaction(number, &action, NULL);
+}
+
+void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
+{
 	left_at_the_end = meeting;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
+	leave_on(SIGINT);
+	leave_on(SIGTERM);
+	leave_on(SIGHUP);
 	atexit(leave_if_there);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The programs that measure and prove, in real VMs. Goes on where lab.bats ended: with a lab that is built, all VMs down.
+# The programs that measure and prove, in real VMs. Goes on where 1_lab.bats ended: with a lab that is built, all VMs down.
 # bats file_tags=e2e
 
 load helpers
