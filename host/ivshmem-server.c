@@ -51,13 +51,13 @@ static const struct option longs[] = {
 
 static _Noreturn void help(void)
 {
-	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N] [--peers-file PATH]\n"
+	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N]\n"
+		    "                      [--peers-file PATH]\n"
 		    "\n"
-		    "Connects VMs that have QEMU's device ivshmem-doorbell, so that they share FILE\n"
-		    "and can interrupt each other. Stays in the foreground; prints 'ready' when VMs\n"
-		    "may connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it; the\n"
-		    "VMs then keep their memory, and those that it has connected each other's\n"
-		    "doorbells.\n"
+		    "Connects VMs that have QEMU's device ivshmem-doorbell: they share FILE, and can\n"
+		    "interrupt each other. Stays in the foreground; prints 'ready' when VMs may\n"
+		    "connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it; the VMs\n"
+		    "then keep their memory, and those that it has connected go on ringing.\n"
 		    "\n"
 		    "  --socket PATH      listen here; only this user, and root, may connect\n"
 		    "  --memory FILE      the region, which is there already: 1 MiB or more\n"

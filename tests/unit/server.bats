@@ -338,7 +338,7 @@ END
 @test "more descriptors under way than the user may have: it goes on when they are read" {
     # Who has these capabilities is not limited (net/core/scm.c, too_many_unix_fds).
     if ((EUID == 0)); then
-        SERVE_UNDER=(setpriv --bounding-set=-sys_resource,-sys_admin)
+        SERVE_UNDER=(setpriv '--bounding-set=-sys_resource,-sys_admin')
         "${SERVE_UNDER[@]}" true || skip 'this root cannot give up capabilities'
     fi
     SERVE_UNDER+=(prlimit --nofile=100)
