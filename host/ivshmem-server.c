@@ -51,13 +51,13 @@ static const struct option longs[] = {
 
 static _Noreturn void help(void)
 {
-	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N] [--peers-file PATH]\n"
+	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N]\n"
+		    "                      [--peers-file PATH]\n"
 		    "\n"
-		    "Connects VMs that have QEMU's device ivshmem-doorbell, so that they share FILE\n"
-		    "and can interrupt each other. Stays in the foreground; prints 'ready' when VMs\n"
-		    "may connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it; the\n"
-		    "VMs then keep their memory, and those that it has connected each other's\n"
-		    "doorbells.\n"
+		    "Connects VMs that have QEMU's device ivshmem-doorbell: they share FILE, and can\n"
+		    "interrupt each other. Stays in the foreground; prints 'ready' when VMs may\n"
+		    "connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it; the VMs\n"
+		    "then keep their memory, and those that it has connected go on ringing.\n"
 		    "\n"
 		    "  --socket PATH      listen here; only this user, and root, may connect\n"
 		    "  --memory FILE      the region, which is there already: 1 MiB or more\n"
@@ -196,34 +196,47 @@ static void catch_signals(struct server *server)
 
 enum { WATCH_SIGNALS, WATCH_LISTENER, WATCH_PEERS };
 
-/* One entry a slot; poll(2) skips those whose descriptor is -1. */
-static void watch(const struct server *server, struct pollfd *watched)
-{
-	watched[WATCH_SIGNALS] = (struct pollfd){ .fd = server->signals, .events = POLLIN };
-	watched[WATCH_LISTENER] = (struct pollfd){ .fd = server->deaf ? -1 : server->listener,
-						   .events = POLLIN };
-	for (unsigned int i = 0; i < PEERS_MAX; i++) {
-		const struct peer *peer = &server->peers[i];
+struct watched {
+	struct pollfd entries[WATCH_PEERS + PEERS_MAX];
+	struct peer *peers[PEERS_MAX]; /* whose entries come behind WATCH_PEERS */
+	unsigned int count;            /* of peers */
+};
 
-		watched[WATCH_PEERS + i] = (struct pollfd){
+/* Only those who are there: poll(2) takes no more entries than files may be open. */
+static void watch(struct server *server, struct watched *watched)
+{
+	watched->entries[WATCH_SIGNALS] = (struct pollfd){ .fd = server->signals,
+							   .events = POLLIN };
+	watched->entries[WATCH_LISTENER] = (struct pollfd){
+		.fd = server->deaf ? -1 : server->listener,
+		.events = POLLIN,
+	};
+	watched->count = 0;
+	for (unsigned int i = 0; i < PEERS_MAX; i++) {
+		struct peer *peer = &server->peers[i];
+
+		if (peer->socket < 0)
+			continue;
+		watched->entries[WATCH_PEERS + watched->count] = (struct pollfd){
 			.fd = peer->socket,
 			.events = (short)(peer->full ? POLLIN | POLLOUT : POLLIN),
 		};
+		watched->peers[watched->count++] = peer;
 	}
 }
 
-/* A departure frees its slot, so those come before arrivals. */
-static void attend(struct server *server, const struct pollfd *watched)
+/* Departures make room, so they come before arrivals. */
+static void attend(struct server *server, const struct watched *watched)
 {
-	for (unsigned int i = 0; i < PEERS_MAX; i++) {
-		short events = watched[WATCH_PEERS + i].revents;
+	for (unsigned int i = 0; i < watched->count; i++) {
+		short events = watched->entries[WATCH_PEERS + i].revents;
 
 		if (events & POLLOUT)
-			server->peers[i].full = false;
+			watched->peers[i]->full = false;
 		if (events & ~POLLOUT)
-			peer_hear(server, &server->peers[i]);
+			peer_hear(server, watched->peers[i]);
 	}
-	if (server->deaf || watched[WATCH_LISTENER].revents)
+	if (server->deaf || watched->entries[WATCH_LISTENER].revents)
 		socket_accept(server);
 	/* Published first: who was told of a peer finds it in the table. */
 	do {
@@ -236,25 +249,25 @@ static void attend(struct server *server, const struct pollfd *watched)
 /* Until a signal ends it. Returns the program's status. */
 static int serve(struct server *server)
 {
-	struct pollfd watched[WATCH_PEERS + PEERS_MAX];
+	struct watched watched;
 
 	if (puts("ready") < 0 || fflush(stdout) != 0) {
 		shmem_warn("cannot write to stdout: %s", strerror(errno));
 		return 1;
 	}
 	for (;;) {
-		watch(server, watched);
+		watch(server, &watched);
 		int timeout = server->deaf || server->stalled ? RETRY : -1;
 
-		if (poll(watched, WATCH_PEERS + PEERS_MAX, timeout) < 0) {
+		if (poll(watched.entries, WATCH_PEERS + watched.count, timeout) < 0) {
 			if (errno == EINTR)
 				continue;
 			shmem_warn("poll: %s", strerror(errno));
 			return 1;
 		}
-		if (watched[WATCH_SIGNALS].revents)
+		if (watched.entries[WATCH_SIGNALS].revents)
 			return 0;
-		attend(server, watched);
+		attend(server, &watched);
 	}
 }
 

@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 /*
- * Bytes of messages that wait in a peer's socket: some forty, as the kernel
- * counts them. Each may hold a descriptor, and all peers together must stay
- * below the limit on descriptors under way (unix(7), ETOOMANYREFS), even when
- * none of them reads.
+ * Bytes of messages that wait in a peer's socket: some twenty messages, as the
+ * kernel counts, which doubles this and takes 700 to 1000 bytes for each. All
+ * peers together then have less descriptors under way than the 4096 that users
+ * may have at least (unix(7), ETOOMANYREFS), even when nobody reads.
  */
-enum { SEND_BUFFER = 16 << 10 };
+enum { SEND_BUFFER = 8 << 10 };
 
 /* --- Its name ----------------------------------------------------------------- */
 

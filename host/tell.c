@@ -8,6 +8,7 @@
  * history: who came and went unseen is left out.
  */
 #include "server.h"
+#include "shmem.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -197,6 +198,8 @@ static void tell(struct server *server, struct peer *peer)
 
 void peers_tell(struct server *server)
 {
+	bool stalled_before = server->stalled;
+
 	server->stalled = false;
 	for (unsigned int slot = 0; slot < PEERS_MAX; slot++) {
 		struct peer *peer = &server->peers[slot];
@@ -204,4 +207,7 @@ void peers_tell(struct server *server)
 		if (peer->socket >= 0 && !peer->full)
 			tell(server, peer);
 	}
+	if (server->stalled && !stalled_before)
+		shmem_warn("some messages must wait until peers read theirs; if that lasts, raise "
+			   "the limit of open files (ulimit -Hn)");
 }
