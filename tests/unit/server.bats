@@ -286,6 +286,19 @@ END
     served
 }
 
+@test "a slot changes its owner in the midst of what a slow peer is told of it" {
+    serve
+    {
+        lines 'connect a' 'handshake a' 'churn 127'
+        # Slots 1 to 12 again, where a is held up; 128 has a's own slot, and is skipped.
+        for peer in b c d e f g h i j k l m; do lines "connect $peer" "handshake $peer"; done
+        lines 'until a 129 130 131 132 133 134 135 136 137 138 139 140' 'id m'
+    } >script
+    peers <script
+    [ "$output" = 140 ]
+    served
+}
+
 @test "who sends anything is disconnected, and the others are told" {
     serve --vectors 1
     peers 1 <<'END'
