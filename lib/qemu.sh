@@ -77,7 +77,7 @@ qemu_command() {
     [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
 
     # Its power key is the VM's power button (POWER_KEY).
-    QEMU_COMMAND+=(-device virtio-keyboard-pci,addr=6)
+    QEMU_COMMAND+=(-device "virtio-keyboard-pci,addr=6")
 
     # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
     QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)

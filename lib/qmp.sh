@@ -4,11 +4,13 @@
 # qmp SOCKET COMMAND [ARGUMENTS]: runs one command, given its name and its arguments as JSON, and prints what it
 # returned as JSON. Fails when QEMU reports an error, or nobody answers within 5 s.
 qmp() (
+    local pid
     set +m
     coproc QMP { exec socat - "UNIX-CONNECT:$1" 2>/dev/null; }
-    # The descriptors stay ours when socat dies; bash unsets QMP at that moment.
+    pid=$!
+    # The descriptors stay ours when socat dies; bash unsets QMP and QMP_PID at that moment.
     exec {from}<&"${QMP[0]}" {to}>&"${QMP[1]}" 2>/dev/null
-    trap 'kill "$QMP_PID" 2>/dev/null || true' EXIT
+    trap 'kill "$pid" 2>/dev/null || true' EXIT
     printf '{"execute": "qmp_capabilities"}\n{"execute": "%s", "arguments": %s, "id": "lab"}\n' \
         "$2" "${3:-"{}"}" >&"$to"
     qmp_reply <&"$from"

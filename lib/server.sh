@@ -24,7 +24,7 @@ server_start() {
     local -a command=("$VM_DIR/bin/ivshmem-server" --socket "$dir/socket" --memory "$(shmem_path)"
         --vectors "$SERVER_VECTORS" --peers-file "$dir/peers")
     [[ -x ${command[0]} ]] || die "there is no ${command[0]}: ./setup.sh builds it"
-    mkdir -p -m 700 -- "$dir"
+    install -d -m 700 -- "$dir"
     rm -f -- "$dir"/{pid,peers,ready}
     # In a session of its own: no Ctrl-C meant for start.sh reaches it.
     setsid "${command[@]}" </dev/null >"$dir/ready" 2>"$dir/log" {LAB_LOCK}>&- &
