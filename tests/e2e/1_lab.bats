@@ -307,3 +307,14 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     [ "$status" -eq 0 ]
     [ -z "$(./status.sh --json | jq -r '.vms[] | select(.running) | .name')" ]
 }
+
+@test "that user's ivshmem server runs without root" {
+    run as_nobody ./start.sh --set SHMEM_MODE=doorbell
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [ "$(ps -o user= -p "$(./status.sh --json | jq .server.pid)")" == nobody ]
+    [ "$(stat -c '%U %a' "$VM_DIR/server/socket")" == 'nobody 600' ]
+    run as_nobody ./run.sh vm1 __doorbell list
+    [[ $output == *vm2* ]]
+    as_nobody ./stop.sh
+}
