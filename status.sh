@@ -71,8 +71,8 @@ show() {
         if .region == null then "Region   none: no VM runs"
         else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end,
         if .server == null then empty
-        elif .server.pid == null then "Server   dead, and with it the doorbells; the memory is still shared."
-            + " To get them back: ./stop.sh, then ./start.sh"
+        elif .server.pid == null then "Server   dead: doorbells are down (VMs that it had connected may still ring each other); the memory is"
+            + " still shared. To get them back: ./stop.sh, then ./start.sh"
         else "Server   process \(.server.pid), \(.server.vectors) vectors a peer; peers: "
             + (.server.peers | map("\(.id) \(.vm // "process \(.pid) of the host")") | join(", ")) end' <<<"$1"
     echo
