@@ -1,0 +1,127 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# setup.sh --check, which lists all that stands in the way; going on through sudo; and what ACCEL=auto finds out.
+
+load helpers
+
+setup() {
+    begin
+    export SHMEM_SIZE=1M VM_MEMORY=128M KERNEL_HOME=http://127.0.0.1:1 DEBIAN_MIRROR=http://127.0.0.1:1
+    stub df <<'END'
+case $* in
+*-BM*) printf 'Avail\n%sM\n' "${FREE_MB:-90000}" ;;
+*) printf 'Avail\n%s\n' $((${FREE_MB:-90000} << 20)) ;;
+esac
+END
+    packages_missing
+    stub qemu-system-x86_64 <<<'exit 1'
+}
+
+# packages_missing [NAME...]: all others of the host's packages are installed.
+packages_missing() {
+    script packages <<<'printf "%s\n" "${HOST_PACKAGES[@]}"'
+    ./packages | grep -vxF -e "${1:-none}" -e "${2:-none}" >"$BATS_TEST_TMPDIR/installed"
+    stub dpkg-query <<END
+sed 's/^/installed /' '$BATS_TEST_TMPDIR/installed'
+END
+}
+
+# obstacle SUBJECT TEXT REMEDY: it was listed, with the remedy below it.
+obstacle() {
+    grep -A 1 -E "^obstacle +$1 .*$2" <<<"$output" | grep -qE "remedy: .*$3" || failure "no obstacle $1: $2, $3"
+}
+
+@test "--check lists every obstacle at once, each with its remedy, and changes nothing" {
+    local before
+    packages_missing screen debootstrap
+    before=$(everything "$KIT")
+    fails 1 env FREE_MB=100 ALLOW_FALLBACK=no VM_MEMORY=1T ./setup.sh --check
+    obstacle packages 'missing: debootstrap screen' './setup.sh host'
+    obstacle disk '100 MB free under .*, 5000 needed' 'set VM_DIR'
+    obstacle memory 'MB needed for 2 VMs' 'lower VM_MEMORY'
+    obstacle kernel '127.0.0.1:1.* cannot be reached' KERNEL_SOURCE
+    obstacle suite 'Debian buster cannot be had' DEBIAN_MIRROR
+    same "$before" "$(everything "$KIT")"
+    [[ ! -e $VM_DIR ]]
+}
+
+@test "--check without an obstacle: what can only be taken from elsewhere is a notice" {
+    local tarball=$BATS_TEST_TMPDIR/linux.tar.xz
+    : >"$tarball"
+    run --separate-stderr env KERNEL_SOURCE="$tarball" ./setup.sh --check
+    prints_not 'obstacle  packages'
+    prints_not 'obstacle  disk'
+    prints_not 'obstacle  kernel'
+    grep -qE "^ok +packages +all there$" <<<"$output"
+    grep -qE "^ok +kernel +$tarball$" <<<"$output"
+    grep -qE '^notice +kvm ' <<<"$output"
+}
+
+@test "--check: a region larger than /dev/shm, and how to make room" {
+    fails 1 env FREE_MB=100 SHMEM_SIZE=128M ./setup.sh --check
+    obstacle region 'no room for 128M' 'lower SHMEM_SIZE, or: sudo mount -o remount,size=256M /dev/shm'
+}
+
+# --- sudo
+
+# In a user namespace without a mapping nobody is root.
+as_somebody() {
+    unshare --user -- "$@"
+}
+
+@test "without root: setup.sh goes on through sudo, with the knobs, and no password on a command line" {
+    as_somebody true || skip 'no user namespaces here'
+    stub sudo <<'END'
+printf '%s\n' "$@" >"$TMPDIR/arguments"
+tr '\0' '\n' >"$TMPDIR/knobs"
+END
+    succeeds as_somebody env ROOT_PASSWORD='se cret' ./setup.sh --set VM_COUNT=5 host
+    says 'need root: going on through sudo'
+    grep -qxF "$KIT/setup.sh" "$TMPDIR/arguments"
+    grep -qx host "$TMPDIR/arguments"
+    refuted grep -q cret "$TMPDIR/arguments"
+    grep -qx 'ROOT_PASSWORD=se cret' "$TMPDIR/knobs"
+    grep -qx 'VM_COUNT=5' "$TMPDIR/knobs"
+    grep -qx "VM_DIR=$VM_DIR" "$TMPDIR/knobs"
+}
+
+@test "what setup.sh is told on stdin by itself, it takes" {
+    run --separate-stderr ./setup.sh --knobs-on-stdin --help < <(printf 'VM_COUNT=7\0KERNEL_VERSION=6.6.1\0')
+    prints 'disks of 7 VMs' 'Linux 6.6.1'
+}
+
+@test "neither root nor sudo: said" {
+    as_somebody true || skip 'no user namespaces here'
+    script become <<<'have() { [[ $1 != sudo ]] && command -v "$1" >/dev/null; }; config_load; host_check() { check_root; }; host_check'
+    succeeds as_somebody ./become
+    prints 'neither root nor sudo' 'call setup.sh as root'
+}
+
+# --- KVM, really tried
+
+# Prints what ACCEL=auto chooses. The fake QEMU counts how often it was called.
+choose_accel() {
+    [[ -r /dev/kvm && -w /dev/kvm ]] || skip 'no /dev/kvm that one could try'
+    make_lab
+    script choose <<<'config_load; accel_choose; echo "$ACCEL_USED: $ACCEL_WHY"'
+    succeeds ./choose
+}
+
+@test "a kernel that prints its banner under KVM: kvm, and the verdict is kept" {
+    stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "[    0.000000] Linux version 6.10.11"'
+    choose_accel
+    same "kvm: the lab's kernel boots under KVM" "$output"
+    succeeds ./choose
+    same 1 "$(wc -l <"$TMPDIR/calls")"
+}
+
+@test "a /dev/kvm that opens but boots nothing: tcg, and why; a new kernel is tried anew" {
+    stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "qemu: error: failed to set MSR 0x345" >&2; exit 134'
+    choose_accel
+    same "tcg: /dev/kvm is there, but the lab's kernel does not boot under it (qemu: error: failed to set MSR 0x345)" "$output"
+    touch -d '2001-01-01' "$VM_DIR/kernel/vmlinux"
+    succeeds ./choose
+    same 2 "$(wc -l <"$TMPDIR/calls")"
+    succeeds env ACCEL=kvm ./choose
+    same 'kvm: ACCEL=kvm' "$output"
+}
