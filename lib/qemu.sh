@@ -51,7 +51,8 @@ qemu_command() {
     # kernel's panic=-1 a crash becomes one too.
     QEMU_COMMAND+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
     QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
-    QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS" -m "$((VM_MEMORY_BYTES >> 10))K")
+    # A socket for each CPU: the firmware's MP table has the first one of a package only (SeaBIOS: src/fw/mptable.c).
+    QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 
     QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name")")
     QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")

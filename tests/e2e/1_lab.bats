@@ -262,8 +262,9 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     ./stop.sh vm3
     qemu-img create -q -f qcow2 -F raw -b "$(readlink -f "$VM_DIR/images/base")" "$BATS_TEST_TMPDIR/disk"
     [ "$(du -k "$BATS_TEST_TMPDIR/disk" | cut -f 1)" -le 1024 ]
-    run --separate-stderr ./start.sh --set VM_COUNT=3 vm3
+    run --separate-stderr ./start.sh --set VM_COUNT=3 --set VM_CPUS=2 vm3
     [ "${lines[0]}" == 'vm3: screen -r vm3' ]
+    [ "$(./run.sh vm3 nproc)" -eq 2 ]
     run --separate-stderr ./run.sh vm3 __read_write
     [[ $output == *"Read from shmem"* ]]
     ./stop.sh vm3

@@ -72,10 +72,10 @@ no_option() {
 
 @test "VM_CPUS, VM_MAXCPUS, VM_MEMORY" {
     succeeds ./command_of
-    the_option -smp '^1,maxcpus=2$'
+    the_option -smp '^1,maxcpus=2,sockets=2,cores=1,threads=1$'
     same 512 "$(mebibytes)"
     succeeds env VM_CPUS=3 VM_MAXCPUS=5 VM_MEMORY=1G ./command_of
-    the_option -smp '^3,maxcpus=5$'
+    the_option -smp '^3,maxcpus=5,sockets=5,cores=1,threads=1$'
     same 1024 "$(mebibytes)"
 }
 
