@@ -96,17 +96,32 @@ host_run() {
     exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
 
-# Copies prog/ into the guests and builds it there. A single tarball serves them all.
+# Copies prog/ into the guests and builds it there. A single tarball serves them all; each guest takes from it what it
+# has otherwise, so that make compiles that and no more.
 push() {
     local tarball
     running_vms "$@"
-    tarball=$(mktemp)
-    # shellcheck disable=SC2064 # the name of now
-    trap "rm -f -- '$tarball'" EXIT
-    tar --create --directory "$LAB_HOME" --exclude=prog/build --owner=0 --group=0 --file "$tarball" prog
+    PUSHED=$(mktemp -d)
+    trap 'rm -rf -- "$PUSHED"' EXIT
+    tarball=$PUSHED/tarball
+    (cd -- "$LAB_HOME/prog" && find . -maxdepth 1 -type f -exec sha256sum {} +) >"$PUSHED/sums"
+    tar --create --owner=0 --group=0 --file "$tarball" --directory "$PUSHED" sums \
+        --directory "$LAB_HOME/prog" --exclude=./build .
     say "Building prog/ in ${RUNNING[*]}"
-    run_all "$tarball" bash -c 'tar --extract --no-same-owner --touch --directory /root && make -s -C /root/prog install'
+    run_all "$tarball" bash -c "$PUSH_IN_GUEST"
 }
+
+# shellcheck disable=SC2016 # for the guest's shell
+PUSH_IN_GUEST='set -e
+mkdir -p /root/prog
+cd /root/prog
+pushed=$(mktemp -d)
+trap "rm -rf -- $pushed" EXIT
+cat >"$pushed/tarball"
+tar --extract --file "$pushed/tarball" --directory "$pushed" sums
+sha256sum --check "$pushed/sums" 2>/dev/null | sed -n "s/: FAILED.*//p" >"$pushed/changed"
+tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
+make -s install'
 
 # spec.md's experiment, as its transcript shows it.
 demo() {
