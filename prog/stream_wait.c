@@ -12,6 +12,12 @@
 /* Asleep at the longest: shmem_meet_peer wants to be called that often. */
 #define TURN UINT64_C(100000000) /* nanoseconds */
 
+/*
+ * Looks again for so long before it sleeps: else who is faster than the other
+ * side sleeps between any two messages, and each of them takes an interrupt.
+ */
+#define POLL UINT64_C(20000) /* nanoseconds */
+
 /* So many sleeps that ended well, but without an interrupt: then none arrive. */
 enum { UNRUNG_MAX = 20 };
 
@@ -60,7 +66,7 @@ void show_whether_we_sleep(struct stream *s)
 		unsigned int vectors = shmem_doorbell_vectors(s->bell);
 
 		s->sleeper = shmem_sleeper(s->bell, &s->own->notice,
-					   (unsigned int)s->plan.channel % vectors, 0);
+					   (unsigned int)s->plan.channel % vectors, POLL);
 	}
 	show_word(&s->own->sleeps, s->plan.sleep ? s->meeting.session : 0);
 }
