@@ -129,3 +129,8 @@ size_t ring_unread(struct ring *writer)
 {
 	return look_unread(writer);
 }
+
+size_t ring_filled(struct ring *reader)
+{
+	return look_filled(reader);
+}

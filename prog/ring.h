@@ -61,4 +61,7 @@ size_t ring_read(struct ring *ring, void *to, size_t length);
 /* Bytes that the writer has written and the reader not yet read, or RING_RUBBISH. */
 size_t ring_unread(struct ring *writer);
 
+/* The same, as the reader sees it: bytes that it can read at once, or RING_RUBBISH. */
+size_t ring_filled(struct ring *reader);
+
 #endif

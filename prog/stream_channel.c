@@ -1,22 +1,17 @@
 /*
- * stream_channel.c - the way from one end of __stream to the other: who is
- * there, waiting for it, and bytes through the ring of the channel.
+ * stream_channel.c - the way from one end of __stream to the other: meeting
+ * there, and bytes through the ring of the channel.
  */
 #include "stream.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "wait.h"
 
 #define CHANNEL_SIZE 0x1000UL
 #define LEAST_REGION (4UL << 20)
 #define LARGEST_RING (512UL << 10)
 #define BEAT_AFTER (256UL << 10) /* bytes: less than a second of work, however slow */
-
-enum { SENDER_SEAT = 0, RECEIVER_SEAT = 1 };
 
 /* In the region: one page a channel. Every line has one writer. */
 struct channel {
@@ -26,92 +21,60 @@ struct channel {
 	_Alignas(64) _Atomic uint64_t sender_ready;
 	_Alignas(64) _Atomic uint64_t receiver_ready;
 	_Atomic uint64_t accepted; /* bytes that the receiver has found right */
+	struct sleep_words sleeps[2]; /* by seat */
 };
 
 static_assert(sizeof(struct channel) <= CHANNEL_SIZE, "a channel has a page");
 static_assert(CHANNELS * CHANNEL_SIZE <= LAYOUT_STRESS - LAYOUT_STREAM, "all fit");
 
-/* --- Waiting -------------------------------------------------------------- */
-
-struct wait {
-	unsigned int turns;
-	enum shmem_peer peer; /* as last seen */
-};
-
-void tend(struct stream *s)
-{
-	shmem_meet_beat(&s->meeting);
-	s->since_beat = 0;
-}
-
-static enum shmem_peer look_at_peer(struct stream *s)
-{
-	return shmem_meet_peer(&s->meeting, s->plan.send ? RECEIVER_SEAT : SENDER_SEAT);
-}
-
-static void end_without_peer(const struct stream *s, enum shmem_peer peer)
-{
-	if (peer == SHMEM_PEER_DIED)
-		fail(STATUS_DIED, "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
-		     other_side(s), (unsigned long long)s->total);
-	if (peer == SHMEM_PEER_LEFT)
-		fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
-		     (unsigned long long)s->total);
-}
-
-/*
- * One turn of waiting. That the other side is gone is acted upon a turn later,
- * after the caller has looked once more for what it may have left.
- */
-static void wait_a_turn(struct stream *s, struct wait *wait)
-{
-	end_without_peer(s, wait->peer);
-	if (wait_turn(&wait->turns)) {
-		tend(s);
-		wait->peer = look_at_peer(s);
-	}
-}
-
-/* Waits for a word in the region to become value. */
-static void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value)
-{
-	struct wait wait = { 0 };
-
-	while (atomic_load_explicit(word, memory_order_relaxed) != value)
-		wait_a_turn(s, &wait);
-	shmem_fence(); /* pairs with show_word: what was written before it is seen now */
-}
-
-static void show_word(_Atomic uint64_t *word, uint64_t value)
-{
-	shmem_fence(); /* pairs with wait_for_word */
-	atomic_store_explicit(word, value, memory_order_relaxed);
-	shmem_fence(); /* out of the write-combining buffer */
-}
-
-void wait_for_file(struct stream *s, int fd, short events)
-{
-	struct pollfd file = { .fd = fd, .events = events };
-
-	while (poll(&file, 1, 50) <= 0) {
-		end_without_peer(s, look_at_peer(s));
-		tend(s);
-	}
-}
-
 /* --- Through the ring ----------------------------------------------------- */
 
 static void moved(struct stream *s, size_t length)
 {
+	s->moved += length;
+	wake(s);
 	s->since_beat += length;
 	if (s->since_beat >= BEAT_AFTER)
 		tend(s);
 }
 
+/* That no more than limit bytes are unread, or that the count is rubbish. */
+struct unread {
+	struct stream *s;
+	size_t limit, seen;
+};
+
+static bool is_read_so_far(void *context)
+{
+	struct unread *unread = context;
+
+	unread->seen = ring_unread(&unread->s->ring);
+	return unread->seen <= unread->limit || unread->seen == RING_RUBBISH;
+}
+
+static void wait_until_unread(struct stream *s, size_t limit)
+{
+	struct unread unread = { .s = s, .limit = limit };
+
+	want(s, s->moved - limit);
+	wait_until(s, is_read_so_far, &unread);
+	if (unread.seen == RING_RUBBISH)
+		rubbish(s, "it claims to have read what was never written");
+}
+
+/*
+ * Who spins takes what room there is. Who sleeps does so until half of the ring
+ * is free: otherwise each message that is read would end a sleep, for the room
+ * of one message.
+ */
+static void wait_for_room(struct stream *s)
+{
+	wait_until_unread(s, s->plan.sleep ? s->ring_size / 2 : s->ring_size - 1);
+}
+
 void send_bytes(struct stream *s, const void *bytes, size_t length)
 {
 	const unsigned char *from = bytes;
-	struct wait wait = { 0 };
 
 	while (length > 0) {
 		size_t sent = ring_write(&s->ring, from, length);
@@ -119,20 +82,26 @@ void send_bytes(struct stream *s, const void *bytes, size_t length)
 		if (sent == RING_RUBBISH)
 			rubbish(s, "it claims to have read what was never written");
 		if (sent == 0) {
-			wait_a_turn(s, &wait);
+			wait_for_room(s);
 			continue;
 		}
-		wait = (struct wait){ 0 };
 		from += sent;
 		length -= sent;
 		moved(s, sent);
 	}
 }
 
+/* Bytes, or rubbish. */
+static bool has_come(void *context)
+{
+	struct stream *s = context;
+
+	return ring_filled(&s->ring) != 0;
+}
+
 void receive_bytes(struct stream *s, void *bytes, size_t length)
 {
 	unsigned char *to = bytes;
-	struct wait wait = { 0 };
 
 	while (length > 0) {
 		size_t received = ring_read(&s->ring, to, length);
@@ -140,10 +109,9 @@ void receive_bytes(struct stream *s, void *bytes, size_t length)
 		if (received == RING_RUBBISH)
 			rubbish(s, "it claims to have written more than the ring holds");
 		if (received == 0) {
-			wait_a_turn(s, &wait);
+			wait_until(s, has_come, s);
 			continue;
 		}
-		wait = (struct wait){ 0 };
 		to += received;
 		length -= received;
 		moved(s, received);
@@ -152,14 +120,7 @@ void receive_bytes(struct stream *s, void *bytes, size_t length)
 
 void wait_until_read(struct stream *s)
 {
-	struct wait wait = { 0 };
-	size_t unread;
-
-	while ((unread = ring_unread(&s->ring)) != 0) {
-		if (unread == RING_RUBBISH)
-			rubbish(s, "it claims to have read what was never written");
-		wait_a_turn(s, &wait);
-	}
+	wait_until_unread(s, 0);
 }
 
 /* --- What was accepted ---------------------------------------------------- */
@@ -174,18 +135,29 @@ void show_accepted(struct stream *s, uint64_t what)
 	if (injected(s, FAULT_TOTAL))
 		what = s->total + 1;
 	show_word(&s->channel->accepted, what);
+	wake(s);
+}
+
+struct acceptance {
+	const struct stream *s;
+	uint64_t before, seen;
+};
+
+static bool is_answered(void *context)
+{
+	struct acceptance *acceptance = context;
+
+	acceptance->seen = accepted(acceptance->s);
+	return acceptance->seen != acceptance->before;
 }
 
 void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after)
 {
-	struct wait wait = { 0 };
-	uint64_t seen;
+	struct acceptance acceptance = { .s = s, .before = before };
 
-	while ((seen = accepted(s)) != after) {
-		if (seen != before)
-			rubbish(s, "it claims to have accepted what was never sent");
-		wait_a_turn(s, &wait);
-	}
+	wait_until(s, is_answered, &acceptance);
+	if (acceptance.seen != after)
+		rubbish(s, "it claims to have accepted what was never sent");
 }
 
 /* --- Faults made on purpose ----------------------------------------------- */
@@ -247,10 +219,13 @@ static void meet(struct stream *s)
  */
 static void open_ring(struct stream *s)
 {
-	size_t size = ring_size(&s->region);
-	unsigned char *bytes = s->region.base + LAYOUT_STREAM_DATA + s->plan.channel * size;
 	struct channel *channel = s->channel;
+	size_t size = s->ring_size = ring_size(&s->region);
+	unsigned char *bytes = s->region.base + LAYOUT_STREAM_DATA + s->plan.channel * size;
 
+	s->own = &channel->sleeps[s->plan.send ? SENDER_SEAT : RECEIVER_SEAT];
+	s->other = &channel->sleeps[s->plan.send ? RECEIVER_SEAT : SENDER_SEAT];
+	show_whether_we_sleep(s);
 	if (s->plan.send) {
 		s->ring = ring_writer(&channel->counts, bytes, size);
 		show_word(&channel->sender_ready, s->meeting.session);
@@ -261,6 +236,7 @@ static void open_ring(struct stream *s)
 		show_word(&channel->receiver_ready, s->meeting.session);
 		wait_for_word(s, &channel->sender_ready, s->meeting.session);
 	}
+	prepare_to_wake(s);
 }
 
 void open_channel(struct stream *s)

@@ -41,13 +41,16 @@ static struct frame receive_frame(struct stream *s)
 
 void receive_all(struct stream *s)
 {
+	struct usage start = usage_now();
 	struct rates rates = { 0 };
+	bool generated = false;
 	struct frame frame;
 
 	while ((frame = receive_frame(s)).kind != FRAME_END) {
 		if (frame.kind == FRAME_DATA) {
 			receive_data(s, &frame);
 		} else if (frame.kind == FRAME_WARM_UP || frame.kind == FRAME_ROUND) {
+			generated = true;
 			receive_round(s, &frame, &rates);
 		} else {
 			rubbish(s, "a header of no known kind");
@@ -55,6 +58,9 @@ void receive_all(struct stream *s)
 	}
 	if (frame.length != s->total)
 		rubbish(s, "an end that counts other bytes than came");
-	report_rates(s, &rates);
+	if (generated)
+		report_rates(s, &rates);
+	else
+		report_stdout(s, start);
 	show_accepted(s, UINT64_MAX);
 }

@@ -1,7 +1,6 @@
 /*
  * stream_generated.c - __stream with data that both ends generate: round by
- * round it is sent, received and timed; then it is verified, and the rates are
- * reported.
+ * round it is sent, received and timed; then it is verified.
  */
 #include "stream.h"
 
@@ -14,7 +13,7 @@
 #define WARM_UP_SIZE (1UL << 20)
 #define POOL_SIZE (ROUND_SIZE + ROUND_OFFSETS * 64)
 
-enum { ROUND_OFFSETS = 1024, MEMCPY_REPETITIONS = 5, MEMCPY_CHANCES = 20 };
+enum { ROUND_OFFSETS = 1024, MEMCPY_REPETITIONS = 5 };
 
 /* --- The data ------------------------------------------------------------- */
 
@@ -67,34 +66,9 @@ static unsigned char *bytes_of_round(const struct stream *s, uint64_t round)
 	return s->pool + round % ROUND_OFFSETS * 64;
 }
 
-/* --- Rates ---------------------------------------------------------------- */
+/* --- Without a ring -------------------------------------------------------- */
 
-static double rate(const struct stream *s, uint64_t bytes, uint64_t start)
-{
-	double elapsed = (double)(shmem_now() - start);
-
-	if (injected(s, FAULT_CLOCK))
-		elapsed /= 1000;
-	return (double)bytes * 1e3 / elapsed;
-}
-
-static void add_rate(struct rates *rates, uint64_t bytes, double sample)
-{
-	if (rates->count == rates->room) {
-		rates->room = rates->room ? 2 * rates->room : 64;
-		rates->samples = realloc(rates->samples, rates->room * sizeof(double));
-		if (!rates->samples)
-			shmem_die("no memory for %zu samples; give -t less", rates->room);
-	}
-	rates->samples[rates->count++] = sample;
-	rates->bytes += bytes;
-}
-
-/*
- * What a copy costs without the ring: the same bytes by the same messages into
- * ordinary memory. The best of some, since it serves as a limit.
- */
-static double own_memcpy(struct stream *s, size_t message)
+double own_memcpy(struct stream *s, size_t message)
 {
 	static void *(*const volatile library_memcpy)(void *, const void *, size_t) = memcpy;
 	double best = 0;
@@ -110,74 +84,6 @@ static double own_memcpy(struct stream *s, size_t message)
 		tend(s);
 	}
 	return best;
-}
-
-static void print_rates(const struct stream *s, const struct rates *rates,
-			const struct shmem_summary *summary)
-{
-	char own[64] = "";
-
-	if (rates->own > 0)
-		snprintf(own, sizeof(own), ", %.2f of memcpy's %.2f", summary->median / rates->own,
-			 rates->own);
-	shmem_print("%s %s, messages of %llu bytes: median %.2f MB/s (min %.2f, max %.2f, "
-		    "%zu rounds, %llu bytes verified)%s\n",
-		    s->plan.send ? "sent to" : "received from", other_side(s),
-		    (unsigned long long)rates->message, summary->median, summary->min,
-		    summary->max, summary->count, (unsigned long long)rates->bytes, own);
-}
-
-static void record_rates(const struct stream *s, const struct rates *rates,
-			 const struct shmem_summary *summary)
-{
-	shmem_record_begin(&s->region, &s->options, "stream");
-	shmem_record_text("role", s->plan.send ? "send" : "recv");
-	shmem_record_integer("channel", s->plan.channel);
-	shmem_record_integer("message_bytes", rates->message);
-	shmem_record_integer("verified_bytes", rates->bytes);
-	shmem_record_summary(summary, "_mb_per_s");
-	if (rates->own > 0) {
-		shmem_record_number("memcpy_mb_per_s", rates->own);
-		shmem_record_number("of_memcpy", summary->median / rates->own);
-	}
-	shmem_record_end();
-}
-
-/*
- * Two CPUs copy at once, each between the ring and memory of its own, so that
- * a stream may be faster than one memcpy from memory to memory; but each byte
- * is copied twice, and a stream of more than twice its speed was not one. The
- * memcpy may have been disturbed, so it gets some more chances.
- */
-static void check_possible(struct stream *s, struct rates *rates,
-			   const struct shmem_summary *summary)
-{
-	if (rates->own == 0)
-		return;
-	for (int i = 0; i < MEMCPY_CHANCES && summary->median > 2 * rates->own; i++) {
-		double again = own_memcpy(s, rates->message);
-
-		rates->own = again > rates->own ? again : rates->own;
-	}
-	if (summary->median > 2 * rates->own)
-		shmem_die("%.0f MB/s is more than twice what memcpy does here (%.0f MB/s): the "
-			  "clock of this machine cannot be trusted", summary->median, rates->own);
-}
-
-void report_rates(struct stream *s, struct rates *rates)
-{
-	struct shmem_summary summary;
-
-	if (rates->count > 0) {
-		summary = shmem_summarise(rates->samples, rates->count);
-		check_possible(s, rates, &summary);
-		if (s->options.json)
-			record_rates(s, rates, &summary);
-		else
-			print_rates(s, rates, &summary);
-	}
-	free(rates->samples);
-	*rates = (struct rates){ 0 };
 }
 
 /* --- Sending -------------------------------------------------------------- */
@@ -209,12 +115,11 @@ static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 {
 	struct rates rates = { .message = message, .own = own_memcpy(s, message) };
 	struct frame frame = { .kind = FRAME_WARM_UP, .message = message, .length = WARM_UP_SIZE };
-	uint64_t start;
 
 	frame.round = (*round)++;
 	send_round(s, &frame);
 	frame.kind = FRAME_ROUND;
-	start = shmem_now();
+	rates.start = usage_now();
 	do {
 		uint64_t left = s->plan.bytes - rates.bytes;
 
@@ -222,7 +127,7 @@ static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 		frame.length = s->plan.bytes && left < ROUND_SIZE ? left : ROUND_SIZE;
 		add_rate(&rates, frame.length, send_round(s, &frame));
 	} while (s->plan.bytes ? rates.bytes < s->plan.bytes :
-				 shmem_now() - start < s->plan.duration);
+				 shmem_now() - rates.start.time < s->plan.duration);
 	report_rates(s, &rates);
 }
 
@@ -279,6 +184,7 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 		/* The next size of message. The sender waits, so this is undisturbed. */
 		report_rates(s, rates);
 		rates->own = own_memcpy(s, frame->message);
+		rates->start = usage_now();
 	} else {
 		rates->message = frame->message;
 		add_rate(rates, frame->length, sample);

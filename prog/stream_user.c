@@ -67,14 +67,16 @@ void send_stdin(struct stream *s)
 	}
 }
 
-void report_stdin(const struct stream *s, uint64_t start)
+void report_stdin(const struct stream *s, struct usage start)
 {
-	double seconds = (double)(shmem_now() - start) / 1e9;
+	double percent = cpu_percent(start);
+	double seconds = (double)(shmem_now() - start.time) / 1e9;
 	double megabytes = (double)s->total / 1e6;
 
 	if (!s->options.json) {
-		shmem_print("sent %llu bytes from stdin in %.3f s: %.2f MB/s\n",
-			    (unsigned long long)s->total, seconds, megabytes / seconds);
+		shmem_print("sent %llu bytes from stdin in %.3f s: %.2f MB/s, %s\n",
+			    (unsigned long long)s->total, seconds, megabytes / seconds,
+			    describe_cpu(s, percent));
 		return;
 	}
 	shmem_record_begin(&s->region, &s->options, "copy");
@@ -83,6 +85,7 @@ void report_stdin(const struct stream *s, uint64_t start)
 	shmem_record_integer("bytes", s->total);
 	shmem_record_number("seconds", seconds);
 	shmem_record_number("mb_per_s", megabytes / seconds);
+	record_cpu(s, percent);
 	shmem_record_end();
 }
 
@@ -120,4 +123,12 @@ void receive_data(struct stream *s, const struct frame *frame)
 		rubbish(s, "data that does not fit its checksum");
 	s->total += frame->length;
 	write_stdout(s, buffer, frame->length);
+}
+
+void report_stdout(const struct stream *s, struct usage start)
+{
+	double percent = cpu_percent(start);
+
+	shmem_warn("received %llu bytes in %.3f s: %s", (unsigned long long)s->total,
+		   (double)(shmem_now() - start.time) / 1e9, describe_cpu(s, percent));
 }

@@ -10,10 +10,7 @@ DEVICE=0000:00:04.0
 
 setup_file() {
     build_programs
-    (
-        flock 9
-        make -s -C "$PROG/../host" O="$SANITIZED/host" WERROR=1 SANITIZE=1
-    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+    build_server
     gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$SANITIZED/fake-server" "$BATS_TEST_DIRNAME/fake-server.c"
 }
 

@@ -44,6 +44,14 @@ build_programs() {
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
 }
 
+# build_server: in setup_file, after build_programs. The ivshmem server, SANITIZED.
+build_server() {
+    (
+        flock 9
+        make -s -C "$PROG/../host" O="$SANITIZED/host" WERROR=1 SANITIZE=1
+    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+}
+
 # build_helper NAME: in setup_file, after build_programs. Builds the program NAME.c of the tests over the library.
 build_helper() {
     gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" \
@@ -121,12 +129,13 @@ ended() {
     head -c 1000 "$1.out" "$1.err" | tr -c '[:print:]\n' '?'
 }
 
-# ends NAME STATUS [TEXT]: waits for it; TEXT is in its one line of stderr, apart from notices of waiting or taking over.
+# ends NAME STATUS [TEXT]: waits for it; TEXT is in its one line of stderr, apart from notices of waiting or taking over,
+# and of what was received.
 ends() {
     local status said
     ended "$1"
     ((status == $2)) || return 1
-    said=$(grep -vE ': (waiting for|took over) ' "$1.err") || true
+    said=$(grep -vE ': (waiting for|took over|received [0-9]+ bytes in) ' "$1.err") || true
     if [[ -n ${3:-} ]]; then
         [[ $said == *"$3"* && $said != *$'\n'* ]]
     else

@@ -10,7 +10,7 @@ load stream.bash
     start recv recv
     try __stream send -f region -n 20M </dev/null
     [ "$status" -eq 0 ]
-    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of memcpy'\''s [0-9.]+'
+    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of memcpy'\''s [0-9.]+, [0-9.]+ % of a CPU'
     grep -xE "sent to receiver, $pattern" <<<"$output"
     ends recv 0
     grep -xE "received from sender, $pattern" recv.out
@@ -58,11 +58,13 @@ load stream.bash
     ends recv 0
     jq -e '.record == "stream" and .program == "__stream" and .role == "send" and .channel == 0 and
         .message_bytes == 4096 and .verified_bytes == 102400 and .count == 1 and .median_mb_per_s > 0 and
-        .min_mb_per_s <= .max_mb_per_s and .memcpy_mb_per_s > 0 and .of_memcpy > 0 and .mapping == "file"' <<<"$output"
-    jq -e '.role == "recv" and .message_bytes == 4096 and .verified_bytes == 102400 and .median_mb_per_s > 0' recv.out
+        .min_mb_per_s <= .max_mb_per_s and .memcpy_mb_per_s > 0 and .of_memcpy > 0 and .mapping == "file" and
+        .cpu_percent > 0 and .sleep == false and .sleeps == 0 and .rings == 0' <<<"$output"
+    jq -e '.role == "recv" and .message_bytes == 4096 and .verified_bytes == 102400 and .median_mb_per_s > 0 and
+        .cpu_percent > 0 and .sleep == false' recv.out
     start recv recv
     try bash -c 'head -c 1000 /dev/zero | __stream send -f region --json'
-    jq -e '.record == "copy" and .bytes == 1000 and .mb_per_s > 0' <<<"$output"
+    jq -e '.record == "copy" and .bytes == 1000 and .mb_per_s > 0 and .cpu_percent >= 0' <<<"$output"
     ends recv 0
 }
 
@@ -88,6 +90,8 @@ load stream.bash
         ends send 0
         ends recv 0
         same_bytes data
+        grep -xE "sent $bytes bytes from stdin in [0-9.]+ s: [0-9.]+ MB/s, [0-9.]+ % of a CPU" send.out
+        grep -xE "__stream: received $bytes bytes in [0-9.]+ s: [0-9.]+ % of a CPU" recv.err
 
         mkfifo pipe
         cat data >pipe 3>&- &
@@ -156,7 +160,7 @@ END_OF_TABLE
     try __stream -h
     [ "$status" -eq 0 ]
     [[ $output == *'3 nobody came; 4 the other side died; 5 '*' 6 it gave up.'* ]]
-    for fault in count header bytes total clock die leave; do
+    for fault in count header bytes total clock die leave skip; do
         [[ $output == *$'\n'"                $fault "* ]]
     done
 }
