@@ -120,7 +120,9 @@ trap "rm -rf -- $pushed" EXIT
 cat >"$pushed/tarball"
 tar --extract --file "$pushed/tarball" --directory "$pushed" sums
 sha256sum --check "$pushed/sums" 2>/dev/null | sed -n "s/: FAILED.*//p" >"$pushed/changed"
-tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
+if [ -s "$pushed/changed" ]; then # without names tar would take all
+    tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
+fi
 make -s install'
 
 # spec.md's experiment, as its transcript shows it.

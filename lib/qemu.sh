@@ -27,7 +27,10 @@ qemu_cpu() {
 
 # What the kernel is told. hostname= needs Linux 5.19; the same name in ip= serves older ones.
 qemu_kernel_arguments() {
-    printf '%s' "root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 hostname=$1 ip=::::$1:eth0:dhcp"
+    local name=$1 accel=$2
+    printf '%s' "root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 hostname=$name ip=::::$name:eth0:dhcp"
+    # Emulated CPUs all read the host's TSC. Linux does not know, and would take a clock that costs an exit to read.
+    [[ $accel != tcg ]] || printf ' tsc=reliable'
     # Where QEMU's firmware places the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE), which ACPI would tell.
     printf ' pmtmr=0x608'
     # guest/etc/systemd/system/lab-doorbell.service looks for this, too.
@@ -54,7 +57,7 @@ qemu_command() {
     # A socket for each CPU: the firmware's MP table has the first one of a package only (SeaBIOS: src/fw/mptable.c).
     QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 
-    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name")")
+    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
     QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
     QEMU_COMMAND+=(-device "virtio-blk-pci,drive=disk,addr=2")
 

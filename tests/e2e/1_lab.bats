@@ -195,6 +195,11 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     [ "${#lines[@]}" -eq 1 ]
 }
 
+@test "the guest's clock is the TSC, which is read without leaving the VM" {
+    run ./run.sh --all cat /sys/devices/system/clocksource/clocksource0/current_clocksource
+    [ "$(sort <<<"$output")" == $'vm1: tsc\nvm2: tsc' ]
+}
+
 @test "the guest has what one needs to change the programs" {
     run ./run.sh vm1 sh -c 'gcc --version && make --version && vim --version && lspci -D -d 1af4:1110 2>&1'
     [ "$status" -eq 0 ]

@@ -192,6 +192,13 @@ a b" "$(tail -n 12 <<<"$output")"
     no_option -object memory-backend-file
 }
 
+@test "the TSC is a clock to rely on under TCG" {
+    succeeds ./command_of vm1 tcg yes
+    the_option -append '(^| )tsc=reliable( |$)'
+    succeeds ./command_of vm1 kvm yes
+    refuted grep -q 'tsc=' <<<"$output"
+}
+
 @test "the power button is a key of the one keyboard" {
     succeeds ./command_of
     the_option -device '^virtio-keyboard-pci'
