@@ -5,6 +5,7 @@
  *	latency_clock.c   the time stamp counter, and how far it can be trusted
  *	latency_peer.c    the others: their names, and whether they live
  *	latency_pair.c    one measures, one answers: the ping-pong itself
+ *	latency_wait.c    asleep instead of polling, and what waiting costs
  *	latency_steps.c   pair after pair, for --matrix
  *	latency_report.c  what is printed
  */
@@ -14,6 +15,7 @@
 #include <x86intrin.h>
 
 #include "shmem.h"
+#include "sleep.h"
 
 #define SECOND UINT64_C(1000000000) /* in nanoseconds */
 
@@ -29,12 +31,22 @@ enum { NAME_SIZE = 64 };
  * prefetcher"). Only the seat's holder writes here.
  */
 struct place {
-	_Alignas(128) _Atomic uint64_t ball; /* the number on its way */
-	_Alignas(128) _Atomic uint64_t turn; /* steps that this seat has finished */
-	_Alignas(128) char name[NAME_SIZE];  /* of the VM, for the others' output */
+	_Alignas(128) _Atomic uint64_t ball;   /* the number on its way */
+	_Alignas(128) _Atomic uint64_t notice; /* that this seat sleeps: sleep.h */
+	_Alignas(128) _Atomic uint64_t turn;   /* steps that this seat has finished */
+	_Alignas(128) char name[NAME_SIZE];    /* of the VM, for the others' output */
+	_Atomic uint64_t poll_ns;              /* as in settings */
 };
 
-enum fault { FAULT_NONE, FAULT_RUBBISH, FAULT_DIE, FAULT_LEAVE, FAULT_DEAF, FAULT_CLOCK };
+enum fault {
+	FAULT_NONE,
+	FAULT_RUBBISH,
+	FAULT_DIE,
+	FAULT_LEAVE,
+	FAULT_DEAF,
+	FAULT_SKIP,
+	FAULT_CLOCK,
+};
 
 struct settings {
 	uint64_t trips;   /* to measure at most; 0: no limit but the time */
@@ -43,6 +55,15 @@ struct settings {
 	int seats;        /* 2, or that of --matrix */
 	bool matrix;
 	int cpu;          /* to run on; -1: where we are */
+	uint64_t poll_ns; /* before sleeping: 0 with --interrupt; SHMEM_NEVER: polled */
+};
+
+/* What we know of a seat, of our own too. */
+struct seat {
+	uint64_t poll_ns;         /* its own, as it told us */
+	struct shmem_waker waker; /* of who sits there, if that one sleeps */
+	bool has_rung;            /* an interrupt came for what it wrote */
+	unsigned int silent;      /* before that: wrote while we slept, and none came */
 };
 
 /* One program in its run. */
@@ -53,6 +74,14 @@ struct run {
 	struct shmem_meeting meeting;
 	struct place *places;
 	struct place *mine;
+	struct seat others[SHMEM_SEATS_MAX];
+	struct shmem_doorbell *bell;  /* NULL if nobody sleeps */
+	struct shmem_sleeper sleeper; /* if we do, and the others know */
+	bool sleeps;
+	unsigned int look_mask;  /* looks between two pauses - 1: 2^n - 1 */
+	uint64_t window;         /* settings->poll_ns in ticks */
+	uint64_t polled_since;   /* ticks; 0: not for as long as look_mask says */
+	uint64_t late;           /* interrupts that came after the deadline, or never */
 	bool drain;              /* stores need a push: write-combining */
 	uint64_t looked;         /* at the others, ticks */
 	uint64_t waited;         /* for what we wait for now, ns */
@@ -60,11 +89,23 @@ struct run {
 	struct shmem_histogram histogram;
 };
 
+/* What waiting has cost this program. */
+struct cost {
+	uint64_t time, cpu; /* ns; cpu: in the program and for it in the kernel */
+	uint64_t sleeps, interrupts, late;
+};
+
 struct figures {
 	int from, to; /* seats */
 	uint64_t warm_up;
-	double seconds;
 	struct shmem_summary us; /* round trips */
+	struct cost cost;        /* without the warm-up */
+};
+
+struct answers {
+	int to; /* the seat */
+	uint64_t count;
+	struct cost cost;
 };
 
 /* --- latency_clock.c ------------------------------------------------------ */
@@ -122,10 +163,40 @@ uint64_t mix(uint64_t session, uint64_t number);
 
 /* Measures to the seat, whose holder answers; then tells it that this was all. */
 struct figures measure(struct run *run, int seat, uint64_t step);
-void throw_end(struct run *run, uint64_t step);
+void throw_end(struct run *run, int seat, uint64_t step);
 
-/* Answers the seat, whose holder measures, to that end. Returns how often. */
-uint64_t answer(struct run *run, int seat, uint64_t step);
+/* Answers the seat, whose holder measures, to that end. */
+struct answers answer(struct run *run, int seat, uint64_t step);
+
+/* --- latency_wait.c ------------------------------------------------------- */
+
+/* Opens the region, and the doorbell if we are to sleep on it. */
+void open_region(struct run *run);
+
+/* Writes to our place how we wait; nobody sleeps yet. */
+void show_how_we_wait(struct run *run);
+
+/* When all have shown it: from now on who sleeps is woken. */
+void see_how_others_wait(struct run *run);
+
+/*
+ * Sleeps until the word, which the seat's holder writes, is not what was seen,
+ * or for 100 ms. Who does not sleep on the doorbell takes a nap of 1 ms.
+ */
+void wait_for_change(struct run *run, int seat, const _Atomic uint64_t *word, uint64_t seen);
+
+/* After each store to a word that the seat's holder may wait for. Inline: see throw. */
+static inline void wake(struct run *run, int seat)
+{
+	if (run->others[seat].poll_ns != SHMEM_NEVER)
+		shmem_wake(&run->others[seat].waker);
+}
+
+/* Since the program began. */
+struct cost cost_now(const struct run *run);
+
+/* Since then. */
+struct cost cost_since(const struct run *run, const struct cost *before);
 
 /* --- latency_steps.c ------------------------------------------------------ */
 
@@ -140,7 +211,7 @@ void print_head(const struct run *run);
 /* The figures of one pair. */
 void report(const struct run *run, const struct figures *figures);
 
-/* That we answered the seat, so often. */
-void report_answers(const struct run *run, int seat, uint64_t count);
+/* That we answered, and what it cost. */
+void report_answers(const struct run *run, const struct answers *answers);
 
 #endif

@@ -10,7 +10,6 @@
 
 enum {
 	WARM_UP_TRIPS = 10000,
-	LOOKS_UNTIL_IDLE = 4096,
 	TRIPS_UNTIL_LOOK = 256,
 	INJECT_AFTER = 100,
 };
@@ -34,23 +33,39 @@ static uint64_t base_of(const struct run *run, uint64_t step)
 	return mix(run->meeting.session, step);
 }
 
-static inline void throw(struct run *run, uint64_t number)
+static inline void throw(struct run *run, int seat, uint64_t number)
 {
-	/* Pairs with the acquire in wait_for, in write-back and uncached memory. */
+	/* Pairs with the acquires in wait_for and, for who sleeps, in latency_wait.c. */
 	atomic_store_explicit(&run->mine->ball, number, memory_order_release);
 	if (run->drain)
 		shmem_fence();
+	wake(run, seat);
+}
+
+/* For --adaptive. The first call begins to count. */
+static bool has_polled_enough(struct run *run)
+{
+	uint64_t now = ticks();
+
+	if (run->polled_since == 0)
+		run->polled_since = now;
+	return now - run->polled_since >= run->window;
 }
 
 /*
  * Between two looks at the ball: here is all that is done while the other side
- * has it. After thousands of looks: is somebody there at all?
+ * has it. After as many as the way of waiting says: sleep, or let others run. Is
+ * somebody there at all?
  */
-static inline enum shmem_peer wait_a_look(struct run *run, int seat, unsigned int looks)
+static inline enum shmem_peer wait_a_look(struct run *run, int seat, unsigned int looks,
+					  uint64_t seen)
 {
-	if (looks % LOOKS_UNTIL_IDLE != 0)
+	if (looks & run->look_mask)
 		return SHMEM_PEER_LIVES;
-	sched_yield();
+	if (!run->sleeps)
+		sched_yield();
+	else if (has_polled_enough(run))
+		wait_for_change(run, seat, &run->places[seat].ball, seen);
 	return look(run, seat);
 }
 
@@ -64,6 +79,7 @@ static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint
 	const _Atomic uint64_t *ball = &run->places[seat].ball;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 
+	run->polled_since = 0;
 	for (unsigned int looks = 1;; looks++) {
 		uint64_t seen = atomic_load_explicit(ball, memory_order_acquire);
 
@@ -74,7 +90,7 @@ static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint
 					"else write there?");
 		/* Only now, so that who said the last word and left is heard. */
 		check_peer(run, seat, peer, run->settings->timeout);
-		peer = wait_a_look(run, seat, looks);
+		peer = wait_a_look(run, seat, looks, seen);
 	}
 }
 
@@ -85,7 +101,7 @@ static inline uint64_t round_trip(struct run *run, int seat, uint64_t number, bo
 {
 	uint64_t begin = ticks();
 
-	throw(run, number);
+	throw(run, seat, number);
 	wait_for(run, seat, number, number, first);
 	return ticks() - begin;
 }
@@ -124,7 +140,7 @@ struct figures measure(struct run *run, int seat, uint64_t step)
 	memset(&run->histogram, 0, sizeof(run->histogram));
 	base += figures.warm_up;
 
-	uint64_t begin = shmem_now();
+	struct cost before = cost_now(run);
 	uint64_t limit = ticks() + (uint64_t)((double)settings->time / run->ns_per_tick);
 	for (uint64_t trip = 1; !settings->trips || trip <= settings->trips; trip++) {
 		run->waited = 0;
@@ -136,21 +152,21 @@ struct figures measure(struct run *run, int seat, uint64_t step)
 		if (ticks() >= limit)
 			break;
 	}
-	figures.seconds = (double)(shmem_now() - begin) / SECOND;
+	figures.cost = cost_since(run, &before);
 	figures.us = shmem_histogram_summary(&run->histogram, UNITS_TO_US);
 	return figures;
 }
 
 /* It stays there until it has been seen. */
-void throw_end(struct run *run, uint64_t step)
+void throw_end(struct run *run, int seat, uint64_t step)
 {
-	throw(run, base_of(run, step) - 1);
+	throw(run, seat, base_of(run, step) - 1);
 }
 
 /* --- Who answers ---------------------------------------------------------- */
 
 /* What --inject does to who answers. */
-static uint64_t inject(struct run *run, uint64_t number)
+static uint64_t inject(struct run *run, int seat, uint64_t number)
 {
 	switch ((enum fault)run->options->fault) {
 	case FAULT_RUBBISH:
@@ -166,6 +182,9 @@ static uint64_t inject(struct run *run, uint64_t number)
 			look(run, run->meeting.seat);
 		}
 		_exit(1);
+	case FAULT_SKIP:
+		run->others[seat].poll_ns = SHMEM_NEVER;
+		break;
 	case FAULT_NONE:
 	case FAULT_CLOCK:
 		break;
@@ -173,21 +192,24 @@ static uint64_t inject(struct run *run, uint64_t number)
 	return number;
 }
 
-uint64_t answer(struct run *run, int seat, uint64_t step)
+struct answers answer(struct run *run, int seat, uint64_t step)
 {
 	uint64_t base = base_of(run, step);
-	uint64_t trips = 0;
+	struct cost before = { 0 };
 
-	for (;; trips++) {
+	for (uint64_t trips = 0;; trips++) {
 		uint64_t expected = base + trips + 1;
 
 		run->waited = 0;
 		uint64_t number = wait_for(run, seat, expected, base - 1, trips == 0);
+		if (trips == 0)
+			before = cost_now(run);
 		if (number != expected)
-			return trips;
+			return (struct answers){ .to = seat, .count = trips,
+						 .cost = cost_since(run, &before) };
 		if (trips == INJECT_AFTER)
-			number = inject(run, number);
-		throw(run, number);
+			number = inject(run, seat, number);
+		throw(run, seat, number);
 		if (trips % TRIPS_UNTIL_LOOK == 0)
 			look(run, seat);
 	}

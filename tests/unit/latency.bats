@@ -4,7 +4,7 @@
 
 load prog.bash
 
-AREA=$((0x10000)) PLACES=$((0x11000)) PLACE=384
+AREA=$((0x10000)) PLACES=$((0x11000)) PLACE=512
 
 # both OPTION...: two runs at once; measured and answered are their names by what they did.
 both() {
@@ -38,6 +38,8 @@ both() {
     (($(wc -l <"$screen") <= 30))
     (($(wc -L <"$screen") <= 100))
     grep -q '^mapping file, accelerator .*, one reading of the clock [0-9]* ns$' "$screen"
+    grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "$screen"
+    [ "$(cat one.out two.out | grep -cE '^used here: [0-9]+\.[0-9] % of a CPU, 0 sleeps, 0 interrupts, 0 of them late$')" -eq 2 ]
     grep -q '^half of the median, called one way and not measured: ' "$screen"
     sed -n 's/^round trip in us: *min \(.*\)  median \(.*\)  p99 \(.*\)  p99.9 \(.*\)  max \(.*\)$/\1 \2 \3 \4 \5/p' "$screen" |
         awk '{ exit !(0 < $1 && $1 <= $2 && $2 <= $3 && $3 <= $4 && $4 <= $5) }'
@@ -56,6 +58,9 @@ both() {
         ($m.histogram_us | map(.[1]) | add) == 500 and
         ($m.histogram_us | map(.[0]) | . == sort and .[-1] <= $m.max_us) and
         ($m.half_median_us * 2 - $m.median_us | fabs) < 0.001 and
+        $m.mode == "polled" and $m.poll_us == null and $m.other_mode == "polled" and
+        $m.sleeps == 0 and $m.interrupts == 0 and $m.late == 0 and
+        $m.cpu_percent > 0 and $a.cpu_percent > 0 and $a.mode == "polled" and
         $m.one_way == "half a round trip, not measured" and
         $a.record == "latency-answers" and $a.count == $m.count + $m.warm_up'
 }
@@ -95,7 +100,8 @@ both() {
         ended "$i"
         [ "$status" -eq 0 ]
         [[ $(<"$i.out") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
-        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5}$' "$i.out")" -eq 1 ]
+        grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "$i.out"
+        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5} +[0-9]+\.[0-9] +0$' "$i.out")" -eq 1 ]
     done
 }
 
@@ -138,9 +144,9 @@ both() {
 @test "names that are no names are printed harmlessly" {
     start one __latency -f region -t 600
     start two __latency -f region -t 600
-    soon other_word $((PLACES + PLACE + 256)) 0000000000000000
-    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 256))
-    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + PLACE + 256))
+    soon other_word $((PLACES + PLACE + 384)) 0000000000000000
+    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 384))
+    yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + PLACE + 384))
     le64 77 | put region $((PLACES + PLACE))
     ended one
     ended two
@@ -163,6 +169,23 @@ both() {
         [ "$status" -eq 1 ]
         [ ! -s $alive.out ]
         grep -qE '^__latency: .* \(seat [01]\) died: it gave no sign of life for 3 s$' $alive.err
+    done
+}
+
+@test "Ctrl-C, kill: the other side learns of it at once, and the seat is free" {
+    for signal in INT TERM; do
+        fresh region
+        # What a script starts in the background ignores Ctrl-C otherwise.
+        start one env --default-signal=INT __latency -f region -t 600
+        start two env --default-signal=INT __latency -f region -t 600
+        soon other_word $((PLACES + PLACE)) 0000000000000000
+        kill -s $signal "${PID[one]}"
+        ended one
+        ((status > 128))
+        ended two
+        [ "$status" -eq 1 ]
+        grep -q ' left before the run was over$' two.err
+        [ "$(word region $AREA)$(word region $((AREA + 64)))" = 00000000000000000000000000000000 ]
     done
 }
 
@@ -197,6 +220,16 @@ END
             __latency --matrix 17
         --matrix 1: a whole number from 2 to 16
             __latency --matrix 1
+        --adaptive 0: a whole number from 1 to 1000000
+            __latency --adaptive=0
+        --adaptive soon: a whole number
+            __latency --adaptive=soon
+        option --interrupt takes no value
+            __latency --interrupt=1
+        --interrupt and --adaptive are two ways to wait
+            __latency --interrupt --adaptive
+        --interrupt and --adaptive are two ways to wait
+            __latency --adaptive=5 --interrupt
         unexpected argument 'vm2'
             __latency -f region vm2
         --inject dy: there is no such fault
