@@ -78,8 +78,8 @@ static const struct option longs[] = {
 };
 
 static const struct shmem_program program = {
-	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [-p CPU] [--matrix N]\n"
-		    "                 [--interrupt | --adaptive[=MICROSECONDS]]",
+	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [-p CPU]\n"
+		    "                 [--matrix N] [--interrupt | --adaptive[=MICROSECONDS]]",
 	.letters = "t:n:w:p:",
 	.longs = longs,
 	.faults = faults,

@@ -53,6 +53,7 @@ pair() {
 }
 
 @test "--adaptive: its window, the default one, and one in which the answer always comes" {
+    # The default is in the words of -h, and in the record.
     pair --adaptive=1000000 --adaptive -n 500 --json
     [ "$one$two" = 00 ]
     jq -e '.mode == "adaptive" and .poll_us == 1000000 and .other_mode == "adaptive" and
@@ -132,7 +133,7 @@ pair() {
 
 @test "who sleeps sees the other die, leave, and answer no more" {
     while read -r fault expected; do
-        pair --interrupt --interrupt -t 600 -w 4 --inject "$fault"
+        pair --interrupt --interrupt -t 20 -w 4 --inject "$fault"
         ((one == 1 && two == 1))
         grep -q "$expected" one.err
         [ ! -s one.out ]
@@ -144,12 +145,12 @@ END
 }
 
 @test "--inject skip: a wake-up that is lost is noticed" {
-    pair --interrupt --interrupt -t 600 --inject skip
+    pair --interrupt --interrupt -t 10 --inject skip
     ((one == 1 && two == 1))
     grep -q '(seat 1) wrote while we slept, and no interrupt came: a wake-up was lost$' one.err
     [ ! -s one.out ]
     grep -q '(seat 0) left before the run was over$' two.err
-    pair '--adaptive=1' --interrupt -t 600 --inject skip
+    pair '--adaptive=1' --interrupt -t 10 --inject skip
     ((one == 1 && two == 1))
     grep -q 'a wake-up was lost$' one.err
 }
