@@ -1,0 +1,10 @@
+# The sum of the throughput of several streams at once.
+load "common.gp"
+set title "Streams at once, 64 KiB messages: throughput of all together"
+set xlabel "pairs of sender and receiver at once"
+set ylabel "MB/s (10⁶ bytes; from 0; bars: lowest and highest repeat)"
+set xtics 1
+set xrange [0.5:*]
+set yrange [0:*]
+set offsets 0, 0.5, 0, 0
+plot for [i = 0:blocks - 1] ARG1 index i using 1:2:3:4 with yerrorlines linetype (i == 0 ? 1 : i + 2) title columnheader(1)
