@@ -15,7 +15,7 @@ Measures all that the programs can, in the running VMs (vm1 and vm2 are started 
 leaves in FOLDER (default: results/ and the time): report.md, plots as SVG and PNG, summary.csv, and what they
 are made of, results.jsonl and host.json. The VMs are left running. Ctrl-C leaves what was measured, marked incomplete.
 
-  --quick       two minutes instead of a quarter of an hour: smaller sizes, fewer repeats, no other copy kernels
+  --quick       two minutes at most instead of a quarter of an hour: smaller blocks, fewer repeats, only memcpy
   --report      make the report in FOLDER anew from its results.jsonl and host.json
   --compare     two results side by side; those of other machines, versions, sizes or modes are refused
   --threshold PERCENT  what counts as worse or better (default: $DEFAULT_THRESHOLD); the repeats must not overlap, besides
@@ -69,7 +69,7 @@ measure() {
     bench_look "${vms[@]}"
     bench_plan "$mode" >"$folder/plan"
     : >"$folder/results.jsonl"
-    BENCH_PLANNED=$(($(wc -l <"$folder/plan") * $(bench_rounds "$mode")))
+    BENCH_PLANNED=$(($(wc -l <"$folder/plan") * BENCH_ROUNDS[$mode]))
     bench_host_json "$mode" "$BENCH_STARTED" false | write_file "$folder/host.json"
     say "Measuring into $folder"
     bench_link_up

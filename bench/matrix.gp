@@ -1,5 +1,5 @@
 # The median round trip from each VM to each other as a heat map.
-load "common.gp"
+call "common.gp" ARG1 ARG2 ARG3
 set title "Median round trip, polled, in µs"
 set xlabel "answers"
 set ylabel "measures"

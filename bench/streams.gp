@@ -1,8 +1,8 @@
 # The sum of the throughput of several streams at once.
-load "common.gp"
+call "common.gp" ARG1 ARG2 ARG3
 set title "Streams at once, 64 KiB messages: throughput of all together"
-set xlabel "pairs of sender and receiver at once"
-set ylabel "MB/s (10⁶ bytes; from 0; bars: lowest and highest repeat)"
+set xlabel "pairs of sender and receiver at once; bars: lowest and highest repeat"
+set ylabel "MB/s of 10⁶ bytes (from 0)"
 set xtics 1
 set xrange [0.5:*]
 set yrange [0:*]

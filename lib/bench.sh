@@ -7,19 +7,14 @@
 
 BENCH_SCHEMA=1
 
-# bench_rounds quick|full
-bench_rounds() {
-    case $1 in
-    quick) echo 3 ;;
-    full) echo 5 ;;
-    esac
-}
+# How many rounds at most, and the second of this script after which no further one begins that would take as long as
+# the one before: quick is to end within 2 minutes, with the start of the VMs, full within 15.
+declare -A BENCH_ROUNDS=([quick]=3 [full]=5) BENCH_UNTIL=([quick]=110 [full]=840)
 
 # bench_run FOLDER MODE: measures all that is in FOLDER/plan, and counts in BENCH_FAILED the runs that failed.
 bench_run() {
-    local folder=$1 rounds round line id
+    local folder=$1 rounds=${BENCH_ROUNDS[$2]} until=${BENCH_UNTIL[$2]} round line id begun
     local -a fields
-    rounds=$(bench_rounds "$2")
     BENCH_FAILED=0
     mapfile -t BENCH_LINES <"$folder/plan"
     for line in "${BENCH_LINES[@]}"; do
@@ -27,13 +22,16 @@ bench_run() {
         BENCH_SECONDS[${fields[0]}]=${fields[2]}
     done
     for ((round = 1; round <= rounds; round++)); do
+        begun=$SECONDS
         for line in "${BENCH_LINES[@]}"; do
             IFS=$'\t' read -r id _ <<<"$line"
             bench_progress "$folder" "$round" "$rounds" "$id"
             bench_measure "$folder" "$round" "$line"
         done
+        ((SECONDS + SECONDS - begun <= until)) || break
     done
     bench_progress_end
+    ((round >= rounds)) || say "Only $round of $rounds rounds: another would have taken too long"
 }
 declare -A BENCH_SECONDS=()
 
