@@ -8,6 +8,7 @@ set border 3
 set tics nomirror
 set key outside below maxrows 2 samplen 2
 set offsets graph 0.03, graph 0.03, 0, 0
+set bmargin 7
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito); black for the host.
 set linetype 1 linecolor "#000000" pointtype 7 dashtype 1
 set linetype 2 linecolor "#7f7f7f" pointtype 6 dashtype 2

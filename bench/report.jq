@@ -63,7 +63,7 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over sh
  ["host", "Linux \($host.host.kernel), QEMU \($host.qemu), \($host.accelerator)"],
  ["guests", "Linux \($host.manifest.kernel.release), Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)"],
  ["mappings", ([$runs[0][] | select(.id == "mapping")][0].records // [] | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
- ["programs", "\([$runs[0][].records[] | select(.program | startswith("__")) | "\(.program) \(.version)"] | unique | join(", ")); kit \($host.kit), binaries \($host.programs)"],
+ ["programs", "\([$runs[0][].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"] | unique | join(", ")); kit \($host.kit), binaries \($host.programs)"],
  ["load before", $host.host.load_before],
  ["meanwhile", "others used \($noise.others_cpus * 100 | round / 100) CPUs, steal \($noise.steal * 1000 | round / 10) %, \($noise.wide) of \($noise.figures) figures spread over 25 %"]
  | row),

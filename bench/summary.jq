@@ -40,9 +40,9 @@ def of_run:
 def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2] + .[length / 2 - 1]) / 2 end;
 
 # Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
-# of a message, and its shortest round trip is that of a word.
+# of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
 def roofline_of($all):
-    if .roofline_id == null then null
+    if .roofline_id == null or (.what | test("^p99")) then null
     elif .id | startswith("tcp-latency") then $all["\(.roofline_id)/\(.what)"]
     elif .id | startswith("tcp") then $all["\(.roofline_id)/65536"]
     elif .id == "latency-matrix" then $all["\(.roofline_id)/median"]

@@ -15,9 +15,9 @@ def percentiles($id; $title):
             .below += $h[1] | .lines += [[.below / $count, $h[0]]])
         | .lines[] | select(.[0] < 1)
       else
-        # As far as there are ten samples for each that is left of a percentile.
+        # As far as there is a sample beyond the percentile.
         .count as $count | [0.001, .min_us], [0.5, .median_us], [0.9, .p90_us // empty], [0.99, .p99_us], [0.999, .p999_us]
-        | select((1 - .[0]) * $count >= 10)
+        | select((1 - .[0]) * $count >= 1)
       end
       # Nines: 1 for 90 %, 2 for 99 %. What gnuplot's axis counts in.
       | "\(-((1 - .[0]) | log10))\t\(.[1])")] | join("\n");

@@ -90,7 +90,7 @@ plan_tcp() {
         done
     fi
     [[ ${CAN[sockperf]} == no ]] ||
-        plan_line tcp-latency latency-host $((2 + ${2%.*})) vm1 "sockperf ping-pong --tcp -i $LINK_NET.2 --no-rdtsc -t $((1 + ${2%.*}))"
+        plan_line tcp-latency latency-host $((3 + ${2%.*})) vm1 "sockperf ping-pong --tcp -i $LINK_NET.2 --no-rdtsc -t $((2 + ${2%.*}))"
 }
 
 # Other kernels, and reading.

@@ -57,8 +57,8 @@ report_plots() {
         jq -r --slurpfile runs "$dir/runs" --arg plot "$plot" -f "$LAB_HOME/bench/tables.jq" "$dir/figures" >"$dir/$plot.tsv"
         [[ -s $dir/$plot.tsv ]] || continue
         for format in svg png; do
-            GNUPLOT_LIB=$LAB_HOME/bench gnuplot -c "$LAB_HOME/bench/$plot.gp" "$dir/$plot.tsv" "$dir/$plot.$format" "$format" ||
-                die "gnuplot cannot draw $plot (see above)"
+            GNUPLOT_LIB=$LAB_HOME/bench gnuplot -c "$LAB_HOME/bench/$plot.gp" "$dir/$plot.tsv" "$dir/$plot.$format" "$format" \
+                2>"$dir/said" || die "gnuplot cannot draw $plot: $(tail -n 1 "$dir/said")"
             write_file "$folder/$plot.$format" <"$dir/$plot.$format"
         done
         REPORT_PLOTS+=("$plot")
