@@ -113,7 +113,8 @@ bench_one() {
         return
     fi
     [[ ${words[0]} != __* ]] || words+=(-f "$(shmem_file_now)")
-    PATH=$VM_DIR/bin:$PATH REGION=$(shmem_file_now) timeout -k 5 "$limit" "${words[@]}"
+    # --foreground: in this process group, which bench_stop ends.
+    PATH=$VM_DIR/bin:$PATH REGION=$(shmem_file_now) timeout --foreground -k 5 "$limit" "${words[@]}"
 }
 
 # What a program printed, on stdin, as JSON records.
