@@ -125,7 +125,7 @@ main() {
     ((${#WORDS[@]} <= 1)) || usage_error "one folder at most: $(quoted "${WORDS[1]}") is too many"
     ! given quick || mode=quick
     lab_require
-    measure "$(realpath -m -- "${WORDS[0]:-results/$(date -u +%Y-%m-%dT%H-%M-%SZ)}")" "$mode"
+    measure "$(realpath -m -- "${WORDS[0]:-$LAB_HOME/results/$(date -u +%Y-%m-%dT%H-%M-%SZ)}")" "$mode"
 }
 
 main "$@"

@@ -28,8 +28,8 @@ measured() {
     shift
     values=$(printf '%s\n' "$@" | jq -sc .)
     change "if .id == \"$id\" then .round as \$n | .records |= map(
-        if .record == \"bandwidth\" then .median_mb_s = $values[\$n - 1]
-        elif .record == \"latency\" then .median_us = $values[\$n - 1] else . end) else . end"
+        if .record == \"bandwidth\" then .median_mb_s = ${values}[\$n - 1]
+        elif .record == \"latency\" then .median_us = ${values}[\$n - 1] else . end) else . end"
 }
 
 # A column of summary.csv for figure $1: column FIGURE NAME.
