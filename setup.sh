@@ -110,7 +110,7 @@ main() {
         accel_choose
         say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
     fi
-    for script in setup start stop run status; do
+    for script in setup start stop run status bench; do
         [[ -x $LAB_HOME/$script.sh ]] || chmod +x "$LAB_HOME/$script.sh"
     done
 }

@@ -50,5 +50,8 @@ guest_run() {
         options+=(-t)
     fi
     # The guest's shell, bash, takes the command line apart again: quoted for it.
-    ssh -F "$VM_DIR/ssh/config" "${options[@]}" -- "$name" "${command[*]@Q}"
+    ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}" "${options[@]}" -- "$name" "${command[*]@Q}"
 }
+
+# More options for ssh, for who wants them.
+GUEST_SSH_OPTIONS=()

@@ -7,6 +7,7 @@ HOST_PACKAGES=(
     bc bison flex libelf-dev libc6-dev xz-utils         # the kernel's build
     curl ca-certificates e2fsprogs jq                   # downloads, images, manifest
     openssh-client socat procps                         # reaching the guests, and QEMU over QMP
+    gnuplot-nox                                         # the plots of bench.sh (with what it needs: 3.5 MB)
 )
 
 inputs_host() {

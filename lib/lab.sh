@@ -2,7 +2,7 @@
 # The lab's folder, VM_DIR: what is where in it, that it is ours, and the lock on it.
 #
 #   .ivshmem-lab         our mark: a folder without it is never written to
-#   lock, setup.lock     held by start and stop; by setup
+#   lock, setup.lock, bench.lock   held by start and stop; by setup; by bench
 #   manifest.json        what was built from what
 #   cache/               downloads
 #   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
@@ -43,7 +43,7 @@ lab_own() {
 lab_hand_over() {
     local path
     chown -- "$1:" "$VM_DIR"
-    for path in "$VM_DIR"/{"$LAB_MARK",lock,setup.lock,manifest.json,accel-*,ssh,images,server,vm[1-9]*}; do
+    for path in "$VM_DIR"/{"$LAB_MARK",lock,setup.lock,bench.lock,manifest.json,accel-*,ssh,images,server,vm[1-9]*}; do
         [[ ! -e $path ]] || lab_own "$path"
     done
 }

@@ -2,9 +2,9 @@
 # The command line that all scripts have in common.
 
 # script_begin FLAGS [ARGUMENT...]: takes the command line of a script apart and loads the configuration. FLAGS are the
-# long options of this script that take no value, separated by commas; with a + before them, options end at the first
-# other word (getopt(1)). Sets GIVEN[FLAG]=yes for each that is there, and WORDS to what is no option. With --help
-# prints what usage() prints, and ends the program.
+# long options of this script, separated by commas, those that take a value with a : after them; with a + before them,
+# options end at the first other word (getopt(1)). Sets GIVEN[FLAG]=yes, or to the value, for each that is there, and
+# WORDS to what is no option. With --help prints what usage() prints, and ends the program.
 script_begin() {
     local flags=$1 parsed mode=''
     local -a settings=() from_stdin
@@ -21,7 +21,13 @@ script_begin() {
             settings+=("$2")
             shift
             ;;
-        *) GIVEN[${1#--}]=yes ;;
+        *)
+            GIVEN[${1#--}]=yes
+            if [[ ",${flags#+}," == *",${1#--}:,"* ]]; then
+                GIVEN[${1#--}]=$2
+                shift
+            fi
+            ;;
         esac
         shift
     done

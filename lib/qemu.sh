@@ -6,6 +6,11 @@ qemu_has_large_bar() {
     qemu-system-x86_64 -device pci-testdev,help 2>/dev/null | grep -q membar
 }
 
+# Can this QEMU join two VMs by datagram sockets (-netdev dgram, QEMU 7.2 and later)?
+qemu_has_dgram() {
+    qemu-system-x86_64 -netdev help 2>/dev/null | grep -qx dgram
+}
+
 # Decides what BAR_ABOVE_4G=auto means with this QEMU: prints yes or no.
 qemu_bar_above_4g() {
     if [[ $BAR_ABOVE_4G != auto ]]; then
@@ -38,10 +43,11 @@ qemu_kernel_arguments() {
 }
 
 # A MAC address of its own for VM $1 of this lab (52:54:00 is QEMU's range), so that VMs can be joined to one network.
+# With $2 that of its second device.
 qemu_mac() {
     local id
     id=$(lab_id)
-    printf '52:54:00:%02x:%02x:%02x' $((id >> 8 & 255)) $((id & 255)) "${1#vm}"
+    printf '52:54:00:%02x:%02x:%02x' $((id >> 8 & 255)) $((id & 255)) $((${1#vm} + ${2:-0}))
 }
 
 # qemu_command NAME ACCEL ABOVE_4G: sets QEMU_COMMAND to the command that runs VM NAME, with its console on stdio.
@@ -77,6 +83,8 @@ qemu_command() {
         QEMU_COMMAND+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
         ;;
     esac
+    qemu_link "$name"
+
     # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
     [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
 
@@ -89,4 +97,21 @@ qemu_command() {
     QEMU_COMMAND+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
 
     QEMU_COMMAND+=("${QEMU_EXTRA[@]}")
+}
+
+# A cable between vm1 and vm2, for bench.sh to compare TCP with: eth1 in both, without an address and down until
+# somebody sets it up. Each end is a datagram socket, so that the order of starting does not matter and what is sent
+# while the other VM is down is lost, as on a cable.
+qemu_link() {
+    local peer here there
+    case $1 in
+    vm1) peer=vm2 ;;
+    vm2) peer=vm1 ;;
+    *) return 0 ;;
+    esac
+    qemu_has_dgram || return 0
+    here=local.type=unix,local.path=$VM_DIR/$1/link.sock
+    there=remote.type=unix,remote.path=$VM_DIR/$peer/link.sock
+    QEMU_COMMAND+=(-netdev "dgram,id=link,$here,$there")
+    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=link,mac=$(qemu_mac "$1" 128),romfile=,addr=7")
 }

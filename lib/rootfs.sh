@@ -9,9 +9,12 @@ GUEST_PACKAGES=(
     pciutils iproute2 procps less                # lspci, ip, ps
 )
 
+# What bench.sh compares with: a guest of a suite that lacks one goes without.
+GUEST_PACKAGES_IF_THERE=(iperf3 sockperf)
+
 inputs_bootstrap() {
     printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\n' "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE"
-    printf 'packages=%s\n' "${GUEST_PACKAGES[*]}"
+    printf 'packages=%s\n' "${GUEST_PACKAGES[*]} ${GUEST_PACKAGES_IF_THERE[*]}"
 }
 
 present_bootstrap() {
@@ -23,11 +26,7 @@ step_bootstrap() {
     lab_remove "$partial"
     bootstrap_source
     mkdir -p -- "$VM_DIR/cache/packages"
-    # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
-    unshare --mount --pid --fork --kill-child=KILL -- \
-        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$BOOTSTRAP_KEYRING" \
-        --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${GUEST_PACKAGES[*]}")" \
-        "$BOOTSTRAP_SUITE" "$partial" "$BOOTSTRAP_MIRROR" "$(bootstrap_script)" || status=$?
+    bootstrap_run "$partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}" || status=$?
     ((status == 0)) || die "debootstrap of $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR failed with status $status"
     rm -rf -- "$partial/var/cache/apt/archives"/*.deb
     lab_remove "$VM_DIR/bootstrap" "$VM_DIR/cache/packages"
@@ -36,6 +35,33 @@ step_bootstrap() {
         --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$BOOTSTRAP_FALLBACK" \
         '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
         write_file "$VM_DIR/bootstrap.json"
+}
+
+# bootstrap_run FOLDER PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
+# suite lacks, which it finds out before it fetches any.
+bootstrap_run() {
+    local folder=$1 output status=0 name lacking
+    local -a packages=("${@:2}") left=()
+    output=$(mktemp)
+    # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
+    unshare --mount --pid --fork --kill-child=KILL -- \
+        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$BOOTSTRAP_KEYRING" \
+        --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${packages[*]}")" \
+        "$BOOTSTRAP_SUITE" "$folder" "$BOOTSTRAP_MIRROR" "$(bootstrap_script)" 2>&1 | tee "$output" || status=$?
+    lacking=$(sed -n "s/^E: Couldn't find these debs: *//p" "$output")
+    rm -f -- "$output"
+    [[ -n $lacking ]] || return "$status"
+    for name in "${packages[@]}"; do
+        if [[ " $lacking " != *" $name "* ]]; then
+            left+=("$name")
+        elif [[ " ${GUEST_PACKAGES_IF_THERE[*]} " != *" $name "* ]]; then
+            return "$status"
+        fi
+    done
+    ((${#left[@]} < ${#packages[@]})) || return "$status"
+    echo "Without $lacking, which $BOOTSTRAP_SUITE does not have"
+    lab_remove "$folder"
+    bootstrap_run "$folder" "${left[@]}"
 }
 
 # debootstrap's script for a suite that it does not know by name: all of today's are alike.

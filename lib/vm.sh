@@ -128,7 +128,7 @@ vm_parent() {
 vm_launch() {
     local name=$1 dir=$VM_DIR/$1
     disk_create "$name"
-    rm -f -- "$dir"/{pid,qmp.sock,ready,exit,command,qemu.log}
+    rm -f -- "$dir"/{pid,qmp.sock,link.sock,ready,exit,command,qemu.log}
     [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
     : >"$dir/console.log"
     chmod 600 "$dir/console.log"

@@ -84,7 +84,7 @@ END
 
 @test "every script checks the values" {
     local script
-    for script in setup start stop run status; do
+    for script in setup start stop run status bench; do
         refuses 'SHMEM_SIZE=3M' "./$script.sh" --set SHMEM_SIZE=3M
     done
 }

@@ -14,7 +14,7 @@ begin() {
     local knob
     KIT=$BATS_TEST_TMPDIR/kit
     mkdir "$KIT" "$BATS_TEST_TMPDIR/tmp"
-    cp -r -- "$REPO"/*.sh "$REPO"/lib "$REPO"/kernel "$REPO"/guest "$KIT"
+    cp -r -- "$REPO"/*.sh "$REPO"/lib "$REPO"/kernel "$REPO"/guest "$REPO"/bench "$KIT"
     rm -f -- "$KIT/config.local.sh"
     cd "$KIT" || return
     for knob in $(knobs) FAKE; do

@@ -4,7 +4,7 @@
 
 load helpers
 
-SCRIPTS=(setup start stop run status)
+SCRIPTS=(setup start stop run status bench)
 
 setup() {
     begin

@@ -27,6 +27,15 @@ has_membar() {
     fi
 }
 
+# A QEMU that has no pci-testdev, and -netdev dgram if $1 is yes.
+has_dgram() {
+    if [[ $1 == yes ]]; then
+        stub qemu-system-x86_64 <<<'[[ $* == "-netdev help" ]] && printf "user\ndgram\n"'
+    else
+        stub qemu-system-x86_64 <<<'[[ $* == "-netdev help" ]] && printf "user\nsocket\n"'
+    fi
+}
+
 # The values of option $1 in the command line that was printed.
 option() {
     grep -A 1 -x -e "$1" <<<"$output" | grep -v -x -e "$1" -e -- || true
@@ -202,4 +211,20 @@ a b" "$(tail -n 12 <<<"$output")"
 @test "the power button is a key of the one keyboard" {
     succeeds ./command_of
     the_option -device '^virtio-keyboard-pci'
+}
+
+@test "a cable joins vm1 and vm2, where QEMU can; no other VM is on it" {
+    has_dgram yes
+    succeeds ./command_of vm1
+    the_option -netdev "^dgram,id=link,local.type=unix,local.path=$VM_DIR/vm1/link.sock,remote.type=unix,remote.path=$VM_DIR/vm2/link.sock\$"
+    the_option -device '^virtio-net-pci,netdev=link,mac=52:54:00:.*:81,.*addr=7$'
+    succeeds ./command_of vm2
+    the_option -netdev "^dgram,id=link,local.type=unix,local.path=$VM_DIR/vm2/link.sock,remote.type=unix,remote.path=$VM_DIR/vm1/link.sock\$"
+    the_option -device '^virtio-net-pci,netdev=link,mac=52:54:00:.*:82,.*addr=7$'
+    succeeds ./command_of vm3
+    no_option -netdev dgram
+    has_dgram no
+    succeeds ./command_of vm1
+    no_option -netdev dgram
+    no_option -device netdev=link
 }

@@ -1,0 +1,11 @@
+# iperf3's JSON as a record of this lab. Given $command, the command line. What counts is what the receiver got.
+if .error then error(.error) else
+{
+    record: "tcp", program: "iperf3", version: .start.version, kernel: .start.system_info,
+    message_bytes: .start.test_start.blksize,
+    seconds: .end.sum_received.seconds,
+    mb_per_s: (.end.sum_received.bits_per_second / 8e6),
+    retransmits: .end.sum_sent.retransmits,
+    command: $command
+}
+end

@@ -1,0 +1,111 @@
+# shellcheck shell=bash
+# What bench.sh measures: the plan, a line for each measurement, its fields separated by tabs
+#
+#   ID        names it in results.jsonl; its figures are called ID/SIZE or ID/WHAT
+#   ROOFLINE  the ID of the same measurement on the host, or -
+#   SECONDS   that one run takes, roughly; measured ones take their place in the course of a run
+#   WHERE     vm1, vm2, ... or host: who runs COMMAND; vm1+vm2 or host+host: the second runs ANSWER at the same time
+#   COMMAND, ANSWER   words without quoting, or SHELL and a line for sh -c. __programs get --json, on the host also -f
+#
+# All measurements run once, then all run again: a host that becomes slower meanwhile does so for all of them.
+
+# The address of vm1 and vm2 on the cable between them (lib/qemu.sh).
+LINK_NET=192.168.77
+
+# bench_plan quick|full: prints the plan. What the VMs can do is in CAN (lib/bench_guest.sh).
+bench_plan() {
+    case $1 in
+    quick) plan_all 16M 3 0.5 0.1 '64K' '2' ;;
+    full) plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 4' ;;
+    esac
+    [[ $1 == quick ]] || plan_kernels
+}
+
+# plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS
+plan_all() {
+    local sweep kind seconds block
+    block=$(plan_block "$1")
+    sweep="__bandwidth --sweep -s $block -r $2"
+    seconds=$((2 + $(size_in_bytes "$block") * $2 / 150000000))
+    plan_line mapping - 1 vm1 __shmem
+    plan_line bandwidth-host - 1 host "$sweep"
+    plan_line bandwidth-host-local - 1 host "$sweep --local"
+    for kind in ${CAN[mappings]}; do
+        plan_line "bandwidth-$kind" bandwidth-host "$seconds" vm1 "$sweep -m $kind"
+    done
+    plan_line bandwidth-local bandwidth-host-local "$seconds" vm1 "$sweep --local"
+    plan_latency "$3"
+    plan_stream "$4" "$6"
+    plan_line stress - 3 vm1+vm2 '__stress -t 1' '__stress -t 1'
+    plan_tcp "$5" "$3"
+}
+
+# The size asked for, or as much as __bandwidth's half of the region holds.
+plan_block() {
+    if (($(size_in_bytes "$1") > CAN[region_bytes] / 2)); then
+        printf '%dK' $((CAN[region_bytes] >> 11))
+    else
+        printf '%s' "$1"
+    fi
+}
+
+plan_latency() {
+    local round_trip="__latency -t $1"
+    plan_line latency-host - $((2 + ${1%.*})) host+host "$round_trip" "$round_trip"
+    plan_line latency latency-host $((2 + ${1%.*})) vm1+vm2 "$round_trip" "$round_trip"
+    [[ ${CAN[interrupts]} == no ]] ||
+        plan_line latency-interrupt - $((3 + ${1%.*})) vm1+vm2 "$round_trip --interrupt" "$round_trip --interrupt"
+    ((CAN[vms] < 3)) ||
+        plan_line latency-matrix latency-host $((2 + CAN[vms] * (CAN[vms] - 1) / 2)) all "__latency -t 0.5 --matrix ${CAN[vms]}"
+}
+
+plan_stream() {
+    local count
+    plan_line stream-host - 3 host+host "__stream send --sweep -t $1" '__stream recv'
+    plan_line stream stream-host 7 vm1+vm2 "__stream send --sweep -t $1" '__stream recv'
+    for count in 1 $2; do
+        plan_line "streams-host-$count" - 3 host+host "$(plan_streams host "$count" send -s 64K -t 1)" \
+            "$(plan_streams host "$count" recv)"
+        plan_line "streams-$count" "streams-host-$count" 4 vm1+vm2 "$(plan_streams vm "$count" send -s 64K -t 1)" \
+            "$(plan_streams vm "$count" recv)"
+    done
+}
+
+# plan_streams host|vm COUNT WORD...: a shell line that runs __stream WORD... on as many channels at once.
+plan_streams() {
+    local file=''
+    # shellcheck disable=SC2016 # for the other shell
+    [[ $1 == vm ]] || file=' -f "$REGION"'
+    # shellcheck disable=SC2016
+    printf 'SHELL s=0; for c in $(seq 0 %d); do __stream %s --json%s -c $c & p="$p $!"; done; %s' \
+        $(($2 - 1)) "${*:3}" "$file" 'for p in $p; do wait $p || s=$?; done; exit $s'
+}
+
+plan_tcp() {
+    local size
+    [[ ${CAN[link]} == yes ]] || return 0
+    if [[ ${CAN[iperf3]} == yes ]]; then
+        for size in $1; do
+            plan_line "tcp-$size" bandwidth-host 3 vm1 "iperf3 -c $LINK_NET.2 -J -t 2 -l $size"
+        done
+    fi
+    [[ ${CAN[sockperf]} == no ]] ||
+        plan_line tcp-latency latency-host $((3 + ${2%.*})) vm1 "sockperf ping-pong --tcp -i $LINK_NET.2 --no-rdtsc -t $((2 + ${2%.*}))"
+}
+
+# Other kernels, and reading.
+plan_kernels() {
+    local kind size
+    size=$(plan_block 16M)
+    plan_line kernels-host - 2 host "__bandwidth -k all -s $size -r 3"
+    plan_line kernels kernels-host 8 vm1 "__bandwidth -k all -s $size -r 3"
+    plan_line from-host - 1 host "__bandwidth --from -s $size -r 3"
+    for kind in ${CAN[mappings]}; do
+        plan_line "from-$kind" from-host 2 vm1 "__bandwidth --from -s $size -r 3 -m $kind"
+    done
+}
+
+plan_line() {
+    local IFS=$'\t'
+    printf '%s\n' "$*"
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# bench.sh on real VMs: that it measures, and what it leaves; never how fast. Goes on with the lab of the files before it.
+# bats file_tags=e2e
+
+load helpers
+
+setup_file() {
+    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=3
+    mkdir -p "$SCREENDIR"
+    chmod 700 "$SCREENDIR"
+    cd "$BATS_TEST_DIRNAME"
+    make_kit
+    cd "$KIT"
+    ./setup.sh --reset-disks >&2
+}
+
+teardown_file() {
+    cd "$KIT" && ./stop.sh --set STOP_TIMEOUT=10 >&2 || true
+}
+
+setup() {
+    cd "$KIT"
+    R=$E2E_DIR/results
+}
+
+# figure NAME: its line of summary.csv.
+figure() {
+    grep -F "\"$1\"" "$R/summary.csv"
+}
+
+@test "bench.sh --quick starts the VMs and leaves a report, plots and every record" {
+    rm -rf "$R"
+    # Status 1 with a figure that a busy host made look impossible; then all files are there as well.
+    run ./bench.sh --quick "$R"
+    echo "$output"
+    [ "$status" -le 1 ]
+    [[ $output != *' failed in round '* ]]
+    running vm1
+    running vm2
+    for file in report.md summary.csv host.json results.jsonl {latency,bandwidth,stream,streams}.{svg,png}; do
+        [ -s "$R/$file" ]
+    done
+    jq -e '.complete and .accelerator == "tcg"' "$R/host.json"
+    for name in bandwidth-{uc,wc,wb,local,host}/65536 latency/median latency-host/median stream/65536 streams-2/total; do
+        figure "$name"
+    done
+}
+
+@test "TCP between the same VMs is measured in the same run, and the ratio stated" {
+    if qemu-system-x86_64 -netdev help 2>&1 | grep -qx dgram; then
+        for tool in iperf3 sockperf; do
+            ./run.sh vm1 which "$tool" || skip "the guests' Debian has no $tool"
+        done
+        figure tcp-64K/65536
+        figure tcp-latency/median
+        grep -qE '^- Throughput, shared memory over TCP, .*\*\*[0-9.]+\*\*$' "$R/report.md"
+    else
+        grep -q 'left out: TCP' "$R/report.md"
+    fi
+}
+
+@test "no server, connection or address of bench.sh stays in the VMs" {
+    run ./run.sh vm2 sh -c 'pgrep -x iperf3; pgrep -x sockperf; ip -4 -o addr show dev eth1'
+    echo "$output"
+    [ -z "$output" ]
+}
+
+@test "--compare of a result with itself: the same" {
+    ./bench.sh --compare "$R" "$R" | tail -n 1 | grep '^0 worse, 0 better'
+}
+
+@test "three VMs: the matrix of latencies is measured; Ctrl-C leaves a result that is marked incomplete" {
+    ./start.sh >&2
+    rm -rf "$R-2"
+    env --default-signal=INT ./bench.sh --quick "$R-2" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+    bench=$!
+    wait_for 120 grep -qs '"id":"latency-matrix"' "$R-2/results.jsonl"
+    kill -INT "$bench"
+    status=0
+    wait "$bench" || status=$?
+    cat "$BATS_TEST_TMPDIR/out"
+    [ "$status" -eq 130 ]
+    grep -q 'INCOMPLETE' "$R-2/report.md"
+    grep -q '"latency-matrix/vm1-vm3"' "$R-2/summary.csv"
+    [ -s "$R-2/matrix.svg" ]
+}

@@ -1,0 +1,350 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# bench.sh without a VM: the plan, and from recorded runs to figures, report, plots and comparison. The runs are those of
+# fixtures/bench, or made up by runs() and changed by change().
+
+load helpers
+
+setup() {
+    begin
+    R=$BATS_TEST_TMPDIR/results
+    cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$R"
+}
+
+# change FILTER: changes every line of results.jsonl; host FILTER: host.json. With FOLDER before it, in that folder.
+change() {
+    jq -c "$1" "${2:-$R}/results.jsonl" >"$BATS_TEST_TMPDIR/new"
+    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/results.jsonl"
+}
+
+host() {
+    jq "$1" "${2:-$R}/host.json" >"$BATS_TEST_TMPDIR/new"
+    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/host.json"
+}
+
+# The results as they were if measurement $1 had the values $2, $3, ... in its rounds.
+measured() {
+    local id=$1 values
+    shift
+    values=$(printf '%s\n' "$@" | jq -sc .)
+    change "if .id == \"$id\" then .round as \$n | .records |= map(
+        if .record == \"bandwidth\" then .median_mb_s = ${values}[\$n - 1]
+        elif .record == \"latency\" then .median_us = ${values}[\$n - 1] else . end) else . end"
+}
+
+# A column of summary.csv for figure $1: column FIGURE NAME.
+column() {
+    local number
+    number=$(head -n 1 "$R/summary.csv" | tr -d '"' | tr , '\n' | grep -nx "$2" | cut -d : -f 1)
+    awk -F , -v figure="\"$1\"" -v n="$number" '$1 == figure { gsub(/"/, "", $n); print $n }' "$R/summary.csv"
+}
+
+in_report() {
+    grep -qF -- "$1" "$R/report.md" || failure "the report does not say '$1'" "$(head -n 60 "$R/report.md")"
+}
+
+not_in_report() {
+    ! grep -F -- "$1" "$R/report.md" || failure "the report says '$1'"
+}
+
+# --- The plan
+
+# plan MODE [CAN...]: prints the plan for two VMs that can do everything, or as CAN says.
+plan() {
+    script plan_of <<'END'
+CAN=([vms]=2 [region_bytes]=134217728 [mappings]='uc wc wb' [interrupts]=yes [link]=yes [iperf3]=yes [sockperf]=yes)
+for setting in "${@:2}"; do
+    CAN[${setting%%=*}]=${setting#*=}
+done
+bench_plan "$1"
+END
+    succeeds ./plan_of "$@"
+}
+
+ids() {
+    cut -f 1 <<<"$output" | sort
+}
+
+@test "the plan: ids once each, a roofline is on the host and in the plan, full has all that quick has" {
+    local id roofline quick mode
+    for mode in quick full; do
+        plan "$mode"
+        same '' "$(ids | uniq -d)"
+        for roofline in $(cut -f 2 <<<"$output" | grep -v '^-$'); do
+            grep -qE "^$roofline"$'\t-\t[0-9]+\thost(\+host)?\t' <<<"$output" || failure "no $roofline on the host"
+        done
+        while IFS=$'\t' read -r id _ seconds where _ answer; do
+            [[ $where =~ ^(vm1|vm1\+vm2|all|host|host\+host)$ ]] || failure "$id: where is '$where'?"
+            [[ $seconds =~ ^[1-9][0-9]*$ ]] || failure "$id: takes '$seconds'"
+            [[ $where != *+* || -n $answer ]] || failure "$id: nobody answers"
+        done <<<"$output"
+        [[ $mode == full ]] || quick=$(ids)
+    done
+    same '' "$(comm -23 <(printf '%s\n' "$quick") <(ids))"
+    grep -q '^kernels-host' <<<"$output"
+}
+
+@test "the plan: a round of quick takes less than a minute, five of full less than 15" {
+    plan quick
+    (($(cut -f 3 <<<"$output" | paste -sd +) < 60)) || failure 'quick is too long'
+    plan full
+    (($(cut -f 3 <<<"$output" | paste -sd +) * 5 < 900)) || failure 'full is too long'
+}
+
+@test "the plan leaves out what the VMs cannot do" {
+    plan full vms=3
+    grep -q '^latency-matrix' <<<"$output"
+    grep -q '^latency-interrupt' <<<"$output"
+    grep -q '^bandwidth-wb' <<<"$output"
+    grep -q '^tcp-latency' <<<"$output"
+    plan full interrupts=no 'mappings=uc wc' sockperf=no
+    prints_not latency-matrix
+    prints_not latency-interrupt
+    prints_not bandwidth-wb
+    prints_not sockperf
+    prints iperf3
+    plan full link=no
+    prints_not iperf3
+    prints_not sockperf
+}
+
+@test "the plan: no block is larger than the half of the region that __bandwidth has" {
+    plan full region_bytes=1048576
+    prints '-s 512K'
+    prints_not '-s 64M'
+}
+
+# --- Figures
+
+@test "a figure is the median of the repeats, with the lowest, the highest and the spread" {
+    measured bandwidth-uc 300 100 200
+    succeeds ./bench.sh --report "$R"
+    same '200 100 300 100 3' "$(for name in median min max spread_percent repeats; do column bandwidth-uc/4096 $name; done | paste -sd ' ')"
+    change 'select(.id != "bandwidth-uc" or .round != 3)'
+    succeeds ./bench.sh --report "$R"
+    same '200 2' "$(column bandwidth-uc/4096 median) $(column bandwidth-uc/4096 repeats)"
+}
+
+@test "each guest figure is a share of the host's own" {
+    measured bandwidth-host 1000 1000 1000
+    measured bandwidth-uc 250 250 250
+    measured latency-host 0.5 0.5 0.5
+    measured latency 2 2 2
+    succeeds ./bench.sh --report "$R"
+    same 0.25 "$(column bandwidth-uc/4096 share_of_host)"
+    same 0.25 "$(column latency/median share_of_host)"
+    same '' "$(column bandwidth-host/4096 share_of_host)"
+}
+
+@test "a rate a quarter above the host's best is refused and not drawn; one below that is not" {
+    measured bandwidth-host 900 1000 800
+    measured bandwidth-uc 1249 1249 1249
+    succeeds ./bench.sh --report "$R"
+    same ok "$(column bandwidth-uc/65536 status)"
+    grep -q 'VM, into the region, uc' "$R/bandwidth.svg"
+    measured bandwidth-uc 1251 1251 1251
+    fails 1 ./bench.sh --report "$R"
+    same refused "$(column bandwidth-uc/65536 status)"
+    says 'refused: bandwidth-uc/65536'
+    in_report '**refused** bandwidth-uc/65536: 1251 MB/s'
+    refuted grep -q 'VM, into the region, uc' "$R/bandwidth.svg"
+    not_in_report 'mapped uc'
+}
+
+@test "a time below half of the host's shortest is refused" {
+    change 'if .id == "latency-host" then .records |= map(.min_us = 0.4) else . end'
+    measured latency 0.21 0.21 0.21
+    succeeds ./bench.sh --report "$R"
+    same ok "$(column latency/median status)"
+    measured latency 0.19 0.19 0.19
+    fails 1 ./bench.sh --report "$R"
+    same refused "$(column latency/median status)"
+}
+
+@test "streams at once count as their sum; the ratio to TCP is stated" {
+    change 'if .id == "streams-2" then .records = [{record: "stream", role: "send", median_mb_per_s: 10}, {record: "stream",
+        role: "recv", median_mb_per_s: 99}, {record: "stream", role: "send", median_mb_per_s: 20}] else . end'
+    change 'if .id == "stream" then .records |= map(.median_mb_per_s = 60) elif .id == "tcp-64K" then .records[0].mb_per_s = 20 else . end'
+    change 'if .id == "latency" then .records |= map(.median_us = 0.5) elif .id == "tcp-latency" then .records[0].median_us = 250 else . end'
+    succeeds ./bench.sh --report "$R"
+    same 30 "$(column streams-2/total median)"
+    in_report 'same run, 64 KiB messages: **3**'
+    in_report 'TCP over shared memory polled: **500**'
+}
+
+# --- The report
+
+@test "the report of a whole run on a quiet host has its plots and no warning" {
+    change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 elif .median_us then .median_us = 1
+        elif .median_mb_per_s then .median_mb_per_s = 100 elif .mb_per_s then .mb_per_s = 10 else . end | if .min_us then .min_us = 0.5 else . end)'
+    succeeds ./bench.sh --report "$R"
+    same '' "$stderr"
+    not_in_report 'INCOMPLETE'
+    not_in_report 'NOISY'
+    for plot in latency bandwidth stream streams; do
+        in_report "![$plot]($plot.svg)"
+        grep -q '<svg' "$R/$plot.svg"
+        same 'PNG' "$(head -c 4 "$R/$plot.png" | tail -c 3)"
+    done
+    [[ ! -e $R/matrix.svg ]] || failure 'a matrix of nothing'
+    in_report 'two VMs'
+}
+
+@test "a host.json that is not complete makes the report incomplete" {
+    host '.complete = false'
+    change 'select(.round == 1)'
+    succeeds ./bench.sh --report "$R"
+    in_report '**INCOMPLETE.**'
+    in_report 'up to 1 repeats'
+}
+
+@test "a noisy host is said at the top: others' CPU time, steal, spread" {
+    change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 else . end)'
+    change '.others_cpus = 0.5'
+    succeeds ./bench.sh --report "$R"
+    in_report 'other processes used 0.5 CPUs'
+    says 'the host is noisy: other processes used 0.5 CPUs'
+    change '.others_cpus = 0.01 | .steal = 0.05'
+    succeeds ./bench.sh --report "$R"
+    in_report 'took 5 % of the CPU time away'
+    change '.steal = 0 | .round as $n | .records |= map(if .median_mb_s then .median_mb_s = $n * 100 else . end)'
+    succeeds ./bench.sh --report "$R"
+    in_report 'figures differ by more than 25 %'
+}
+
+@test "a measurement that failed is in the report with its reason, and is no figure" {
+    change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
+    succeeds ./bench.sh --report "$R"
+    in_report '**failed** stream, round 2, status 3: __stream: nobody came'
+    same 2 "$(column stream/65536 repeats)"
+}
+
+@test "the matrix of three VMs becomes a heat map" {
+    jq -c 'select(.id == "latency" and .round == 1) | .records[0] as $r | .id = "latency-matrix" | .records = [("vm1", "vm2", "vm3") as $a |
+        ("vm1", "vm2", "vm3") as $b | select($a != $b) | $r + {record: "latency", from: $a, to: $b, median_us: 0.5}]' "$R/results.jsonl" >>"$R/results.jsonl"
+    succeeds ./bench.sh --report "$R"
+    in_report '![matrix](matrix.svg)'
+    same 0.5 "$(column latency-matrix/vm1-vm3 median)"
+    grep -q 'vm3' "$R/matrix.svg"
+}
+
+@test "without gnuplot bench.sh says so at once, and how to get it" {
+    mkdir "$BATS_TEST_TMPDIR/few"
+    for tool in bash dirname readlink getopt sed realpath id cksum; do
+        ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/few"
+    done
+    make_lab
+    fails 1 env PATH="$BATS_TEST_TMPDIR/few" ./bench.sh
+    says 'apt-get install gnuplot-nox'
+}
+
+# --- Files that are not what they should be
+
+@test "missing, broken, truncated or mixed files: named, with status 1" {
+    fails 1 ./bench.sh --report "$BATS_TEST_TMPDIR/none"
+    says "$BATS_TEST_TMPDIR/none"
+    cp -r "$R" "$R.good"
+
+    head -c -100 "$R.good/results.jsonl" >"$R/results.jsonl"
+    fails 1 ./bench.sh --report "$R"
+    says "$R/results.jsonl: line $(wc -l <"$R.good/results.jsonl") is broken or cut off"
+
+    cp "$R.good/results.jsonl" "$R/results.jsonl"
+    change 'if .id == "stream" then .machine = "another" else . end'
+    fails 1 ./bench.sh --report "$R"
+    says "$R/results.jsonl" 'made by another run'
+
+    { head -n 3 "$R.good/results.jsonl" && echo '{"a": 1}'; } >"$R/results.jsonl"
+    fails 1 ./bench.sh --report "$R"
+    says 'line 4 is no record of bench.sh'
+
+    cp "$R.good/results.jsonl" "$R/results.jsonl"
+    host '.schema = 7'
+    fails 1 ./bench.sh --report "$R"
+    says "$R/host.json has schema 7"
+
+    head -c 300 "$R.good/host.json" >"$R/host.json"
+    fails 1 ./bench.sh --compare "$R.good" "$R"
+    says "$R/host.json is broken or cut off"
+
+    rm "$R/host.json"
+    fails 1 ./bench.sh --compare "$R.good" "$R"
+    says "$R is no results folder"
+}
+
+# --- Comparing
+
+# A second folder, B, in which bandwidth-uc has the values $1...; A has 100, 101, 102.
+two_results() {
+    measured bandwidth-uc 100 101 102
+    B=$BATS_TEST_TMPDIR/b
+    cp -r "$R" "$B"
+    R=$B measured bandwidth-uc "$@"
+}
+
+@test "--compare: the same, better, worse, and worse within the spread or the threshold" {
+    two_results 100 101 102
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse, 0 better'
+    two_results 80 81 82
+    fails 1 ./bench.sh --compare "$R" "$B"
+    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +beyond\ +worse ]] || failure 'no such row'
+    prints '2 worse, 0 better'
+    succeeds ./bench.sh --threshold 30 --compare "$R" "$B"
+    two_results 120 121 122
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse, 2 better'
+    # Slower by the median, but the repeats overlap.
+    two_results 80 81 102
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse'
+}
+
+@test "--compare: a longer time is worse" {
+    two_results 100 101 102
+    measured latency 1 1.01 1.02
+    R=$B measured latency 2 2.01 2.02
+    fails 1 ./bench.sh --compare "$R" "$B"
+    [[ $output =~ latency/median\ .*\ worse ]] || failure 'not worse'
+    succeeds ./bench.sh --compare "$B" "$R"
+}
+
+@test "--compare: the host's own figures are no verdict, but are pointed at" {
+    two_results 100 101 102
+    measured bandwidth-host 1000 1000 1000
+    R=$B measured bandwidth-host 500 500 500
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints 'The host itself was not the same (bandwidth-host/4096'
+}
+
+@test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
+    local change
+    two_results 100 101 102
+    cp "$B/host.json" "$BATS_TEST_TMPDIR/host"
+    for change in '.host.cpu = "another"' '.accelerator = "kvm"' '.mode = "full"' '.qemu = "11"' '.complete = false' '.vms = 3'; do
+        cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
+        host "$change" "$B"
+        fails 1 ./bench.sh --compare "$R" "$B"
+        [[ -z $output ]] || failure 'compared all the same'
+        says 'cannot be compared: they differ in'
+        succeeds ./bench.sh --anyway --compare "$R" "$B"
+        prints 'MARKED: not the same in'
+    done
+    cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
+    change '.records |= map(if .program == "__stream" then .version = "2.0" else . end)' "$B"
+    fails 1 ./bench.sh --compare "$R" "$B"
+    says 'programs (' '__stream 2.0'
+    host '.complete = false'
+    cp "$R/host.json" "$R/results.jsonl" "$B"
+    fails 1 ./bench.sh --compare "$R" "$B"
+    says 'both are incomplete'
+}
+
+@test "wrong command lines" {
+    refuses 'two results folders' ./bench.sh --compare "$R"
+    refuses 'not a number of percent' ./bench.sh --compare --threshold many "$R" "$R"
+    refuses 'go with --compare' ./bench.sh --threshold 3
+    refuses 'go with --compare' ./bench.sh --anyway
+    refuses 'one results folder' ./bench.sh --report
+    refuses 'too many' ./bench.sh one two
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# Step bootstrap: what debootstrap is called with, by a fake one.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    script bootstrap <<'END'
+config_load
+BOOTSTRAP_SUITE=bookworm BOOTSTRAP_MIRROR=http://localhost BOOTSTRAP_KEYRING=none
+bootstrap_run "$VM_DIR/bootstrap.partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+END
+    stub unshare <<<'while [[ $1 != debootstrap ]]; do shift; done; exec "$@"'
+    # One whose suite lacks what the file lacking names.
+    stub debootstrap <<'END'
+echo "$@" >>"$VM_DIR/calls"
+for package in $(cat "$VM_DIR/lacking" 2>/dev/null); do
+    [[ ,${*#*--include=}, != *[,=]"$package"[,\ ]* ]] || missing="${missing:-}$package "
+done
+[[ -z ${missing:-} ]] || { echo "E: Couldn't find these debs: ${missing% }" >&2; exit 1; }
+END
+}
+
+@test "debootstrap runs once, with all packages" {
+    succeeds ./bootstrap
+    same 1 "$(wc -l <"$VM_DIR/calls")"
+    grep -q 'make.*iperf3,sockperf ' "$VM_DIR/calls"
+}
+
+@test "a suite without what bench.sh compares with: once more, without that" {
+    echo sockperf >"$VM_DIR/lacking"
+    succeeds ./bootstrap
+    same 2 "$(wc -l <"$VM_DIR/calls")"
+    tail -n 1 "$VM_DIR/calls" | grep -q ',iperf3 '
+    prints 'Without sockperf, which bookworm does not have'
+    echo 'iperf3 sockperf' >"$VM_DIR/lacking"
+    succeeds ./bootstrap
+    refuted grep -q iperf3 <(tail -n 1 "$VM_DIR/calls")
+}
+
+@test "a suite without what the guest needs: a failure" {
+    echo 'make sockperf' >"$VM_DIR/lacking"
+    fails 1 ./bootstrap
+    same 1 "$(wc -l <"$VM_DIR/calls")"
+}
