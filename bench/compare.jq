@@ -10,7 +10,8 @@
        beyond_spread: ($y.min > $x.max or $y.max < $x.min),
        # Above 0: B is worse.
        worse_percent: (if .better == "higher" then ($x.median / $y.median - 1) * 100 else ($y.median / $x.median - 1) * 100 end)}
-    | .verdict = (if .beyond_spread | not then "same"
+    # Far percentiles show the scheduler: no verdict on them.
+    | .verdict = (if (.beyond_spread | not) or (.figure | test("/p99")) then "same"
         elif .worse_percent > $threshold then "worse"
         elif -.worse_percent > $threshold then "better"
         else "same" end)] as $rows

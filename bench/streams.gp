@@ -2,9 +2,10 @@
 call "common.gp" ARG1 ARG2 ARG3
 set title "Streams at once, 64 KiB messages: throughput of all together"
 set xlabel "pairs of sender and receiver at once; bars: lowest and highest repeat"
-set ylabel "MB/s of 10⁶ bytes (from 0)"
+set ylabel "MB/s of 10⁶ bytes (log)"
 set xtics 1
 set autoscale xfix
-set yrange [0:*]
+set logscale y 10
+set format y "%g"
 set offsets 0.5, 0.5, 0, 0
 plot for [i = 0:blocks - 1] ARG1 index i using 1:2:3:4 with yerrorlines linetype (i == 0 ? 1 : i + 2) title columnheader(1)

@@ -53,7 +53,7 @@ bench_look() {
 bench_look_interrupts() {
     if [[ $(vm_mode vm1) == plain ]]; then
         LEFT_OUT+=("latency by interrupt: these VMs have no doorbells (SHMEM_MODE=doorbell)")
-    elif guest_run vm1 __latency -h </dev/null | grep -q -e --interrupt; then
+    elif guest_run vm1 __latency -h </dev/null | grep -e --interrupt >/dev/null; then
         CAN[interrupts]=yes
     else
         LEFT_OUT+=("latency by interrupt: this __latency has no --interrupt")
@@ -91,7 +91,7 @@ guest_has_link() {
     guest_run "$1" test -e /sys/class/net/eth1 </dev/null
 }
 
-# Gives the cable its addresses, the largest packets that both sides take, and the servers in vm2, which sleep until
+# Gives the cable its addresses and a size of packets, and starts the servers in vm2, which sleep until
 # somebody comes.
 bench_link_up() {
     local name
@@ -109,9 +109,9 @@ bench_link_up() {
         die "the servers for TCP did not start in vm2: ./run.sh vm2 iperf3 -s shows why"
 }
 
-# Packets as large as a datagram socket of QEMU's takes (NET_BUFSIZE): TCP at its best, since this backend knows no
-# segmentation offload.
-LINK_MTU=65000
+# The size of packets with which TCP is at its best: this backend knows no segmentation offload. Tried under TCG, in
+# Mbit/s: 1500 bytes 73, 4000 248, 9000 240, 16000 570, 32000 536, 65000 248.
+LINK_MTU=16000
 
 bench_servers() {
     local count=0 tool

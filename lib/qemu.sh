@@ -8,7 +8,7 @@ qemu_has_large_bar() {
 
 # Can this QEMU join two VMs by datagram sockets (-netdev dgram, QEMU 7.2 and later)?
 qemu_has_dgram() {
-    qemu-system-x86_64 -netdev help 2>/dev/null | grep -qx dgram
+    qemu-system-x86_64 -netdev help 2>/dev/null | grep -x dgram >/dev/null
 }
 
 # Decides what BAR_ABOVE_4G=auto means with this QEMU: prints yes or no.
