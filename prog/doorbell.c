@@ -5,25 +5,11 @@
  */
 #include "doorbell.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RINGS_MAX UINT64_C(1000000000)
 #define SECOND UINT64_C(1000000000) /* in nanoseconds */
-
-void fail(enum status status, const char *format, ...)
-{
-	char line[256];
-	va_list values;
-
-	va_start(values, format);
-	vsnprintf(line, sizeof(line), format, values);
-	va_end(values);
-	shmem_warn("%s", line);
-	exit(status);
-}
 
 /* --- Ring and wait --------------------------------------------------------- */
 
@@ -86,9 +72,9 @@ static void wait(struct doorbell *d, char **operands)
 		uint64_t count = shmem_doorbell_wait(d->bell, vector, deadline);
 
 		if (count == 0)
-			fail(STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
-			     (unsigned long long)total, (unsigned long long)wanted,
-			     (double)d->timeout / SECOND);
+			shmem_fail(STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
+				   (unsigned long long)total, (unsigned long long)wanted,
+				   (double)d->timeout / SECOND);
 		report_interrupts(d, vector, count);
 		total += count;
 	}

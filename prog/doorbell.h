@@ -30,12 +30,6 @@ struct doorbell {
 	uint64_t timeout; /* nanoseconds of -t; 0 if it was not given */
 };
 
-/* --- doorbell.c ------------------------------------------------------------ */
-
-/* One line on stderr, and the end with that status. */
-__attribute__((format(printf, 2, 3)))
-_Noreturn void fail(enum status status, const char *format, ...);
-
 /* --- doorbell_peers.c ------------------------------------------------------ */
 
 /* An entry of the table of peers, as far as it can be believed and printed. */

@@ -139,16 +139,17 @@ static void judge(struct test *t)
 		shmem_meet_beat(&t->meeting);
 	}
 	report(t, 1);
-	fail(STATUS_FAILED, "a wake-up was LOST: number %llu was there, and no interrupt told us",
-	     (unsigned long long)t->exchanges);
+	shmem_fail(STATUS_FAILED,
+		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
+		   (unsigned long long)t->exchanges);
 }
 
 static void check_other(enum shmem_peer peer)
 {
 	if (peer == SHMEM_PEER_DIED)
-		fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
+		shmem_fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
 	if (peer == SHMEM_PEER_LEFT)
-		fail(STATUS_LEFT, "the other side gave up");
+		shmem_fail(STATUS_LEFT, "the other side gave up");
 }
 
 /* Before the first interrupt ever, the VMs may not all have heard of one another. */
@@ -233,8 +234,8 @@ static void meet(struct test *t, uint64_t patience)
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("both seats are taken: two others are at it already");
 	case SHMEM_NOBODY_CAME:
-		fail(STATUS_NOBODY, "nobody came to test with within %.9g s",
-		     (double)patience / SECOND);
+		shmem_fail(STATUS_NOBODY, "nobody came to test with within %.9g s",
+			   (double)patience / SECOND);
 	}
 }
 

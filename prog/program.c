@@ -50,6 +50,16 @@ void shmem_die(const char *format, ...)
 	exit(1);
 }
 
+void shmem_fail(int status, const char *format, ...)
+{
+	va_list values;
+
+	va_start(values, format);
+	complain(format, values, "");
+	va_end(values);
+	exit(status);
+}
+
 void shmem_usage_error(const char *format, ...)
 {
 	va_list values;

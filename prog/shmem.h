@@ -275,6 +275,10 @@ SHMEM_PRINTF void shmem_warn(const char *format, ...);
 _Noreturn SHMEM_PRINTF void shmem_die(const char *format, ...);
 _Noreturn SHMEM_PRINTF void shmem_usage_error(const char *format, ...);
 
+/* The same with a status of the program's own. */
+__attribute__((format(printf, 2, 3)))
+_Noreturn void shmem_fail(int status, const char *format, ...);
+
 /*
  * --json: a record is one JSON object on one line. It says by itself what it is
  * about: it begins with the program, its version, the mapping, the region and

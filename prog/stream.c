@@ -11,27 +11,13 @@
 #include "stream.h"
 
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_PATIENCE UINT64_C(60000000000) /* nanoseconds */
 #define DEFAULT_DURATION UINT64_C(2000000000)
 
 /* --- Ending --------------------------------------------------------------- */
-
-void fail(enum status status, const char *format, ...)
-{
-	char text[256];
-	va_list values;
-
-	va_start(values, format);
-	vsnprintf(text, sizeof(text), format, values);
-	va_end(values);
-	shmem_warn("%s", text);
-	exit(status);
-}
 
 const char *other_side(const struct stream *s)
 {
@@ -40,8 +26,9 @@ const char *other_side(const struct stream *s)
 
 void rubbish(const struct stream *s, const char *what)
 {
-	fail(STATUS_RUBBISH, "the %s, or who overwrote it, sent rubbish: %s (after %llu bytes)",
-	     other_side(s), what, (unsigned long long)s->total);
+	shmem_fail(STATUS_RUBBISH,
+		   "the %s, or who overwrote it, sent rubbish: %s (after %llu bytes)",
+		   other_side(s), what, (unsigned long long)s->total);
 }
 
 /* --- Command line --------------------------------------------------------- */

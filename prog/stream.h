@@ -131,11 +131,7 @@ static inline bool injected(const struct stream *s, enum fault fault)
 
 /* --- stream.c ------------------------------------------------------------- */
 
-/* One line on stderr, and the end with that status. */
-__attribute__((format(printf, 2, 3)))
-_Noreturn void fail(enum status status, const char *format, ...);
-
-/* The same, since the other side sent what cannot be. */
+/* Ends the program, since the other side sent what cannot be. */
 _Noreturn void rubbish(const struct stream *s, const char *what);
 
 /* "receiver" or "sender". */

@@ -203,8 +203,8 @@ static void meet(struct stream *s)
 	case SHMEM_MET:
 		break;
 	case SHMEM_NOBODY_CAME:
-		fail(STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
-		     (unsigned long long)s->plan.channel, (double)s->plan.patience / 1e9);
+		shmem_fail(STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
+			   (unsigned long long)s->plan.channel, (double)s->plan.patience / 1e9);
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("somebody else is %s on channel %llu; choose another with -c",
 			  s->plan.send ? "sending" : "receiving",

@@ -163,9 +163,10 @@ static void verify_round(const struct stream *s, const struct frame *frame)
 		return;
 	while (s->copy[at] == expected[at])
 		at++;
-	fail(STATUS_RUBBISH, "byte %zu of %llu in round %llu is 0x%02x and was sent as 0x%02x",
-	     at, (unsigned long long)frame->length, (unsigned long long)frame->round,
-	     s->copy[at], expected[at]);
+	shmem_fail(STATUS_RUBBISH,
+		   "byte %zu of %llu in round %llu is 0x%02x and was sent as 0x%02x",
+		   at, (unsigned long long)frame->length, (unsigned long long)frame->round,
+		   s->copy[at], expected[at]);
 }
 
 void receive_round(struct stream *s, const struct frame *frame, struct rates *rates)

@@ -37,11 +37,12 @@ static enum shmem_peer look_at_peer(struct stream *s)
 static void end_without_peer(const struct stream *s, enum shmem_peer peer)
 {
 	if (peer == SHMEM_PEER_DIED)
-		fail(STATUS_DIED, "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
-		     other_side(s), (unsigned long long)s->total);
+		shmem_fail(STATUS_DIED,
+			   "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
+			   other_side(s), (unsigned long long)s->total);
 	if (peer == SHMEM_PEER_LEFT)
-		fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
-		     (unsigned long long)s->total);
+		shmem_fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
+			   (unsigned long long)s->total);
 }
 
 /* --- Asleep, and waking ---------------------------------------------------- */
@@ -104,9 +105,10 @@ static void check_rung(struct stream *s)
 		s->unrung_seen = s->sleeper.unrung;
 	}
 	if (s->sleeper.unrung - s->unrung_seen >= UNRUNG_MAX)
-		fail(STATUS_FAILED, "no interrupt arrives here: the %s did what we slept for %d "
-		     "times, and we were not rung; it works without --sleep", other_side(s),
-		     UNRUNG_MAX);
+		shmem_fail(STATUS_FAILED,
+			   "no interrupt arrives here: the %s did what we slept for %d "
+			   "times, and we were not rung; it works without --sleep", other_side(s),
+			   UNRUNG_MAX);
 }
 
 /*
