@@ -25,7 +25,7 @@ end_one() {
     local pid
     pid=$(vm_pid "$1") || return 0
     warn "$1 did not power down within STOP_TIMEOUT=$STOP_TIMEOUT s: ending its process $pid"
-    if ! vm_kill "$1"; then
+    if ! process_end vm_pid "$1"; then
         error "cannot end process $pid of $1, which belongs to $(ps -o user= -p "$pid"): call ./stop.sh as that user"
         return 1
     fi

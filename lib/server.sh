@@ -14,8 +14,7 @@ SERVER_VECTORS=8
 server_pid() {
     local pid
     read -r pid 2>/dev/null <"$VM_DIR/server/pid" || return 1
-    [[ $pid =~ ^[1-9][0-9]{0,9}$ && $(process_option "$pid" --socket) == "$VM_DIR/server/socket" ]] || return 1
-    printf '%d' "$pid"
+    process_confirm "$pid" --socket "$VM_DIR/server/socket"
 }
 
 # Starts the server for the region, which exists, and waits until it listens.
@@ -38,27 +37,10 @@ server_start() {
     done
 }
 
-# Ends the server, if it runs: asked to by SIGTERM, by SIGKILL if it does not listen.
+# Ends the server, if it runs.
 server_stop() {
-    local pid signal deadline
-    for signal in TERM KILL; do
-        pid=$(server_pid) || break
-        kill "-$signal" "$pid" 2>/dev/null || true
-        deadline=$((SECONDS + 5))
-        while server_pid >/dev/null && ((SECONDS < deadline)); do
-            pause 0.05
-        done
-    done
+    process_end server_pid || true
     rm -f -- "$VM_DIR"/server/{pid,peers,ready,socket} 2>/dev/null || true
-}
-
-# Whether the running VM $1 has doorbells: plain or doorbell.
-vm_mode() {
-    if tr '\0' '\n' 2>/dev/null <"/proc/$(vm_pid "$1")/cmdline" | grep -q '^ivshmem-doorbell,'; then
-        echo doorbell
-    else
-        echo plain
-    fi
 }
 
 # The server as a JSON object: its process, null when it is dead, and its peers, with the VMs' names.

@@ -53,21 +53,7 @@ vm_pid() {
     else
         read -r pid 2>/dev/null <"$file" || return 1
     fi
-    [[ $pid =~ ^[1-9][0-9]{0,9}$ && $(process_option "$pid" -pidfile) == "$file" ]] || return 1
-    printf '%d' "$pid"
-}
-
-# The argument that follows option $2 in the command line of process $1; nothing if there is none.
-process_option() {
-    local -a words=()
-    local i
-    mapfile -d '' -t words 2>/dev/null <"/proc/$1/cmdline" || return 0
-    for ((i = 0; i + 1 < ${#words[@]}; i++)); do
-        if [[ ${words[i]} == "$2" ]]; then
-            printf '%s' "${words[i + 1]}"
-            return
-        fi
-    done
+    process_confirm "$pid" -pidfile "$file"
 }
 
 vm_running() {
@@ -87,6 +73,17 @@ vm_all_running() {
 # Has the guest of VM $1 said that it is ready?
 vm_ready() {
     grep -qs '^ready' "$VM_DIR/$1/ready"
+}
+
+# Whether the running VM $1 has doorbells: plain or doorbell.
+vm_mode() {
+    local -a words=()
+    mapfile -d '' -t words 2>/dev/null <"/proc/$(vm_pid "$1")/cmdline" || true
+    if [[ " ${words[*]}" == *' ivshmem-doorbell,'* ]]; then
+        echo doorbell
+    else
+        echo plain
+    fi
 }
 
 # A word for the state of VM $1: absent, stopped, starting or ready.
@@ -203,26 +200,4 @@ still_running() {
             say "$name is powered down"
         fi
     done
-}
-
-# Waits up to $2 seconds until VM $1 no longer runs.
-vm_wait_gone() {
-    local deadline=$((SECONDS + $2))
-    while vm_running "$1"; do
-        ((SECONDS < deadline)) || return 1
-        pause 0.1
-    done
-}
-
-# Ends the process of VM $1, and no other: asked to by SIGTERM, by SIGKILL if it does not listen.
-vm_kill() {
-    local pid signal
-    for signal in TERM KILL; do
-        pid=$(vm_pid "$1") || return 0
-        kill "-$signal" "$pid" 2>/dev/null || true
-        if vm_wait_gone "$1" 5; then
-            return
-        fi
-    done
-    return 1
 }

@@ -5,13 +5,7 @@
 load helpers
 
 setup_file() {
-    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=3
-    mkdir -p "$SCREENDIR"
-    chmod 700 "$SCREENDIR"
-    cd "$BATS_TEST_DIRNAME"
-    make_kit
-    cd "$KIT"
-    ./setup.sh --reset-disks >&2
+    begin_on_built_lab
 }
 
 teardown_file() {

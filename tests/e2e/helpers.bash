@@ -13,6 +13,17 @@ make_kit() {
         (cd "$root" && xargs -0 tar --create --mode=u=rwX,go=rX) | tar --extract --directory "$KIT"
 }
 
+# For setup_file: a fresh copy of the checkout, with the lab that 1_lab.bats built, all its disks as new.
+begin_on_built_lab() {
+    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=3
+    mkdir -p "$SCREENDIR"
+    chmod 700 "$SCREENDIR"
+    cd "$BATS_TEST_DIRNAME" || return
+    make_kit
+    cd "$KIT" || return
+    ./setup.sh --reset-disks >&2
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds. Fails after that time.
 wait_for() {
     local deadline=$((SECONDS + $1))

@@ -63,3 +63,18 @@ shut() {
 same_bytes() {
     cmp "$1" recv.out
 }
+
+# Three channels carry different data at once, whatever send and recv are.
+carry_three_channels() {
+    local channel
+    for channel in 0 3 7; do
+        head -c 700000 /dev/urandom >"data$channel"
+        start "recv$channel" recv -c "$channel"
+        start "send$channel" send -c "$channel" <"data$channel"
+    done
+    for channel in 0 3 7; do
+        ends "send$channel" 0
+        ends "recv$channel" 0
+        cmp "data$channel" "recv$channel.out"
+    done
+}

@@ -106,16 +106,7 @@ load stream.bash
 }
 
 @test "__stream: several channels at once, in both directions" {
-    for channel in 0 3 7; do
-        head -c 700000 /dev/urandom >"data$channel"
-        start "recv$channel" recv -c "$channel"
-        start "send$channel" send -c "$channel" <"data$channel"
-    done
-    for channel in 0 3 7; do
-        ends "send$channel" 0
-        ends "recv$channel" 0
-        cmp "data$channel" "recv$channel.out"
-    done
+    carry_three_channels
 }
 
 @test "__stream: leaves the other areas alone" {
