@@ -56,7 +56,7 @@ main() {
         fi
     fi
     if [[ -z $(vm_all_running) ]]; then
-        shmem_release
+        shmem_release || status=1
     fi
     ssh_config_write
     exit "$status"

@@ -39,7 +39,10 @@ server_start() {
 
 # Ends the server, if it runs.
 server_stop() {
-    process_end server_pid || true
+    if ! process_end server_pid; then
+        error "cannot end the ivshmem server, process $(server_pid): end it as its user"
+        return 1
+    fi
     rm -f -- "$VM_DIR"/server/{pid,peers,ready,socket} 2>/dev/null || true
 }
 

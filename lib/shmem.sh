@@ -31,7 +31,7 @@ shmem_create() {
         shmem_check "$file" "${running//$'\n'/, }"
         return
     fi
-    shmem_release
+    shmem_release || exit 1
     if ! (umask 077 && set -o noclobber && : >"$file") 2>/dev/null; then
         die "cannot make the region $file: $(shmem_why_not "$file")"
     fi
@@ -81,6 +81,6 @@ shmem_room_remedy() {
 
 # Ends the server and gives the region's memory back, once no VM runs.
 shmem_release() {
-    server_stop
+    server_stop || return
     rm -f -- "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)" 2>/dev/null || true
 }
