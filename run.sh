@@ -54,6 +54,12 @@ running_vms() {
     RUNNING=("$@")
 }
 
+# A folder for the time that this script runs.
+temp_folder() {
+    RUN_TEMP=$(mktemp -d)
+    trap 'rm -rf -- "$RUN_TEMP"' EXIT
+}
+
 # Runs a command in all of RUNNING at once, its output prefixed; stdin is empty there, or comes from file $1.
 run_all() {
     local input=$1 name status=0 first=0
@@ -81,7 +87,14 @@ run_all() {
 # Runs a command in VM $1 with that name before each line of both outputs.
 run_prefixed() {
     local name=$1
-    { guest_run "$@" 2>&3 | sed -u "s/^/$name: /"; } 3> >(sed -u "s/^/$name: /" >&2)
+    { { guest_run "$@" 2>&3 | prefixed "$name" >&4; } 3>&1 | prefixed "$name" >&2; } 4>&1
+}
+
+# The outputs of all VMs go to one place, often a pipe, where a long line is not one write (pipe(7), PIPE_BUF): whoever
+# writes a line has the lock until it is out.
+prefixed() {
+    perl -e 'use Fcntl ":flock"; my ($name, $lock) = @ARGV; $| = 1; open LOCK, ">>", $lock or die "$lock: $!\n";
+        while (<STDIN>) { flock LOCK, LOCK_EX; print "$name: $_"; flock LOCK, LOCK_UN }' "$1" "$RUN_TEMP/lock"
 }
 
 # Runs a program of the lab on the host: the region's file is its region, or the server's socket, which leads to both.
@@ -101,11 +114,10 @@ host_run() {
 push() {
     local tarball
     running_vms "$@"
-    PUSHED=$(mktemp -d)
-    trap 'rm -rf -- "$PUSHED"' EXIT
-    tarball=$PUSHED/tarball
-    (cd -- "$LAB_HOME/prog" && find . -maxdepth 1 -type f -exec sha256sum {} +) >"$PUSHED/sums"
-    tar --create --owner=0 --group=0 --file "$tarball" --directory "$PUSHED" sums \
+    temp_folder
+    tarball=$RUN_TEMP/tarball
+    (cd -- "$LAB_HOME/prog" && find . -maxdepth 1 -type f -exec sha256sum {} +) >"$RUN_TEMP/sums"
+    tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
         --directory "$LAB_HOME/prog" --exclude=./build .
     say "Building prog/ in ${RUNNING[*]}"
     run_all "$tarball" bash -c "$PUSH_IN_GUEST"
@@ -147,6 +159,7 @@ main() {
     if given all; then
         ((${#WORDS[@]})) || usage_error '--all needs a command'
         running_vms
+        temp_folder
         run_all /dev/null "${WORDS[@]}"
         return
     fi

@@ -73,28 +73,30 @@ bench_measure() {
 }
 
 # bench_run_at WHERE LIMIT COMMAND ANSWER: runs COMMAND there, and ANSWER in the second place if there is one. Fails if
-# either does, or if it takes longer than LIMIT seconds.
+# either does, or if it takes longer than LIMIT seconds. What they print follows one another: in one pipe, a record of
+# more than PIPE_BUF bytes would be cut by another's (pipe(7)).
 bench_run_at() {
     local where=$1 limit=$2 status=0 name
     local -a pids=()
     case $where in
     all)
         for name in $(vm_all_running); do
-            bench_one "$name" "$limit" "$3" &
+            bench_one "$name" "$limit" "$3" >"$BENCH_TEMP/out.$name" &
             pids+=("$!")
         done
         ;;
     *+*)
-        bench_one "${where#*+}" "$limit" "$4" &
+        bench_one "${where#*+}" "$limit" "$4" >"$BENCH_TEMP/out.2" &
         pids+=("$!")
-        bench_one "${where%+*}" "$limit" "$3" &
+        bench_one "${where%+*}" "$limit" "$3" >"$BENCH_TEMP/out.1" &
         pids+=("$!")
         ;;
-    *) bench_one "$where" "$limit" "$3" || status=$? ;;
+    *) bench_one "$where" "$limit" "$3" >"$BENCH_TEMP/out.1" || status=$? ;;
     esac
     for name in "${pids[@]}"; do
         wait "$name" || status=$?
     done
+    cat -- "$BENCH_TEMP"/out.*
     return "$status"
 }
 

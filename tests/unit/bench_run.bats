@@ -33,7 +33,8 @@ case $3 in
 *) PATH=$FAKE/programs:$PATH eval "$3" ;;
 esac
 END
-    # Programs that print a record of theirs; the file slow keeps __stream from ending, the file broken makes it fail.
+    # Programs that print a record of theirs; the file slow keeps __stream from ending, the file broken makes it fail; with
+    # the folder halves the two sides of __latency write their records at the same time.
     mkdir "$FAKE/programs"
     cat >"$FAKE/programs/__record" <<'END'
 #!/usr/bin/env bash
@@ -49,7 +50,15 @@ __shmem)
     ;;
 __stress) echo '{"record": "stress", "program": "__stress", "version": "1.0"}' ;;
 __stream) [[ $* == *recv* ]] || jq -c 'select(.id == "stream" and .round == 1).records[]' "$FIXTURE/results.jsonl" ;;
-__latency) jq -c 'select(.id == "latency" and .round == 1).records[]' "$FIXTURE/results.jsonl" ;;
+__latency)
+    record=$(jq -c 'select(.id == "latency" and .round == 1).records[]' "$FIXTURE/results.jsonl")
+    printf %s "${record:0:20}"
+    if [[ -d $FAKE/halves ]]; then
+        mktemp "$FAKE/halves/XXXXXX" >/dev/null
+        while (($(ls "$FAKE/halves" | wc -l) % 2)); do sleep 0.05; done
+    fi
+    printf '%s\n' "${record:20}"
+    ;;
 __bandwidth) jq -c 'select(.id == "bandwidth-uc" and .round == 1).records[]' "$FIXTURE/results.jsonl" ;;
 iperf3) echo '{"start": {"version": "iperf 3.12", "test_start": {"blksize": 65536}}, "end": {"sum_sent": {"retransmits": 0},
     "sum_received": {"seconds": 2, "bits_per_second": 160000000}}}' ;;
@@ -87,6 +96,13 @@ END
     succeeds ./bench.sh --quick "$R"
     grep -qF 'left out: TCP:' "$R/report.md"
     refuted grep -q tcp "$R/results.jsonl"
+}
+
+@test "records of two VMs that write at the same time stay apart" {
+    mkdir "$FAKE/halves"
+    succeeds ./bench.sh --quick "$R"
+    # Each side prints the fixture's two.
+    same 4 "$(jq -s '[.[] | select(.id == "latency" and .round == 1) | .records[]] | length' "$R/results.jsonl")"
 }
 
 @test "bench.sh goes on when a measurement fails, says which and why, and ends with 1" {
