@@ -16,13 +16,12 @@ LINK_NET=192.168.77
 bench_plan() {
     case $1 in
     quick) plan_all 4M 3 0.5 0.05 '64K' '2' ;;
-    full) plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3' ;;
+    full) plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3 4' ;;
     esac
     [[ $1 == quick ]] || plan_kernels
 }
 
-# plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS. No more streams than three: with
-# four at once in VMs of one CPU, on a busy host, __stream now and then takes a peer that only waits its turn for dead.
+# plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS
 plan_all() {
     local sweep kind seconds block
     block=$(plan_block "$1")

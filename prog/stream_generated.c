@@ -18,13 +18,18 @@ enum { ROUND_OFFSETS = 1024, MEMCPY_REPETITIONS = 5 };
 
 /* --- The data ------------------------------------------------------------- */
 
-static void *allocate(size_t size)
+/* A VM's first touch of memory takes long, the more so for several channels at once: the peer is kept informed. */
+static void *allocate(struct stream *s, size_t size)
 {
-	void *memory = aligned_alloc(4096, size);
+	unsigned char *memory = aligned_alloc(4096, size);
 
 	if (!memory)
 		shmem_die("no memory for %zu MiB of data; give the VM more", size >> 20);
-	memset(memory, 0, size); /* so that it is there */
+	for (size_t at = 0; at < size; at += 4096) {
+		if (at % TEND_AFTER == 0)
+			tend(s);
+		memory[at] = 0; /* so that the page is there */
+	}
 	return memory;
 }
 
@@ -54,10 +59,9 @@ static void generate(struct stream *s)
 	if (s->pool)
 		return;
 	pin(s);
-	s->pool = allocate(POOL_SIZE);
-	s->copy = allocate(ROUND_SIZE);
+	s->pool = allocate(s, POOL_SIZE);
+	s->copy = allocate(s, ROUND_SIZE);
 	for (size_t at = 0; at < POOL_SIZE; at += sizeof(value)) {
-		/* A VM's first touch of so much memory takes long, the more so for several at once. */
 		if (at % TEND_AFTER == 0)
 			tend(s);
 		value += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */

@@ -72,6 +72,14 @@ in_two() {
     [ "$one" == "$two" ]
 }
 
+@test "four __stream channels at once, in VMs of one CPU" {
+    all='for c in 0 1 2 3; do __stream WAY -c $c & pids="$pids $!"; done; for pid in $pids; do wait "$pid" || exit; done'
+    in_two "${all/WAY/send -n 50M}" "${all/WAY/recv}"
+    [ "$status1" -eq 0 ]
+    [ "$status2" -eq 0 ]
+    [ "$(grep -c ' 52428800 bytes verified' <<<"$out2")" -eq 4 ]
+}
+
 @test "__stream tells that the other VM was killed" {
     ./run.sh vm3 sh -c '__stream send -t 100 >/dev/null 2>&1 </dev/null &'
     ./run.sh vm1 sh -c '__stream recv >/root/out 2>&1; echo "ended with $?" >/root/ended' &
