@@ -6,7 +6,11 @@ shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
 
-ALL_STEPS=(host kernel bootstrap programs rootfs images)
+ALL_STEPS=(host kernel bootstrap programs keys rootfs images)
+STEP_NEEDS=(
+    [kernel]=host [bootstrap]=host [programs]=host [keys]=host
+    [rootfs]='bootstrap programs keys' [images]=rootfs
+)
 
 usage() {
     cat <<EOF
@@ -19,6 +23,7 @@ Steps:
   kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
   bootstrap    debootstrap Debian $DEBIAN_SUITE
   programs     build the programs of prog/ and host/
+  keys         make the keys by which the guests are reached, once
   rootfs       lay the lab's files, keys and programs over a copy of it
   images       make the base image, and the disks of $VM_COUNT VMs over it
 
@@ -42,11 +47,14 @@ choose_steps() {
         [[ $step =~ ^[a-z]+$ && " ${ALL_STEPS[*]} " == *" $step "* ]] ||
             usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
     done
-    STEPS=("${WORDS[@]}") FORCED=()
-    ((${#STEPS[@]})) || STEPS=("${ALL_STEPS[@]}")
-    ! given force || FORCED=("${STEPS[@]}")
-    # Never old programs beside new sources.
-    [[ " ${STEPS[*]} " != *' rootfs '* ]] || STEPS+=(programs)
+    ((${#WORDS[@]})) || WORDS=("${ALL_STEPS[@]}")
+    STEPS=() FORCED=()
+    ! given force || FORCED=("${WORDS[@]}")
+    # Never old programs beside new sources, nor a guest without keys.
+    [[ " ${WORDS[*]} " != *' rootfs '* ]] || WORDS+=(programs keys)
+    for step in "${ALL_STEPS[@]}"; do
+        [[ " ${WORDS[*]} " != *" $step "* ]] || STEPS+=("$step")
+    done
 }
 
 # Calls this script again through sudo, with the knobs as they are here, for sudo drops the environment; on stdin, for
@@ -63,21 +71,6 @@ become_root() {
     done
     say 'apt and debootstrap need root: going on through sudo'
     exec sudo -- env "${proxies[@]}" "$LAB_HOME/setup.sh" --knobs-on-stdin "$@" < <(printf '%s\0' "${knobs[@]}")
-}
-
-# The steps in waves: those of one wave do not need each other.
-run_steps() {
-    local wave step
-    local -a chosen
-    for wave in host 'kernel bootstrap programs' rootfs images; do
-        chosen=()
-        for step in $wave; do
-            [[ " ${STEPS[*]} " != *" $step "* ]] || chosen+=("$step")
-        done
-        ((${#chosen[@]})) || continue
-        [[ $wave != rootfs ]] || keys_make
-        steps_run "${chosen[@]}"
-    done
 }
 
 main() {
@@ -100,7 +93,7 @@ main() {
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
     room=$(disk_room) || die "$room: $DISK_REMEDY"
 
-    run_steps
+    steps_run "${STEPS[@]}"
     manifest_write
     lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
     if [[ " ${STEPS[*]} " == *' images '* ]]; then

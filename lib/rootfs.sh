@@ -105,7 +105,7 @@ inputs_rootfs() {
     printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
     printf 'guest=%s\n' "$(content_sum guest)"
     printf 'prog=%s\n' "$(content_sum prog)"
-    printf 'ssh=%s\n' "$(cat -- "$VM_DIR/ssh/"*.pub 2>/dev/null | sha256sum | cut -c 1-16)"
+    printf 'ssh=%s\n' "$(cat -- "$VM_DIR/ssh/"*.pub | sha256sum | cut -c 1-16)"
 }
 
 present_rootfs() {
@@ -180,19 +180,6 @@ rootfs_programs() {
     # guest then needs to be compiled, and no more.
     chroot "$root" make -s -j "$(nproc)" -C /root/prog ||
         step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
-}
-
-# Makes the keys of the lab, once: one pair for who may log in, one for what the guests say that they are.
-keys_make() {
-    local folder=$VM_DIR/ssh name
-    install -d -m 700 -- "$folder"
-    for name in id host; do
-        if [[ ! -s $folder/${name}_ed25519.pub ]]; then
-            rm -f -- "$folder/${name}_ed25519"
-            ssh-keygen -q -t ed25519 -N '' -C 'ivshmem lab' -f "$folder/${name}_ed25519"
-        fi
-    done
-    printf 'ivshmem-lab %s\n' "$(<"$folder/host_ed25519.pub")" | write_file "$folder/known_hosts"
 }
 
 # Units that cost boot time under emulation and serve nothing in a guest without udev, modules, swap, logind or a clock

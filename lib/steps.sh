@@ -4,6 +4,9 @@
 # A step NAME is three functions: inputs_NAME prints what its result depends on, a line each; present_NAME succeeds if
 # its result is still there; step_NAME does the work, in a process of its own, with its output in log/NAME.log.
 
+# What each step needs to be done before it, if that is asked for too; what needs nothing of another runs beside it.
+declare -A STEP_NEEDS=()
+
 # Prints why step $1 is due; fails if it is not.
 step_due() {
     local stamp=$VM_DIR/steps/$1 changed
@@ -22,35 +25,55 @@ step_due() {
     fi
 }
 
-# Runs the named steps side by side, those that are due. Ends the program if one fails.
+# Runs the named steps, each when those that it needs (STEP_NEEDS) are done, and only those that are due. If one fails,
+# the others that can end do so before the program ends.
 steps_run() {
-    local step reason
-    local -a due=()
-    for step; do
-        if reason=$(step_due "$step"); then
-            say "$(step_label "$step") starts ($reason)"
-            due+=("$step")
-        else
-            say "$(step_label "$step") nothing to do"
-        fi
+    local step
+    STEPS_WAITING=("$@") STEPS_FAILED=()
+    steps_start
+    while ((${#STEP_PIDS[@]})); do
+        live_show
+        pause 0.2
+        live_clear
+        steps_reap
+        steps_start
     done
-    ((${#due[@]} == 0)) || steps_start_and_watch "${due[@]}"
+    for step in "${STEPS_FAILED[@]}"; do
+        step_error "$step"
+    done
+    ((${#STEPS_FAILED[@]} == 0)) || exit 1
 }
 
-steps_start_and_watch() {
-    local step
-    STEP_STARTED=$SECONDS STEP_FAILED=()
-    STEP_PIDS=()
-    for step; do
-        step_start "$step"
-    done
-    steps_watch "$@"
-    if ((${#STEP_FAILED[@]})); then
-        for step in "${STEP_FAILED[@]}"; do
-            step_error "$step"
+# The pids of the running steps, and the second of this script in which each began.
+declare -A STEP_PIDS=() STEP_BEGAN=()
+
+# Starts each waiting step whose turn has come; what is not due has ended with that, and others may follow it.
+steps_start() {
+    local step reason changed=yes
+    local -a waiting
+    while [[ $changed == yes ]]; do
+        changed=no waiting=()
+        for step in "${STEPS_WAITING[@]}"; do
+            if ! step_ready "$step"; then
+                waiting+=("$step")
+            elif reason=$(step_due "$step"); then
+                say "$(step_label "$step") starts ($reason)"
+                step_start "$step"
+            else
+                say "$(step_label "$step") nothing to do"
+                changed=yes
+            fi
         done
-        exit 1
-    fi
+        STEPS_WAITING=("${waiting[@]}")
+    done
+}
+
+# Is nothing that step $1 needs still to be done?
+step_ready() {
+    local need
+    for need in ${STEP_NEEDS[$1]:-}; do
+        [[ " ${STEPS_WAITING[*]} ${!STEP_PIDS[*]} ${STEPS_FAILED[*]} " != *" $need "* ]] || return 1
+    done
 }
 
 # Starts step $1 in a process group of its own, so that all that it starts can be ended with it.
@@ -66,36 +89,24 @@ step_start() {
     ) </dev/null >"$log" 2>&1 {LAB_LOCK}>&- &
     set +m
     STEP_PIDS[$1]=$!
+    STEP_BEGAN[$1]=$SECONDS
 }
-declare -A STEP_PIDS=()
 
-# Shows a live line for each of the running steps until all have ended; fills STEP_FAILED.
-steps_watch() {
+# Takes note of the steps that have ended.
+steps_reap() {
     local step status
-    local -a running=("$@") left
-    while ((${#running[@]})); do
-        left=()
-        for step in "${running[@]}"; do
-            if kill -0 "${STEP_PIDS[$step]}" 2>/dev/null; then
-                left+=("$step")
-                continue
-            fi
-            status=0
-            wait "${STEP_PIDS[$step]}" || status=$?
-            unset "STEP_PIDS[$step]"
-            live_clear
-            step_ended "$step" "$status"
-        done
-        running=("${left[@]}")
-        live_clear
-        live_show "${running[@]}"
-        pause 0.2
+    for step in "${!STEP_PIDS[@]}"; do
+        ! kill -0 "${STEP_PIDS[$step]}" 2>/dev/null || continue
+        status=0
+        wait "${STEP_PIDS[$step]}" || status=$?
+        unset "STEP_PIDS[$step]"
+        step_ended "$step" "$status"
     done
 }
 
 step_ended() {
     local took
-    took=$(clock $((SECONDS - STEP_STARTED)))
+    took=$(clock $((SECONDS - STEP_BEGAN[$1])))
     if (($2 == 0)); then
         say "$(step_label "$1") ${GREEN}done${PLAIN} in $took"
         sed -n 's/^notice: //p' "$VM_DIR/log/$1.log" | while read -r line; do
@@ -103,7 +114,7 @@ step_ended() {
         done
     else
         say "$(step_label "$1") ${RED}failed${PLAIN} after $took"
-        STEP_FAILED+=("$1")
+        STEPS_FAILED+=("$1")
         say "--- the end of $VM_DIR/log/$1.log:"
         tail -n 15 -- "$VM_DIR/log/$1.log" | sed 's/^/    /' >&2
     fi
@@ -126,12 +137,12 @@ live_show() {
     local step line width
     [[ -t 2 && ${TERM:-dumb} != dumb ]] || return 0
     width=$(tput cols 2>/dev/null || echo 80)
-    for step; do
+    for step in $(printf '%s\n' "${!STEP_PIDS[@]}" | sort); do
         line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\033' | tr '\t' ' ' | tail -n 1)
-        line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_STARTED)))" "$line")
+        line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_BEGAN[$step])))" "$line")
         printf '%s\n' "${line:0:width-1}" >&2
     done
-    LIVE_LINES=$#
+    LIVE_LINES=${#STEP_PIDS[@]}
 }
 LIVE_LINES=0
 

@@ -12,7 +12,8 @@ setup() {
     mkdir "$WORLD"
     echo 1 >"$WORLD/size"
     echo red >"$WORLD/colour"
-    # ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
+    # ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME, what
+    # each needs is in $WORLD/needs.
     script steps <<'END'
 FORCED=()
 if [[ $1 == --force ]]; then
@@ -25,6 +26,7 @@ for name; do
         present_$name() { [[ -e $VM_DIR/$name.result ]]; }
         step_$name() { $(<"$WORLD/$name"); }"
 done
+[[ ! -e $WORLD/needs ]] || eval "STEP_NEEDS=($(<"$WORLD/needs"))"
 config_load
 lab_create
 lab_lock 60
@@ -189,6 +191,47 @@ did() {
     background steps timeout 60 ./steps left right
     background_ended steps 0
     same 'left right' "$(tr ' ' '\n' <<<"$(did)" | sort | paste -sd ' ')"
+}
+
+@test "a step begins when what it needs is done, and waits for nothing else" {
+    # slow ends only after last has begun.
+    mkfifo "$WORLD/begun"
+    step slow 'read -r _ <"$WORLD/begun"'
+    step first
+    step last 'echo begun >"$WORLD/begun"'
+    echo '[last]="first good" [good]=first' >"$WORLD/needs"
+    background steps timeout 60 ./steps last slow good first
+    background_ended steps 0
+    same 'first good' "$(did | cut -d ' ' -f 1,2)"
+    same 'first good last slow' "$(did | tr ' ' '\n' | sort | paste -sd ' ')"
+}
+
+@test "what needs a step with nothing to do begins at once" {
+    succeeds ./steps good
+    step last
+    echo '[last]=good' >"$WORLD/needs"
+    succeeds ./steps last good
+    same 'good last' "$(did)"
+}
+
+@test "what a step needs is not asked for: it is not waited for" {
+    step last
+    echo '[last]=good' >"$WORLD/needs"
+    succeeds ./steps last
+    same last "$(did)"
+}
+
+@test "what needs a step that failed does not begin; what does not, ends well" {
+    step bad false
+    step last
+    echo '[last]=bad' >"$WORLD/needs"
+    fails 1 ./steps last bad good
+    says 'step bad failed'
+    says_not 'last'
+    same good "$(did)"
+    step bad
+    succeeds ./steps last bad good
+    same 'good bad last' "$(did)"
 }
 
 # --- Killed in the middle
