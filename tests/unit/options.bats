@@ -66,7 +66,7 @@ setup() {
 @test "an unknown step of setup is named, with the steps that there are" {
     local word
     for word in bogus '' 'host kernel' '*' $'host\n'; do
-        refuses 'the steps are host kernel bootstrap programs rootfs images' ./setup.sh "$word"
+        refuses 'the steps are host kernel bootstrap programs keys rootfs images' ./setup.sh "$word"
     done
     refuses 'no step bogus' ./setup.sh host bogus
     [[ ! -e $VM_DIR ]]
