@@ -6,7 +6,7 @@ set encoding utf8
 set grid linecolor "#dddddd" linetype 1
 set border 3
 set tics nomirror
-set key outside below maxrows 3 samplen 2
+set key outside below maxcols 2 samplen 2
 set offsets graph 0.03, graph 0.03, 0, 0
 set bmargin 7
 # Colours that people with any kind of colour vision tell apart (Okabe and Ito); black for the host.
