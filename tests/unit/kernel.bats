@@ -1,0 +1,38 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# Step kernel without a compiler: what of the source is unpacked.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    mkdir -p "$VM_DIR/cache"
+    # ./unpacked: the files that would be built from, in a line.
+    script unpacked <<'END'
+kernel_configure() { :; }
+kernel_make() { :; }
+kernel_install() { (cd "$1/source" && find . -type f) | sed 's,^./,,' | LC_ALL=C sort | paste -sd ' '; }
+config_load
+step_kernel
+END
+    local file
+    for file in Kconfig kernel/a.c arch/Kconfig arch/x86/a.c arch/x86/crypto/Kconfig arch/arm/a.c arch/arm/crypto/Kconfig \
+        arch/arm/boot/a.dts Documentation/Kconfig Documentation/x86/a.rst tools/testing/a.c tools/perf/a.c tools/arch/x86/a.h; do
+        mkdir -p "linux-1/$(dirname "$file")"
+        touch "linux-1/$file"
+    done
+    tar -cJf linux-1.tar.xz linux-1
+    export KERNEL_SOURCE=$PWD/linux-1.tar.xz
+}
+
+@test "what no x86 kernel compiles is not unpacked; every Kconfig file is" {
+    succeeds ./unpacked
+    same 'Documentation/Kconfig Kconfig arch/Kconfig arch/arm/crypto/Kconfig arch/x86/a.c arch/x86/crypto/Kconfig kernel/a.c tools/arch/x86/a.h' \
+        "$(tail -n 1 <<<"$output")"
+}
+
+@test "a source that is to be kept is unpacked whole" {
+    KERNEL_KEEP_SOURCE=yes succeeds ./unpacked
+    prints ' arch/arm/a.c ' 'Documentation/x86/a.rst ' ' tools/perf/a.c tools/testing/a.c'
+}
