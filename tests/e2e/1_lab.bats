@@ -53,7 +53,7 @@ setup() {
 @test "setup.sh again has nothing to do" {
     run ./setup.sh
     [ "$status" -eq 0 ]
-    [ "$(grep -c 'nothing to do' <<<"$output")" -eq 6 ]
+    [ "$(grep -c 'nothing to do' <<<"$output")" -eq 7 ]
 }
 
 @test "setup.sh --check finds no obstacle and changes nothing" {
