@@ -43,17 +43,18 @@ EOF
 # Sets STEPS to the steps that are asked for, and FORCED to those that are to be done anyway.
 choose_steps() {
     local step
+    local -a chosen=("${WORDS[@]}")
     for step in "${WORDS[@]}"; do
         [[ $step =~ ^[a-z]+$ && " ${ALL_STEPS[*]} " == *" $step "* ]] ||
             usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
     done
-    ((${#WORDS[@]})) || WORDS=("${ALL_STEPS[@]}")
+    ((${#chosen[@]})) || chosen=("${ALL_STEPS[@]}")
     STEPS=() FORCED=()
-    ! given force || FORCED=("${WORDS[@]}")
+    ! given force || FORCED=("${chosen[@]}")
     # Never old programs beside new sources, nor a guest without keys.
-    [[ " ${WORDS[*]} " != *' rootfs '* ]] || WORDS+=(programs keys)
+    [[ " ${chosen[*]} " != *' rootfs '* ]] || chosen+=(programs keys)
     for step in "${ALL_STEPS[@]}"; do
-        [[ " ${WORDS[*]} " != *" $step "* ]] || STEPS+=("$step")
+        [[ " ${chosen[*]} " != *" $step "* ]] || STEPS+=("$step")
     done
 }
 
