@@ -89,8 +89,6 @@ main() {
     lab_create
     lab_lock 600 setup.lock
     trap steps_end EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
     room=$(disk_room) || die "$room: $DISK_REMEDY"
 

@@ -51,6 +51,12 @@ start_all() {
     return "$status"
 }
 
+# However start.sh ends, a VM that runs then can be reached.
+start_end() {
+    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what runs, ./stop.sh ends it'
+    ssh_config_write
+}
+
 main() {
     local name status=0
     local -a down=()
@@ -72,9 +78,7 @@ main() {
     done
     if ((${#down[@]})); then
         shmem_create
-        # However this ends, a VM that runs then can be reached.
-        trap ssh_config_write EXIT
-        trap 'say "Interrupted: ./status.sh shows what runs, ./stop.sh ends it"; exit 130' INT
+        trap start_end EXIT
         start_all "${down[@]}" || status=1
     fi
     for name in "${WORDS[@]}"; do

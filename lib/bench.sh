@@ -46,7 +46,7 @@ bench_measure() {
     # In a process group of its own, so that Ctrl-C ends all of it; waited for so that the trap is not kept waiting.
     set -m
     (
-        trap - EXIT INT TERM
+        trap - EXIT HUP INT TERM
         bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
     ) </dev/null >"$BENCH_TEMP/out" 2>"$BENCH_TEMP/said" {LAB_LOCK}>&- &
     BENCH_PID=$!

@@ -11,17 +11,19 @@ else
     BOLD='' RED='' YELLOW='' GREEN='' PLAIN=''
 fi
 
+# A terminal that was closed takes no more words, and that must not end the program in the middle of its cleaning up.
+
 # A notice of progress.
 say() {
-    printf '%s\n' "$*" >&2
+    printf '%s\n' "$*" >&2 || true
 }
 
 warn() {
-    printf '%s: %swarning:%s %s\n' "$PROGRAM" "$YELLOW" "$PLAIN" "$*" >&2
+    printf '%s: %swarning:%s %s\n' "$PROGRAM" "$YELLOW" "$PLAIN" "$*" >&2 || true
 }
 
 error() {
-    printf '%s: %serror:%s %s\n' "$PROGRAM" "$RED" "$PLAIN" "$*" >&2
+    printf '%s: %serror:%s %s\n' "$PROGRAM" "$RED" "$PLAIN" "$*" >&2 || true
 }
 
 # Something failed: say what, why and what to do, in one line.
@@ -51,10 +53,34 @@ clock() {
     fi
 }
 
-# Waits $1 seconds without starting a process. Used where nothing can be waited on but a state to look at again.
+# --- Signals and waiting
+
+# From here on Ctrl-C, SIGTERM and SIGHUP end the program through its EXIT trap, with status 128 + the signal's number
+# (signal(7)). The EXIT trap runs to its end: further signals are ignored by then, here and in what it starts.
+signals_catch() {
+    trap 'signal_arrived 129' HUP
+    trap 'signal_arrived 130' INT
+    trap 'signal_arrived 143' TERM
+}
+
+# bash 5.2 crashes ("stack smashing detected") when a trap calls exit inside `read -t` and the EXIT trap reads again. So a
+# signal that arrives inside pause() is noted, and pause() ends the program.
+signal_arrived() {
+    trap '' HUP INT TERM
+    SIGNAL_STATUS=$1
+    [[ $PAUSING == yes ]] || exit "$1"
+}
+SIGNAL_STATUS='' # of the signal that ends the program; the EXIT trap may want to know
+PAUSING=no
+
+# Waits $1 seconds without starting a process. For a state that must be looked at again and again.
 pause() {
+    local before=$SIGNAL_STATUS
     [[ ${PAUSE_FD:-} ]] || exec {PAUSE_FD}<> <(:)
+    PAUSING=yes
     read -r -t "$1" -u "$PAUSE_FD" || true
+    PAUSING=no
+    [[ $SIGNAL_STATUS == "$before" ]] || exit "$SIGNAL_STATUS"
 }
 
 have() {

@@ -83,7 +83,7 @@ step_start() {
     rm -f -- "$VM_DIR/steps/$1"
     set -m
     (
-        trap - EXIT INT TERM
+        trap - EXIT HUP INT TERM
         "step_$1"
         printf '%s\n' "$inputs" | write_file "$VM_DIR/steps/$1"
     ) </dev/null >"$log" 2>&1 {LAB_LOCK}>&- &

@@ -1,0 +1,65 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats and background() set
+# Signals end a script through its EXIT trap, wherever it is when they come, and that trap may wait and read.
+
+load helpers
+
+setup() {
+    begin
+    script waits <<'END'
+# What the EXIT trap of start.sh does: it waits, and reads what a process prints.
+cleanup() {
+    pause 0.01
+    read -r word < <(echo whole)
+    echo "$word" >"$VM_DIR.cleaned"
+}
+signals_catch
+trap cleanup EXIT
+case $1 in
+pause) while true; do echo waiting; pause 0.05; done ;;
+process) echo waiting; sleep 60 & echo "$!" >"$VM_DIR.pid"; wait "$!" ;;
+esac
+END
+}
+
+teardown() {
+    end_background
+    [[ ! -s $VM_DIR.pid ]] || kill -KILL "$(<"$VM_DIR.pid")" 2>/dev/null || true
+}
+
+# ended_by SIGNAL STATUS WHERE
+ended_by() {
+    rm -f -- "$VM_DIR.cleaned" "$BATS_TEST_TMPDIR/out.waits"
+    background waits ./waits "$3"
+    wait_until grep -q waiting "$BATS_TEST_TMPDIR/out.waits"
+    kill "-$1" "$waits"
+    background_ended waits "$2"
+    same whole "$(<"$VM_DIR.cleaned")"
+}
+
+# With a trap that calls exit inside read -t, bash 5.2.15 crashed in 9 of 10.
+@test "a signal during pause: the EXIT trap runs to its end, and the status is the signal's" {
+    local _
+    for _ in 1 2 3 4 5; do
+        ended_by INT 130 pause
+        ended_by TERM 143 pause
+        ended_by HUP 129 pause
+    done
+}
+
+@test "a signal while a process is waited for: the same" {
+    ended_by INT 130 process
+    ended_by TERM 143 process
+    ended_by HUP 129 process
+}
+
+@test "a terminal that is closed takes no words, and the script goes on to its end" {
+    script talks <<'END'
+say lost
+warn lost
+error lost
+echo on
+END
+    run bash -c './talks 2>/dev/full'
+    same on "$output"
+}
