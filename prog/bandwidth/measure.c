@@ -1,0 +1,197 @@
+/* measure.c - one copy of __bandwidth, from calibration to verification. */
+#include "bandwidth.h"
+
+#include <string.h>
+
+#define CHUNK_SIZE (1UL << 20)
+#define MS UINT64_C(1000000) /* in nanoseconds */
+
+/* A sample is at least so long; a copy longer than the second goes in pieces. */
+#define SAMPLE_AT_LEAST (2 * MS)
+#define PIECE_AT_MOST (500 * MS)
+
+enum { CONFIRMATIONS = 3 };
+
+/*
+ * No copy to the region is this much faster than the same copy within the
+ * guest: both sides are memory of one host. More than 1, since copies vary.
+ */
+#define BEYOND_PHYSICS 2.0
+
+/* One copy that is measured. */
+struct job {
+	struct bench *bench;
+	const struct copy_kernel *kernel;
+	unsigned char *to;
+	const unsigned char *from;
+	size_t size;   /* bytes */
+	size_t piece;  /* bytes that are copied at once */
+	size_t copies; /* of size, in a sample */
+	enum fault fault;
+};
+
+/* --- One copy ------------------------------------------------------------- */
+
+static void copy(const struct job *job)
+{
+	size_t left_out = job->fault == FAULT_SHORT ? 64 : 0;
+	size_t size = job->size - left_out;
+
+	if (job->piece >= job->size && !left_out) {
+		job->kernel->copy(job->to, job->from, size);
+		return;
+	}
+	for (size_t at = 0; at < size; at += job->piece) {
+		size_t rest = (size - at) / COPY_UNIT * COPY_UNIT;
+		size_t length = rest < job->piece ? rest : job->piece;
+
+		job->kernel->copy(job->to + at, job->from + at, length);
+		shmem_claim_renew(&job->bench->claim);
+	}
+}
+
+/* In nanoseconds. The fence ends it: stores may sit in write-combining buffers. */
+static uint64_t time_sample(const struct job *job)
+{
+	uint64_t start = shmem_now();
+
+	for (size_t i = 0; i < job->copies; i++)
+		copy(job);
+	shmem_fence();
+	uint64_t took = shmem_now() - start;
+	shmem_claim_renew(&job->bench->claim);
+	if (job->fault == FAULT_CLOCK)
+		took /= 100;
+	return took ? took : 1;
+}
+
+static double sample(const struct job *job)
+{
+	uint64_t took = time_sample(job);
+
+	return (double)job->size * (double)job->copies * 1e3 / (double)took;
+}
+
+/*
+ * Warms up, touching all pages of both sides, and finds how to measure: a copy
+ * that takes long goes in pieces, with signs of life for the claim between them;
+ * one that takes no time is repeated until a sample is long enough for the clock.
+ */
+static void calibrate(struct job *job)
+{
+	job->copies = 1;
+	job->piece = CHUNK_SIZE;
+	uint64_t took = time_sample(job);
+	size_t pieces = took / PIECE_AT_MOST + 1;
+
+	job->piece = (job->size / pieces + PAGE - 1) / PAGE * PAGE;
+	while ((took = time_sample(job)) < SAMPLE_AT_LEAST && job->copies < SIZE_MAX / 16)
+		job->copies *= took < SAMPLE_AT_LEAST / 16 ? 8 : 2;
+}
+
+/* --- The bytes ------------------------------------------------------------ */
+
+/* A pattern that differs at each place and with each seed. */
+static void fill(unsigned char *to, size_t size, uint64_t seed)
+{
+	uint64_t *words = (uint64_t *)to;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		words[i] = seed += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+}
+
+/* Another pattern where the job copies from; for that, source has it always. */
+static void prepare(const struct job *job, uint64_t seed)
+{
+	struct bench *bench = job->bench;
+
+	fill(bench->source, job->size, seed);
+	for (size_t at = 0; job->from != bench->source && at < job->size; at += CHUNK_SIZE) {
+		size_t rest = job->size - at;
+
+		memcpy((unsigned char *)job->from + at, bench->source + at,
+		       rest < CHUNK_SIZE ? rest : CHUNK_SIZE);
+		shmem_claim_renew(&bench->claim);
+	}
+	shmem_fence();
+	shmem_claim_renew(&bench->claim);
+}
+
+static void verify(const struct job *job)
+{
+	struct bench *bench = job->bench;
+	const char *where = job->to == bench->sink ? "this VM's memory" : "the shared memory";
+
+	for (size_t at = 0; at < job->size; at += CHUNK_SIZE) {
+		size_t rest = job->size - at;
+
+		if (memcmp(job->to + at, bench->source + at,
+			   rest < CHUNK_SIZE ? rest : CHUNK_SIZE) != 0)
+			shmem_die("%s: %s does not hold what was copied (offset %zu of the copy, "
+				  "or up to 1 MiB after it); is another program writing there?",
+				  job->kernel->name, where, at);
+		shmem_claim_renew(&bench->claim);
+	}
+}
+
+/* --- Measuring ------------------------------------------------------------ */
+
+/* The warm-up brings another pattern, so that verify sees the measured copies. */
+static struct figures run_job(struct job *job, int repetitions)
+{
+	double samples[REPETITIONS_MAX];
+	uint64_t seed = shmem_random();
+
+	prepare(job, ~seed);
+	calibrate(job);
+	prepare(job, seed);
+	for (int i = 0; i < repetitions; i++)
+		samples[i] = sample(job);
+	if (job->fault == FAULT_LOST)
+		job->to[job->size / 2] ^= 1;
+	verify(job);
+
+	struct shmem_summary summary = shmem_summarise(samples, (size_t)repetitions);
+	return (struct figures){
+		.count = summary.count,
+		.copies = job->copies,
+		.min = summary.min,
+		.median = shmem_median(samples, (size_t)repetitions),
+		.max = summary.max,
+	};
+}
+
+static struct job job_of(struct bench *bench, const struct copy_kernel *kernel, size_t size,
+			 enum direction direction)
+{
+	unsigned char *shared = bench->region.base + layout_bandwidth(bench->region.size);
+
+	return (struct job){
+		.bench = bench,
+		.kernel = kernel,
+		.to = direction == TO ? shared : bench->sink,
+		.from = direction == FROM ? shared : bench->source,
+		.size = size,
+	};
+}
+
+struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size)
+{
+	const struct settings *settings = bench->settings;
+	struct job job = job_of(bench, kernel, size, settings->direction);
+	struct job local = job_of(bench, kernel, size, LOCAL);
+	struct figures figures, limit;
+
+	job.fault = (enum fault)bench->options->fault;
+	for (int i = 0; i < CONFIRMATIONS; i++) {
+		figures = run_job(&job, settings->repetitions);
+		if (settings->direction == LOCAL)
+			return figures;
+		limit = run_job(&local, 3);
+		if (figures.median <= BEYOND_PHYSICS * limit.max)
+			return figures;
+	}
+	shmem_die("%s: %.2f MB/s is more than %.0f times what the same copy reaches within this "
+		  "VM, %.2f MB/s; that cannot be, so nothing is reported", kernel->name,
+		  figures.median, BEYOND_PHYSICS, limit.max);
+}

@@ -1,0 +1,259 @@
+/*
+ * test.c - does a wake-up ever get lost?
+ *
+ * Two sides take turns: each writes a number, wakes the other, and sleeps until
+ * the other has written the same number. Nobody polls. If one side's time is up
+ * and the number is there, but no interrupt came for it, and none comes in the
+ * seconds after, then that wake-up was lost; a program without such a deadline
+ * would have slept for ever.
+ */
+#include "doorbell.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "sleep.h"
+
+#define SECOND UINT64_C(1000000000) /* in nanoseconds */
+#define TURN (SECOND / 4)           /* asleep at the longest, since we have to show that we live */
+#define GRACE (3 * SECOND)          /* for an interrupt that is slow */
+#define PATIENCE (60 * SECOND)      /* for the others to come */
+#define MOST_TURNS 120              /* for the other to answer at all */
+
+enum {
+	VECTOR = 0,
+	DEFAULT_COUNT = 100000,
+	FIRST_TRIES = 40,  /* turns in which no interrupt came at all */
+	TURNS_A_BEAT = 64,
+	INJECT_AFTER = 100,
+};
+
+#define THE_END (UINT64_C(1) << 63) /* instead of a number */
+
+/* In the region: what one side alone writes. */
+struct desk {
+	_Alignas(128) _Atomic uint64_t number; /* session + exchanges */
+	_Alignas(128) _Atomic uint64_t notice;
+	_Alignas(128) _Atomic uint64_t enough; /* session + 1: has had its interrupts */
+};
+
+struct table {
+	unsigned char seats[2 * SHMEM_SEAT_SIZE];
+	struct desk desks[2];
+};
+
+static_assert(LAYOUT_DOORBELL + sizeof(struct table) <= LAYOUT_LATENCY, "it has room");
+
+struct test {
+	struct doorbell *d;
+	struct shmem_meeting meeting;
+	struct desk *own, *other;
+	struct shmem_sleeper sleeper;
+	struct shmem_waker waker;
+	uint64_t exchanges; /* begun */
+	uint64_t slow;      /* interrupts that came, but after the deadline */
+	uint64_t begin;
+};
+
+/* --- Results --------------------------------------------------------------- */
+
+static void report(const struct test *t, uint64_t lost)
+{
+	double seconds = (double)(shmem_now() - t->begin) / SECOND;
+	unsigned long long interrupts = t->sleeper.interrupts;
+	unsigned long long needless = t->exchanges > interrupts ? t->exchanges - interrupts : 0;
+
+	if (!t->d->options.json) {
+		shmem_print("%llu wake-ups by interrupt in %.3g s; %llu exchanges needed none, %llu "
+			    "interrupts were slow, %s\n", interrupts, seconds, needless,
+			    (unsigned long long)t->slow, lost ? "1 was LOST" : "none was lost");
+		return;
+	}
+	shmem_record_begin(&t->d->region, &t->d->options, "doorbell-test");
+	shmem_record_integer("interrupts", t->sleeper.interrupts);
+	shmem_record_integer("exchanges", t->exchanges);
+	shmem_record_integer("sleeps", t->sleeper.sleeps);
+	shmem_record_integer("rings", t->waker.rings);
+	shmem_record_integer("slow", t->slow);
+	shmem_record_integer("lost", lost);
+	shmem_record_number("seconds", seconds);
+	shmem_record_end();
+}
+
+/* --- One exchange ---------------------------------------------------------- */
+
+static uint64_t number_now(const struct test *t)
+{
+	return t->meeting.session + t->exchanges;
+}
+
+/* The acquire pairs with the releases in say and inject. */
+static bool is_answered(void *context)
+{
+	const struct test *t = context;
+	uint64_t seen = atomic_load_explicit(&t->other->number, memory_order_acquire);
+
+	return seen == number_now(t) || seen == (t->meeting.session ^ THE_END);
+}
+
+static void inject(struct test *t, uint64_t number)
+{
+	switch ((enum fault)t->d->options.fault) {
+	case FAULT_DIE:
+		raise(SIGKILL);
+		break;
+	case FAULT_ORDER:
+		shmem_wake(&t->waker);
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		break;
+	case FAULT_SKIP:
+	case FAULT_NONE:
+		break;
+	}
+	atomic_store_explicit(&t->own->number, number, memory_order_release);
+}
+
+static void say(struct test *t, uint64_t number)
+{
+	if (t->exchanges > INJECT_AFTER && t->d->options.fault != FAULT_NONE) {
+		inject(t, number);
+		return;
+	}
+	atomic_store_explicit(&t->own->number, number, memory_order_release);
+	shmem_wake(&t->waker);
+}
+
+/* The deadline has passed, and it was all there: is the interrupt only slow? */
+static void judge(struct test *t)
+{
+	uint64_t deadline = shmem_now() + GRACE;
+
+	while (shmem_now() < deadline) {
+		uint64_t until = shmem_now() + TURN;
+
+		if (shmem_doorbell_wait(t->d->bell, VECTOR, until)) {
+			t->slow++;
+			return;
+		}
+		shmem_meet_beat(&t->meeting);
+	}
+	report(t, 1);
+	shmem_fail(STATUS_FAILED,
+		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
+		   (unsigned long long)t->exchanges);
+}
+
+static void check_other(enum shmem_peer peer)
+{
+	if (peer == SHMEM_PEER_DIED)
+		shmem_fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
+	if (peer == SHMEM_PEER_LEFT)
+		shmem_fail(STATUS_LEFT, "the other side gave up");
+}
+
+/* Before the first interrupt ever, the VMs may not all have heard of one another. */
+static void check_unrung(struct test *t, uint64_t unrung)
+{
+	if (t->sleeper.unrung == unrung)
+		return;
+	if (t->sleeper.interrupts > 0)
+		judge(t);
+	else if (t->sleeper.unrung > FIRST_TRIES)
+		shmem_die("no interrupt arrives here at all: the other side wrote %d numbers, and "
+			  "was told whom to ring", FIRST_TRIES);
+}
+
+/* Returns when the other side has answered. */
+static void sleep_until_answered(struct test *t)
+{
+	uint64_t unrung = t->sleeper.unrung;
+	enum shmem_peer peer = SHMEM_PEER_LIVES;
+
+	for (int turns = 0; !shmem_sleep(&t->sleeper, is_answered, t, shmem_now() + TURN); turns++) {
+		check_other(peer);
+		if (turns == MOST_TURNS)
+			shmem_die("the other side lives, but answered nothing for %d s",
+				  (int)(MOST_TURNS * TURN / SECOND));
+		shmem_meet_beat(&t->meeting);
+		peer = shmem_meet_peer(&t->meeting, 1 - t->meeting.seat);
+	}
+	check_unrung(t, unrung);
+}
+
+/* --- All of them ----------------------------------------------------------- */
+
+static bool both_have_enough(struct test *t)
+{
+	uint64_t enough = t->meeting.session + 1;
+
+	if (t->sleeper.interrupts < t->d->count)
+		return false;
+	atomic_store_explicit(&t->own->enough, enough, memory_order_relaxed);
+	return atomic_load_explicit(&t->other->enough, memory_order_relaxed) == enough;
+}
+
+static bool is_over(const struct test *t)
+{
+	return atomic_load_explicit(&t->other->number, memory_order_relaxed) ==
+	       (t->meeting.session ^ THE_END);
+}
+
+/* Seat 0 begins each exchange, and ends the test. */
+static void exchange(struct test *t)
+{
+	bool first = t->meeting.seat == 0;
+
+	for (;;) {
+		bool enough = both_have_enough(t);
+
+		t->exchanges++;
+		if (first && enough)
+			break;
+		if (first)
+			say(t, number_now(t));
+		sleep_until_answered(t);
+		if (!first && is_over(t))
+			break;
+		if (!first)
+			say(t, number_now(t));
+		if (t->exchanges % TURNS_A_BEAT == 0)
+			shmem_meet_beat(&t->meeting);
+	}
+	t->exchanges--;
+	if (first)
+		say(t, t->meeting.session ^ THE_END);
+}
+
+static void meet(struct test *t, uint64_t patience)
+{
+	switch (shmem_meet(&t->meeting, &t->d->region, LAYOUT_DOORBELL, 2, SHMEM_ANY_SEAT,
+			   "__doorbell test", patience)) {
+	case SHMEM_MET:
+		return;
+	case SHMEM_SEAT_TAKEN:
+		shmem_die("both seats are taken: two others are at it already");
+	case SHMEM_NOBODY_CAME:
+		shmem_fail(STATUS_NOBODY, "nobody came to test with within %.9g s",
+			   (double)patience / SECOND);
+	}
+}
+
+void test_wake_ups(struct doorbell *d)
+{
+	static struct test test; /* its meeting lasts as long as the program */
+	struct test *t = &test;
+	struct table *table = (struct table *)(d->region.base + LAYOUT_DOORBELL);
+
+	d->count = d->count ? d->count : DEFAULT_COUNT;
+	t->d = d;
+	shmem_meet_leave_at_end(&t->meeting);
+	meet(t, d->timeout ? d->timeout : PATIENCE);
+	t->own = &table->desks[t->meeting.seat];
+	t->other = &table->desks[1 - t->meeting.seat];
+	t->sleeper = shmem_sleeper(d->bell, &t->own->notice, VECTOR, 0);
+	t->waker = shmem_waker(d->bell, &t->other->notice);
+	t->begin = shmem_now();
+	exchange(t);
+	report(t, 0);
+}

@@ -1,0 +1,216 @@
+/*
+ * pair.c - the ping-pong of __latency: a pair of VMs throws a number to
+ * and fro. Who measures begins; who answers throws back the same.
+ */
+#include "latency.h"
+
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	WARM_UP_TRIPS = 10000,
+	TRIPS_UNTIL_LOOK = 256,
+	INJECT_AFTER = 100,
+};
+
+/* --- One ball ------------------------------------------------------------- */
+
+uint64_t mix(uint64_t session, uint64_t number)
+{
+	uint64_t hash = (session + number) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+
+	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93;
+	return hash ^ hash >> 32;
+}
+
+/*
+ * The numbers of a step are base + 1, base + 2 and so on: 64 bits that depend on
+ * the session, so that none is there from before. base - 1 ends it.
+ */
+static uint64_t base_of(const struct run *run, uint64_t step)
+{
+	return mix(run->meeting.session, step);
+}
+
+static inline void throw(struct run *run, int seat, uint64_t number)
+{
+	/* Pairs with the acquires in wait_for and, for who sleeps, in latency_wait.c. */
+	atomic_store_explicit(&run->mine->ball, number, memory_order_release);
+	if (run->drain)
+		shmem_fence();
+	wake(run, seat);
+}
+
+/* For --adaptive. The first call begins to count. */
+static bool has_polled_enough(struct run *run)
+{
+	uint64_t now = ticks();
+
+	if (run->polled_since == 0)
+		run->polled_since = now;
+	return now - run->polled_since >= run->window;
+}
+
+/*
+ * Between two looks at the ball: here is all that is done while the other side
+ * has it. After as many as the way of waiting says: sleep, or let others run. Is
+ * somebody there at all?
+ */
+static inline enum shmem_peer wait_a_look(struct run *run, int seat, unsigned int looks,
+					  uint64_t seen)
+{
+	if (looks & run->look_mask)
+		return SHMEM_PEER_LIVES;
+	if (!run->sleeps)
+		sched_yield();
+	else if (has_polled_enough(run))
+		wait_for_change(run, seat, &run->places[seat].ball, seen);
+	return look(run, seat);
+}
+
+/*
+ * Looks at the seat's ball until it is number, or end. Returns which. Before the
+ * first of a step anything else may be there, later on only the number before.
+ */
+static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint64_t end,
+				bool first)
+{
+	const _Atomic uint64_t *ball = &run->places[seat].ball;
+	enum shmem_peer peer = SHMEM_PEER_LIVES;
+
+	run->polled_since = 0;
+	for (unsigned int looks = 1;; looks++) {
+		uint64_t seen = atomic_load_explicit(ball, memory_order_acquire);
+
+		if (seen == number || seen == end)
+			return seen;
+		if (!first && seen != number - 1)
+			lost(run, seat, "sent a number that is not of this run; does something "
+					"else write there?");
+		/* Only now, so that who said the last word and left is heard. */
+		check_peer(run, seat, peer, run->settings->timeout);
+		peer = wait_a_look(run, seat, looks, seen);
+	}
+}
+
+/* --- Who measures --------------------------------------------------------- */
+
+/* Sends, waits for it to come back, and returns the time between, in ticks. */
+static inline uint64_t round_trip(struct run *run, int seat, uint64_t number, bool first)
+{
+	uint64_t begin = ticks();
+
+	throw(run, seat, number);
+	wait_for(run, seat, number, number, first);
+	return ticks() - begin;
+}
+
+/* Warms both sides up. Returns the number of round trips. */
+static uint64_t warm_up(struct run *run, int seat, uint64_t base)
+{
+	uint64_t begin = shmem_now();
+	uint64_t trips = 0;
+
+	while (trips < WARM_UP_TRIPS) {
+		trips++;
+		run->waited = 0;
+		round_trip(run, seat, base + trips, trips == 1);
+		if (trips % TRIPS_UNTIL_LOOK == 0) {
+			look(run, seat);
+			if (shmem_now() - begin > SECOND / 4)
+				break;
+		}
+	}
+	return trips;
+}
+
+static uint64_t in_units(const struct run *run, uint64_t duration)
+{
+	return (uint64_t)((double)duration * run->ns_per_tick * UNITS_PER_NS + 0.5);
+}
+
+struct figures measure(struct run *run, int seat, uint64_t step)
+{
+	const struct settings *settings = run->settings;
+	uint64_t base = base_of(run, step);
+	struct figures figures = { .from = run->meeting.seat, .to = seat };
+
+	figures.warm_up = warm_up(run, seat, base);
+	memset(&run->histogram, 0, sizeof(run->histogram));
+	base += figures.warm_up;
+
+	struct cost before = cost_now(run);
+	uint64_t limit = ticks() + (uint64_t)((double)settings->time / run->ns_per_tick);
+	for (uint64_t trip = 1; !settings->trips || trip <= settings->trips; trip++) {
+		run->waited = 0;
+		uint64_t took = round_trip(run, seat, base + trip, false);
+
+		shmem_histogram_add(&run->histogram, in_units(run, took));
+		if (trip % TRIPS_UNTIL_LOOK == 0)
+			look(run, seat);
+		if (ticks() >= limit)
+			break;
+	}
+	figures.cost = cost_since(run, &before);
+	figures.us = shmem_histogram_summary(&run->histogram, UNITS_TO_US);
+	return figures;
+}
+
+/* It stays there until it has been seen. */
+void throw_end(struct run *run, int seat, uint64_t step)
+{
+	throw(run, seat, base_of(run, step) - 1);
+}
+
+/* --- Who answers ---------------------------------------------------------- */
+
+/* What --inject does to who answers. */
+static uint64_t inject(struct run *run, int seat, uint64_t number)
+{
+	switch ((enum fault)run->options->fault) {
+	case FAULT_RUBBISH:
+		return number ^ UINT64_C(1) << 63;
+	case FAULT_DIE:
+		_exit(1);
+	case FAULT_LEAVE:
+		shmem_meet_leave(&run->meeting);
+		_exit(1);
+	case FAULT_DEAF:
+		for (run->waited = 0; run->waited < 2 * run->settings->timeout;) {
+			usleep(1000);
+			look(run, run->meeting.seat);
+		}
+		_exit(1);
+	case FAULT_SKIP:
+		run->others[seat].poll_ns = SHMEM_NEVER;
+		break;
+	case FAULT_NONE:
+	case FAULT_CLOCK:
+		break;
+	}
+	return number;
+}
+
+struct answers answer(struct run *run, int seat, uint64_t step)
+{
+	uint64_t base = base_of(run, step);
+	struct cost before = { 0 };
+
+	for (uint64_t trips = 0;; trips++) {
+		uint64_t expected = base + trips + 1;
+
+		run->waited = 0;
+		uint64_t number = wait_for(run, seat, expected, base - 1, trips == 0);
+		if (trips == 0)
+			before = cost_now(run);
+		if (number != expected)
+			return (struct answers){ .to = seat, .count = trips,
+						 .cost = cost_since(run, &before) };
+		if (trips == INJECT_AFTER)
+			number = inject(run, seat, number);
+		throw(run, seat, number);
+		if (trips % TRIPS_UNTIL_LOOK == 0)
+			look(run, seat);
+	}
+}

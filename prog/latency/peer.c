@@ -1,0 +1,47 @@
+/* peer.c - the others of __latency: who they are, and whether they live. */
+#include "latency.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void name_of(const struct run *run, int seat, char name[static NAME_SIZE])
+{
+	memcpy(name, run->places[seat].name, NAME_SIZE);
+	name[NAME_SIZE - 1] = '\0';
+	for (char *c = name; *c; c++)
+		if (*c < '!' || *c > '~')
+			*c = '?';
+	if (!name[0])
+		snprintf(name, NAME_SIZE, "?");
+}
+
+void lost(const struct run *run, int seat, const char *how)
+{
+	char name[NAME_SIZE];
+
+	name_of(run, seat, name);
+	shmem_die("%s (seat %d) %s", name, seat, how);
+}
+
+enum shmem_peer look(struct run *run, int seat)
+{
+	uint64_t now = ticks();
+	uint64_t passed = (uint64_t)((double)(now - run->looked) * run->ns_per_tick);
+
+	if (passed < SECOND / 200)
+		return SHMEM_PEER_LIVES;
+	run->looked = now;
+	/* A pause of our own is not the other's. */
+	run->waited += passed < SECOND / 10 ? passed : SECOND / 10;
+	shmem_meet_beat(&run->meeting);
+	return shmem_meet_peer(&run->meeting, seat);
+}
+
+void give_up(const struct run *run, int seat, enum shmem_peer peer)
+{
+	if (peer == SHMEM_PEER_DIED)
+		lost(run, seat, "died: it gave no sign of life for 3 s");
+	if (peer == SHMEM_PEER_LEFT)
+		lost(run, seat, "left before the run was over");
+	lost(run, seat, "lives, but what was waited for did not come in time (-w)");
+}

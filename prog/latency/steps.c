@@ -1,0 +1,91 @@
+/* steps.c - pair after pair of __latency; without --matrix there is one. */
+#include "latency.h"
+
+/* Counts from a number of this session, so that nothing is there from before. */
+static uint64_t turn_of(const struct run *run, uint64_t step)
+{
+	return mix(run->meeting.session, UINT64_MAX / 2) + step;
+}
+
+static uint64_t step_count(const struct run *run)
+{
+	uint64_t seats = (uint64_t)run->settings->seats;
+
+	return run->settings->matrix ? seats * (seats - 1) : 1;
+}
+
+/* Shows the others how many steps we have finished. */
+static void show_finished(struct run *run, uint64_t steps)
+{
+	atomic_store(&run->mine->turn, turn_of(run, steps));
+	shmem_fence();
+	for (int seat = 0; seat < run->settings->seats; seat++)
+		if (seat != run->meeting.seat)
+			wake(run, seat);
+}
+
+/* Waits until the seat has finished as many, or even more. */
+static void wait_until_finished(struct run *run, int seat, uint64_t steps, uint64_t patience)
+{
+	const _Atomic uint64_t *turn = &run->places[seat].turn;
+	uint64_t wanted = turn_of(run, steps);
+	uint64_t more_at_most = step_count(run) - steps;
+	enum shmem_peer peer = SHMEM_PEER_LIVES;
+	uint64_t seen;
+
+	run->waited = 0;
+	while ((seen = atomic_load(turn)) - wanted > more_at_most) {
+		check_peer(run, seat, peer, patience);
+		wait_for_change(run, seat, turn, seen);
+		peer = look(run, seat);
+	}
+}
+
+/* What is in the others' places is theirs, and of this run, only after it. */
+static void introduce(struct run *run)
+{
+	show_how_we_wait(run);
+	show_finished(run, 0);
+	for (int seat = 0; seat < run->settings->seats; seat++)
+		if (seat != run->meeting.seat)
+			wait_until_finished(run, seat, 0, run->settings->timeout);
+	see_how_others_wait(run);
+}
+
+/* The longest that who measures may take, as far as we can tell. */
+static uint64_t patience(const struct settings *settings)
+{
+	return settings->time + settings->timeout + SECOND;
+}
+
+static void do_step(struct run *run, int from, int to, uint64_t step)
+{
+	if (from == run->meeting.seat) {
+		struct figures figures = measure(run, to, step);
+
+		throw_end(run, to, step);
+		wait_until_finished(run, to, step + 1, run->settings->timeout);
+		show_finished(run, step + 1);
+		report(run, &figures);
+	} else if (to == run->meeting.seat) {
+		struct answers answers = answer(run, from, step);
+
+		show_finished(run, step + 1);
+		report_answers(run, &answers);
+	} else {
+		wait_until_finished(run, from, step + 1, patience(run->settings));
+	}
+}
+
+void do_all_steps(struct run *run)
+{
+	int seats = run->settings->matrix ? run->settings->seats : 1;
+	uint64_t step = 0;
+
+	introduce(run);
+	print_head(run);
+	for (int from = 0; from < seats; from++)
+		for (int to = 0; to < run->settings->seats; to++)
+			if (from != to)
+				do_step(run, from, to, step++);
+}

@@ -1,0 +1,177 @@
+/* wait.c - __latency asleep: on the doorbell, and what waiting costs. */
+#include "latency.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Asleep at the longest: that often we show that we live, and shmem_meet_peer asks no less. */
+#define SLEEP (SECOND / 10)
+
+enum {
+	VECTOR = 0,
+	NAP_US = 1000,
+	GRACE_SLEEPS = 30, /* for an interrupt that is late: 3 s */
+	FIRST_TRIES = 40,  /* sleeps in which no interrupt came at all */
+	LOOKS_UNTIL_IDLE = 4096,
+	LOOKS_A_CLOCK = 64,
+};
+
+/* --- Before the first ball ------------------------------------------------ */
+
+void open_region(struct run *run)
+{
+	if (run->settings->poll_ns == SHMEM_NEVER)
+		run->region = shmem_open(run->options);
+	else
+		run->bell = shmem_doorbell_open(run->options, &run->region, true);
+	run->drain = run->options->kind == SHMEM_WC;
+}
+
+/* Until all have met, everybody is taken to poll, and nobody is rung. */
+void show_how_we_wait(struct run *run)
+{
+	for (int seat = 0; seat < SHMEM_SEATS_MAX; seat++)
+		run->others[seat].poll_ns = SHMEM_NEVER;
+	run->others[run->meeting.seat].poll_ns = run->settings->poll_ns;
+	run->look_mask = LOOKS_UNTIL_IDLE - 1;
+	atomic_store_explicit(&run->mine->poll_ns, run->settings->poll_ns, memory_order_relaxed);
+	atomic_store_explicit(&run->mine->notice, 0, memory_order_relaxed);
+}
+
+/* Its own polling is not used, as looking through a function is slower. */
+static void get_ready_to_sleep(struct run *run)
+{
+	uint64_t poll_ns = run->settings->poll_ns;
+
+	run->sleeper = shmem_sleeper(run->bell, &run->mine->notice, VECTOR, 0);
+	run->look_mask = poll_ns ? LOOKS_A_CLOCK - 1 : 0;
+	run->window = (uint64_t)((double)poll_ns / run->ns_per_tick);
+	run->sleeps = true;
+}
+
+/* Who polls needs a doorbell, too, to ring who sleeps. */
+static void get_ready_to_wake(struct run *run, int seat)
+{
+	if (!run->bell)
+		run->bell = shmem_doorbell_open(run->options, &run->region, false);
+	run->others[seat].waker = shmem_waker(run->bell, &run->places[seat].notice);
+}
+
+void see_how_others_wait(struct run *run)
+{
+	for (int seat = 0; seat < run->settings->seats; seat++) {
+		if (seat == run->meeting.seat)
+			continue;
+		/* Any value is a time; the order is that of turn, which was seen before. */
+		uint64_t poll_ns = atomic_load_explicit(&run->places[seat].poll_ns,
+							memory_order_relaxed);
+		if (poll_ns != SHMEM_NEVER)
+			get_ready_to_wake(run, seat);
+		run->others[seat].poll_ns = poll_ns;
+	}
+	if (run->settings->poll_ns != SHMEM_NEVER)
+		get_ready_to_sleep(run);
+}
+
+/* --- Asleep --------------------------------------------------------------- */
+
+struct awaited {
+	const _Atomic uint64_t *word;
+	uint64_t seen;
+};
+
+/* Pairs with the release in throw, and the store in show_finished. */
+static bool has_changed(void *context)
+{
+	const struct awaited *awaited = context;
+
+	return atomic_load_explicit(awaited->word, memory_order_acquire) != awaited->seen;
+}
+
+/* An interrupt has come since so many. */
+struct ring {
+	const struct shmem_sleeper *sleeper;
+	uint64_t interrupts;
+};
+
+static bool is_rung(void *context)
+{
+	const struct ring *ring = context;
+
+	return ring->sleeper->interrupts != ring->interrupts;
+}
+
+/*
+ * The word was there when the time was up, but no interrupt: is it only late?
+ * While we wait for it our notice is up again, for who was stopped between its
+ * store and its look at the notice. Before a seat's first ring, the VMs may not
+ * have heard of one another yet.
+ */
+static void wait_for_late_ring(struct run *run, int seat)
+{
+	struct seat *other = &run->others[seat];
+	struct ring ring = { &run->sleeper, run->sleeper.interrupts };
+
+	run->late++;
+	if (!other->has_rung && ++other->silent <= FIRST_TRIES)
+		return;
+	if (!other->has_rung)
+		lost(run, seat, "wrote while we slept, many times, and no interrupt ever came");
+	for (int i = 0; i < GRACE_SLEEPS; i++) {
+		if (shmem_sleep(&run->sleeper, is_rung, &ring, shmem_now() + SLEEP))
+			return;
+		shmem_meet_beat(&run->meeting);
+	}
+	lost(run, seat, "wrote while we slept, and no interrupt came: a wake-up was lost");
+}
+
+void wait_for_change(struct run *run, int seat, const _Atomic uint64_t *word, uint64_t seen)
+{
+	struct awaited awaited = { word, seen };
+	uint64_t interrupts = run->sleeper.interrupts;
+	uint64_t unrung = run->sleeper.unrung;
+
+	if (!run->sleeps) {
+		usleep(NAP_US);
+		return;
+	}
+	shmem_sleep(&run->sleeper, has_changed, &awaited, shmem_now() + SLEEP);
+	if (run->sleeper.unrung != unrung)
+		wait_for_late_ring(run, seat);
+	else if (run->sleeper.interrupts != interrupts)
+		run->others[seat].has_rung = true;
+}
+
+/* --- What it costs -------------------------------------------------------- */
+
+static uint64_t in_ns(struct timeval time)
+{
+	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_usec * 1000;
+}
+
+struct cost cost_now(const struct run *run)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (struct cost){
+		.time = shmem_now(),
+		.cpu = in_ns(usage.ru_utime) + in_ns(usage.ru_stime),
+		.sleeps = run->sleeper.sleeps,
+		.interrupts = run->sleeper.interrupts,
+		.late = run->late,
+	};
+}
+
+struct cost cost_since(const struct run *run, const struct cost *before)
+{
+	struct cost now = cost_now(run);
+
+	return (struct cost){
+		.time = now.time - before->time,
+		.cpu = now.cpu - before->cpu,
+		.sleeps = now.sleeps - before->sleeps,
+		.interrupts = now.interrupts - before->interrupts,
+		.late = now.late - before->late,
+	};
+}

@@ -1,0 +1,204 @@
+/* device.c - the ivshmem device, as sysfs shows it. */
+#include "internal.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* QEMU docs/specs/ivshmem-spec: "PCI vendor ID 0x1af4, device ID 0x1110" */
+#define IVSHMEM_VENDOR 0x1af4
+#define IVSHMEM_DEVICE 0x1110
+#define IVSHMEM_ID "1af4:1110"
+
+#define ADDRESS_SHAPE "xxxx:xx:xx.x"
+
+static_assert(sizeof(ADDRESS_SHAPE) == sizeof(((struct shmem_device *)0)->address),
+	      "an address has this shape");
+
+/* --- sysfs: /sys/bus/pci/devices/ADDRESS/NAME ----------------------------- */
+
+void sysfs_path(char path[static PATH_MAX], const char *address, const char *name)
+{
+	snprintf(path, PATH_MAX, PCI_DEVICES "/%s/%s", address, name);
+}
+
+/* Reads one line, the first being 0, without its newline. */
+static bool sysfs_line(const char *address, const char *name, int number,
+		       char *line, int size)
+{
+	char path[PATH_MAX];
+	bool found = true;
+
+	sysfs_path(path, address, name);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	for (int i = 0; found && i <= number; i++)
+		found = fgets(line, size, file) != NULL;
+	fclose(file);
+	if (found)
+		line[strcspn(line, "\n")] = '\0';
+	return found;
+}
+
+static bool sysfs_number(const char *address, const char *name, uint64_t *value)
+{
+	char line[32];
+
+	return sysfs_line(address, name, 0, line, sizeof(line)) &&
+	       shmem_number(line, UINT64_MAX, value);
+}
+
+static bool is_ivshmem(const char *address)
+{
+	uint64_t vendor, device;
+
+	return sysfs_number(address, "vendor", &vendor) &&
+	       sysfs_number(address, "device", &device) &&
+	       vendor == IVSHMEM_VENDOR && device == IVSHMEM_DEVICE;
+}
+
+/* --- Which device --------------------------------------------------------- */
+
+/*
+ * Brings an address to the form that sysfs uses: with its domain, which lspci
+ * leaves out when there is but one, and in lower case.
+ */
+static bool normalise_address(const char *text,
+			      char address[static sizeof(ADDRESS_SHAPE)])
+{
+	const char *domain = strlen(text) == strlen("xx:xx.x") ? "0000:" : "";
+	int length = snprintf(address, sizeof(ADDRESS_SHAPE), "%s%s", domain, text);
+
+	if (length != (int)strlen(ADDRESS_SHAPE))
+		return false;
+	for (int i = 0; i < length; i++) {
+		bool fits = ADDRESS_SHAPE[i] == 'x' ?
+				    isxdigit((unsigned char)address[i]) :
+				    address[i] == ADDRESS_SHAPE[i];
+		if (!fits)
+			return false;
+		address[i] = (char)tolower((unsigned char)address[i]);
+	}
+	return true;
+}
+
+static void check_device(const char *text, char address[static sizeof(ADDRESS_SHAPE)])
+{
+	if (!normalise_address(text, address))
+		shmem_usage_error("'%s' is not a PCI address like 0000:00:04.0", text);
+	if (!is_ivshmem(address))
+		shmem_die("there is no ivshmem device (PCI " IVSHMEM_ID ") at %s; see: "
+			  "lspci -D -d " IVSHMEM_ID, address);
+}
+
+static int filter_ivshmem(const struct dirent *entry)
+{
+	return is_ivshmem(entry->d_name);
+}
+
+/* There must be exactly one, or the user says which. */
+static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
+{
+	struct dirent **found;
+	int count = scandir(PCI_DEVICES, &found, filter_ivshmem, alphasort);
+
+	if (count < 0)
+		shmem_die("cannot list " PCI_DEVICES ": %s; is this a VM with a PCI bus and "
+			  "sysfs mounted? -f FILE works without", strerror(errno));
+	if (count == 0)
+		shmem_die("this machine has no ivshmem device (PCI " IVSHMEM_ID "); run this "
+			  "in a VM that start.sh has started, or on a file with -f FILE");
+	if (count > 1)
+		shmem_die("%d ivshmem devices, the first two at %s and %s; choose with -d "
+			  "ADDRESS, see: lspci -D -d " IVSHMEM_ID,
+			  count, found[0]->d_name, found[1]->d_name);
+	check_device(found[0]->d_name, address);
+	free(found[0]);
+	free(found);
+}
+
+/* --- Its BARs ------------------------------------------------------------- */
+
+/*
+ * Line n of the file "resource" is "START END FLAGS" of BAR n (kernel:
+ * drivers/pci/pci-sysfs.c, resource_show), all 0 for one that is not there.
+ */
+struct bar device_bar(const char *address, int number)
+{
+	char line[128];
+	char *rest = line;
+	uint64_t start, end;
+
+	if (!sysfs_line(address, "resource", number, line, sizeof(line)) ||
+	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &start) || !rest ||
+	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &end))
+		shmem_die("cannot read BAR %d from " PCI_DEVICES "/%s/resource", number, address);
+	/* Without an address, mapping it would map whatever lies at 0. */
+	if (start == 0 || end < start)
+		return (struct bar){ 0 };
+	return (struct bar){ .start = start, .size = end - start + 1 };
+}
+
+static bool decodes_memory(const char *address)
+{
+	char path[PATH_MAX];
+	uint16_t command = 0;
+
+	sysfs_path(path, address, "config");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ssize_t got = pread(fd, &command, sizeof(command), PCI_COMMAND);
+	close(fd);
+	return got == sizeof(command) && (command & PCI_COMMAND_MEMORY);
+}
+
+/*
+ * A BAR that is not decoded reads as ones and swallows writes. mmap does not
+ * enable it (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource), and SeaBIOS,
+ * which does, is not every VM's firmware.
+ */
+void device_enable(const char *address)
+{
+	char path[PATH_MAX];
+
+	if (decodes_memory(address))
+		return;
+	sysfs_path(path, address, "enable");
+	FILE *file = fopen(path, "we");
+	if (!file)
+		shmem_die("cannot switch the memory of %s on: %s: %s; run as root", address,
+			  path, strerror(errno));
+	fputs("1", file);
+	fclose(file);
+	if (!decodes_memory(address))
+		shmem_die("the memory of %s is switched off and cannot be switched on; see: "
+			  "lspci -vs %s", address, address);
+}
+
+struct shmem_device shmem_device(const struct shmem_options *options)
+{
+	struct shmem_device device;
+
+	if (options->address)
+		check_device(options->address, device.address);
+	else if (SHMEM_BAR_ADDRESS[0])
+		check_device(SHMEM_BAR_ADDRESS, device.address);
+	else
+		find_device(device.address);
+
+	struct bar memory = device_bar(device.address, 2);
+	if (memory.start == 0)
+		shmem_die("BAR 2 of %s has no memory; the kernel log says why: dmesg | grep %s",
+			  device.address, device.address);
+	device.start = memory.start;
+	device.size = memory.size;
+	return device;
+}

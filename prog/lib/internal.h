@@ -1,0 +1,103 @@
+/*
+ * internal.h - what the library's files share; no program includes it.
+ *
+ *	device.c            the ivshmem device, as sysfs shows it
+ *	region.c            maps the region: a device's, a file's, a server's
+ *	interrupt.c         the doorbell of either kind
+ *	interrupt_vfio.c    interrupts of the device, in a VM
+ *	interrupt_socket.c  those of the ivshmem server, on the host, which speaks
+ *	                    to us as interrupt_protocol.c has it
+ */
+#ifndef LIBRARY_H
+#define LIBRARY_H
+
+#include <limits.h>
+#include <poll.h>
+
+#include "interrupt.h"
+#include "shmem.h"
+
+/* --- device.c: /sys/bus/pci/devices/ADDRESS/NAME --------------------------- */
+
+/* The unit tests build the programs with a tree of their own. */
+#ifndef PCI_DEVICES
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#endif
+
+struct bar {
+	uint64_t start; /* on this VM's bus; 0 if there is no such BAR */
+	uint64_t size;  /* bytes */
+};
+
+void sysfs_path(char path[static PATH_MAX], const char *address, const char *name);
+
+/* BAR number of the device. Ends the program if sysfs does not tell. */
+struct bar device_bar(const char *address, int number);
+
+/*
+ * Makes the device answer at its BARs, unless it does so already. Ends the
+ * program if that cannot be done.
+ */
+void device_enable(const char *address);
+
+/* --- region.c -------------------------------------------------------------- */
+
+/* Maps all of the memory that the server gave. path is the server's. */
+struct shmem region_of_server(int memory, const char *path);
+
+/* --- interrupt_vfio.c ------------------------------------------------------ */
+
+/* The registers in BAR 0, each of 32 bits (ivshmem-spec, "PCI device registers"). */
+enum { DEVICE_POSITION = 8 / 4, DEVICE_DOORBELL = 12 / 4 };
+
+/* Fills bell->registers, id and vectors, and with wait set the events. */
+void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+			  bool wait);
+void device_close_doorbell(struct shmem_doorbell *bell);
+
+/* --- interrupt_socket.c ---------------------------------------------------- */
+
+struct server;
+
+/* Whether -f names a server's socket. */
+bool server_is_meant(const struct shmem_options *options);
+
+/*
+ * Connects, and returns when the server has given an id and the memory. path
+ * is the caller's, and stays. Ends the program if it is no such server.
+ */
+struct server *server_connect(const char *path);
+
+/* The memory's descriptor; the server's to close. */
+int server_memory(const struct server *server);
+
+/* Waits until the server has set up our own vectors, and copies them to bell. */
+void server_open_doorbell(struct shmem_doorbell *bell, struct server *server);
+
+/* Reads what the server has sent meanwhile, without waiting. */
+void server_attend(struct server *server);
+
+/* What becomes readable when it has sent something; -1 if it has gone. */
+int server_socket(const struct server *server);
+
+/* False if no such peer, or no such vector of it, is connected. */
+bool server_ring(struct server *server, unsigned int peer, unsigned int vector);
+
+void server_close(struct server *server);
+
+/* --- interrupt.c ----------------------------------------------------------- */
+
+struct shmem_doorbell {
+	unsigned int id, vectors;
+	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
+	bool waits;                    /* opened for waiting too */
+
+	/* In a VM. */
+	volatile uint32_t *registers;  /* BAR 0 */
+	int container, group, device;  /* of vfio; -1 if not open */
+
+	/* On the host. */
+	struct server *server;         /* NULL in a VM */
+};
+
+#endif

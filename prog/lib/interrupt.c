@@ -1,0 +1,127 @@
+/* interrupt.c - the doorbell: the device's in a VM, the server's on the host. */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND UINT64_C(1000000000) /* in nanoseconds */
+
+static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
+					     struct shmem_doorbell *bell)
+{
+	struct server *server = server_connect(path);
+
+	*region = region_of_server(server_memory(server), path);
+	server_open_doorbell(bell, server);
+	return bell;
+}
+
+struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
+					   struct shmem *region, bool wait)
+{
+	struct shmem_doorbell *bell = calloc(1, sizeof(*bell));
+
+	if (!bell)
+		shmem_die("no memory for a doorbell");
+	*bell = (struct shmem_doorbell){ .waits = wait, .container = -1, .group = -1,
+					 .device = -1 };
+	for (int i = 0; i < SHMEM_VECTORS_MAX; i++)
+		bell->events[i] = -1;
+	if (server_is_meant(options))
+		return open_at_server(options->file, region, bell);
+	if (options->file && access(options->file, F_OK) < 0)
+		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
+			  strerror(errno));
+	if (options->file)
+		shmem_die("%s is an ordinary file, and nobody can be rung there; with -f, "
+			  "interrupts need the ivshmem server's socket", options->file);
+	*region = shmem_open(options);
+	device_open_doorbell(bell, options, wait);
+	return bell;
+}
+
+void shmem_doorbell_close(struct shmem_doorbell *bell)
+{
+	if (bell->server)
+		server_close(bell->server);
+	else
+		device_close_doorbell(bell);
+	free(bell);
+}
+
+unsigned int shmem_doorbell_id(const struct shmem_doorbell *bell)
+{
+	return bell->id;
+}
+
+unsigned int shmem_doorbell_vectors(const struct shmem_doorbell *bell)
+{
+	return bell->vectors;
+}
+
+bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigned int vector)
+{
+	assert(peer < SHMEM_PEER_IDS && vector < SHMEM_VECTORS_MAX);
+	if (bell->server)
+		return server_ring(bell->server, peer, vector);
+	/* "bit 0..15: vector, bit 16..31: peer ID" (ivshmem-spec) */
+	bell->registers[DEVICE_DOORBELL] = peer << 16 | vector;
+	return true;
+}
+
+/* --- Waiting --------------------------------------------------------------- */
+
+int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vector)
+{
+	assert(bell->waits && vector < bell->vectors);
+	return bell->events[vector];
+}
+
+/* The interrupts since the last time; 0 if there were none. */
+static uint64_t take_interrupts(int event)
+{
+	uint64_t count;
+
+	return read(event, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+/* Sleeps until one of them is readable, or until the deadline. */
+static void sleep_on(struct pollfd *files, uint64_t deadline)
+{
+	struct timespec remaining = { 0 };
+	uint64_t now;
+
+	if (deadline == SHMEM_NEVER) {
+		ppoll(files, 2, NULL, NULL);
+		return;
+	}
+	now = deadline ? shmem_now() : 0; /* a reading is slow in some VMs */
+	if (now < deadline) {
+		remaining.tv_sec = (time_t)((deadline - now) / SECOND);
+		remaining.tv_nsec = (long)((deadline - now) % SECOND);
+	}
+	ppoll(files, 2, &remaining, NULL);
+}
+
+uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
+			     uint64_t deadline)
+{
+	for (;;) {
+		struct pollfd files[2] = {
+			{ .fd = shmem_doorbell_eventfd(bell, vector), .events = POLLIN },
+			{ .fd = bell->server ? server_socket(bell->server) : -1, .events = POLLIN },
+		};
+
+		sleep_on(files, deadline);
+		if (files[1].revents)
+			server_attend(bell->server);
+		uint64_t count = files[0].revents ? take_interrupts(files[0].fd) : 0;
+		if (count)
+			return count;
+		if (deadline != SHMEM_NEVER && shmem_now() >= deadline)
+			return 0;
+	}
+}

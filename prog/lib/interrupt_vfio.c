@@ -1,0 +1,241 @@
+/*
+ * interrupt_vfio.c - the doorbell of a VM's device, without a driver of its own.
+ *
+ * Ringing needs the registers in BAR 0 and nothing else. Being rung needs MSI-X,
+ * which vfio-pci turns into eventfds (kernel: Documentation/driver-api/vfio.rst);
+ * as there is no IOMMU in these VMs, in its noiommu mode, which the guest's
+ * kernel must allow before vfio-pci binds the device.
+ *
+ * vfio gives a device to one program at a time; the registers are mapped through
+ * sysfs, so that any number of programs can ring.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The unit tests build the programs with a folder of their own. */
+#ifndef DEV_VFIO
+#define DEV_VFIO "/dev/vfio"
+#endif
+
+#define REGISTERS_SIZE 4096 /* mapped; the device has 256 bytes of them */
+
+static const char plain[] =
+	"this VM was started with SHMEM_MODE=plain: its device at %s has no interrupts; on the "
+	"host, stop the VMs and start them with SHMEM_MODE=doorbell";
+
+/* --- What the device has --------------------------------------------------- */
+
+/* Reads the device's configuration space at offset, which only root can do in full. */
+static void read_config(const char *address, void *bytes, size_t size, off_t offset)
+{
+	char path[PATH_MAX];
+
+	sysfs_path(path, address, "config");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : pread(fd, bytes, size, offset);
+	if (got != (ssize_t)size)
+		shmem_die("cannot read %s: %s; run as root", path,
+			  got < 0 ? strerror(errno) : "it is cut short");
+	close(fd);
+}
+
+/* Entries of the MSI-X table; 0 if the device has no such capability. */
+static unsigned int msix_vectors(const char *address)
+{
+	uint8_t next;
+
+	read_config(address, &next, 1, PCI_CAPABILITY_LIST);
+	/* There is room for 48 of them at most; a list in a circle ends here. */
+	for (int i = 0; next >= PCI_STD_HEADER_SIZEOF && i < 48; i++) {
+		uint8_t capability[2];
+		uint16_t flags;
+
+		read_config(address, capability, sizeof(capability), next & ~3);
+		if (capability[0] == PCI_CAP_ID_MSIX) {
+			read_config(address, &flags, sizeof(flags), (next & ~3) + PCI_MSIX_FLAGS);
+			return (flags & PCI_MSIX_FLAGS_QSIZE) + 1u;
+		}
+		next = capability[1];
+	}
+	return 0;
+}
+
+static volatile uint32_t *map_registers(const char *address)
+{
+	char path[PATH_MAX];
+
+	if (device_bar(address, 0).start == 0)
+		shmem_die("BAR 0 of %s has no address; the kernel log says why: dmesg | grep %s",
+			  address, address);
+	sysfs_path(path, address, "resource0");
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
+	void *registers = mmap(NULL, REGISTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (registers == MAP_FAILED)
+		shmem_die("cannot map %s: %s; the guest's kernel must not have "
+			  "CONFIG_IO_STRICT_DEVMEM", path, strerror(errno));
+	close(fd);
+	return registers;
+}
+
+/* --- vfio ------------------------------------------------------------------ */
+
+/* The last part of where a link of the device points to; "" if it is not there. */
+static const char *link_name(const char *address, const char *name)
+{
+	static char target[PATH_MAX];
+	char path[PATH_MAX];
+
+	sysfs_path(path, address, name);
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	target[length > 0 ? length : 0] = '\0';
+	return length > 0 ? basename(target) : "";
+}
+
+static void check_driver(const char *address)
+{
+	const char *driver = link_name(address, "driver");
+
+	if (strcmp(driver, "vfio-pci") != 0)
+		shmem_die("the device at %s is bound to %s, and waiting needs vfio-pci; as root: "
+			  "echo vfio-pci >%s/%s/driver_override; echo %s >/sys/bus/pci/drivers_probe",
+			  address, driver[0] ? driver : "no driver", PCI_DEVICES, address, address);
+}
+
+static int open_container(void)
+{
+	int fd = open(DEV_VFIO "/vfio", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		shmem_die("cannot open " DEV_VFIO "/vfio: %s; run as root, on a kernel with "
+			  "CONFIG_VFIO", strerror(errno));
+	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
+	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_NOIOMMU_IOMMU) <= 0)
+		shmem_die("vfio of this kernel does without an IOMMU only if that is allowed: "
+			  "echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode "
+			  "(CONFIG_VFIO_NOIOMMU)");
+	return fd;
+}
+
+static int open_group(const char *address)
+{
+	char path[PATH_MAX];
+	const char *number = link_name(address, "iommu_group");
+
+	if (!number[0])
+		shmem_die("the device at %s is in no group of vfio's: vfio-pci bound it before "
+			  "enable_unsafe_noiommu_mode was set; unbind it and bind it again", address);
+	snprintf(path, sizeof(path), "%s/noiommu-%s", DEV_VFIO, number);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno == EBUSY)
+		shmem_die("another program of this VM waits for interrupts already, and the "
+			  "device can have only one; see: fuser -v %s", path);
+	if (fd < 0)
+		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
+	return fd;
+}
+
+/* Opens what has to be open as long as there are interrupts. */
+static void open_vfio(struct shmem_doorbell *bell, const char *address)
+{
+	bell->container = open_container();
+	bell->group = open_group(address);
+	if (ioctl(bell->group, VFIO_GROUP_SET_CONTAINER, &bell->container) < 0 ||
+	    ioctl(bell->container, VFIO_SET_IOMMU, VFIO_NOIOMMU_IOMMU) < 0)
+		shmem_die("vfio refuses the group of %s: %s", address, strerror(errno));
+	bell->device = ioctl(bell->group, VFIO_GROUP_GET_DEVICE_FD, address);
+	if (bell->device < 0)
+		shmem_die("vfio refuses the device at %s: %s", address, strerror(errno));
+}
+
+/*
+ * An MSI is a write by the device, which it may do only as a bus master (PCI
+ * Local Bus 3.0, 6.8), and vfio-pci takes that away whenever the device is
+ * opened (kernel: drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable).
+ */
+static void make_bus_master(const struct shmem_doorbell *bell)
+{
+	struct vfio_region_info config = {
+		.argsz = sizeof(config), .index = VFIO_PCI_CONFIG_REGION_INDEX
+	};
+	uint16_t command;
+
+	if (ioctl(bell->device, VFIO_DEVICE_GET_REGION_INFO, &config) < 0)
+		shmem_die("vfio does not show the device's configuration: %s", strerror(errno));
+	off_t offset = (off_t)config.offset + PCI_COMMAND;
+	if (pread(bell->device, &command, sizeof(command), offset) != sizeof(command))
+		shmem_die("cannot read the device's command register: %s", strerror(errno));
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	if (pwrite(bell->device, &command, sizeof(command), offset) != sizeof(command))
+		shmem_die("cannot write the device's command register: %s", strerror(errno));
+}
+
+/* All at once: kernels before 6.5 cannot add vectors later. */
+static void connect_events(struct shmem_doorbell *bell)
+{
+	_Alignas(struct vfio_irq_set)
+	char bytes[sizeof(struct vfio_irq_set) + sizeof(bell->events)];
+	struct vfio_irq_set *set = (struct vfio_irq_set *)bytes;
+	size_t size = bell->vectors * sizeof(int);
+
+	for (unsigned int i = 0; i < bell->vectors; i++) {
+		bell->events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		if (bell->events[i] < 0)
+			shmem_die("no eventfd for vector %u: %s", i, strerror(errno));
+	}
+	*set = (struct vfio_irq_set){
+		.argsz = (uint32_t)(sizeof(*set) + size),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = bell->vectors,
+	};
+	memcpy(set->data, bell->events, size);
+	if (ioctl(bell->device, VFIO_DEVICE_SET_IRQS, set) < 0)
+		shmem_die("vfio cannot set up %u interrupts: %s", bell->vectors, strerror(errno));
+}
+
+/* --- Both ------------------------------------------------------------------ */
+
+void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+			  bool wait)
+{
+	struct shmem_device device = shmem_device(options);
+	unsigned int vectors = msix_vectors(device.address);
+
+	if (vectors == 0)
+		shmem_die(plain, device.address);
+	bell->vectors = vectors < SHMEM_VECTORS_MAX ? vectors : SHMEM_VECTORS_MAX;
+	bell->registers = map_registers(device.address);
+	if (wait) {
+		check_driver(device.address);
+		open_vfio(bell, device.address);
+		make_bus_master(bell);
+		connect_events(bell);
+	}
+	bell->id = bell->registers[DEVICE_POSITION] & (SHMEM_PEER_IDS - 1);
+}
+
+void device_close_doorbell(struct shmem_doorbell *bell)
+{
+	munmap((void *)bell->registers, REGISTERS_SIZE);
+	if (!bell->waits)
+		return;
+	close(bell->device); /* which switches the interrupts off */
+	close(bell->group);
+	close(bell->container);
+	for (unsigned int i = 0; i < bell->vectors; i++)
+		close(bell->events[i]);
+}

@@ -1,0 +1,160 @@
+/*
+ * shmem.c - __shmem: what this VM sees of the shared memory.
+ *
+ * Maps it in each of the three ways, asks the kernel which memory type it noted
+ * for the mapping, and measures which type it behaves like.
+ *
+ * Here are the command line and the advice; shmem_parts.h says where the rest is.
+ */
+#include "mapping.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#define FOUR_GIB (1ULL << 32)
+
+/* --- Output --------------------------------------------------------------- */
+
+static void report_missing(const struct shmem_options *options, const struct shmem *place,
+			   const char *reason)
+{
+	if (!options->json) {
+		shmem_print("%-8s cannot be had: %s\n", shmem_mapping_name(options), reason);
+		return;
+	}
+	shmem_record_begin(place, options, "mapping");
+	shmem_record_flag("available", false);
+	shmem_record_text("reason", reason);
+	shmem_record_end();
+}
+
+static void advise_kernel(const struct finding *findings, const bool *had)
+{
+	for (int kind = SHMEM_UC; kind <= SHMEM_WB; kind++)
+		if (had[kind] && findings[kind].known)
+			return;
+	shmem_print("\nThe kernel's own word is missing: /sys/kernel/debug/x86/pat_memtype_list cannot be\n"
+		    "read. As root: mount -t debugfs none /sys/kernel/debug\n");
+}
+
+/* The verdicts' why, and what to change. */
+static void advise(const struct finding *findings, const bool *had)
+{
+	enum verdict uc = had[SHMEM_UC] ? findings[SHMEM_UC].verdict : UNKNOWN;
+	enum verdict wb = had[SHMEM_WB] ? findings[SHMEM_WB].verdict : UNKNOWN;
+
+	advise_kernel(findings, had);
+	if (uc == NO_MODEL || wb == NO_MODEL)
+		shmem_print("\nWhy: TCG emulates no caches; the guest's memory types change nothing here.\n"
+			    "Change: nothing. With KVM they matter: run this again there.\n");
+	else if (uc == WRITE_BACK)
+		shmem_print("\nWhy: uncached was asked for, but the hypervisor makes memory of the host write-back,\n"
+			    "as KVM does on Intel. Change: nothing, every -m is cached.\n");
+	else if (wb == WRITE_BACK)
+		shmem_print("\nWhy: the hypervisor honours what the guest asks for, as KVM does on AMD, and resource2\n"
+			    "asks for uncached. Change: use -m wb, with every program, in every VM.\n");
+	else if (wb == UNKNOWN)
+		shmem_print("\nWhy: the hypervisor honours what the guest asks for, and sysfs has no cached mapping.\n"
+			    "Change: what the line of wb says; then use -m wb.\n");
+	else
+		shmem_print("\nWhy: even the write-back mapping behaves otherwise; the MTRRs of this VM or the host's\n"
+			    "mapping say so. Change: see docs/memory-types.md.\n");
+}
+
+static void print_head(const struct shmem_options *options, const struct shmem_device *device,
+		       const struct speed *ordinary)
+{
+	struct utsname names;
+
+	uname(&names);
+	if (options->file)
+		shmem_print("file      %s, %llu KiB\n", options->file,
+			    (unsigned long long)device->size >> 10);
+	else
+		shmem_print("device    %s\n"
+			    "BAR 2     0x%llx, %llu KiB, %s 4 GiB\n",
+			    device->address, (unsigned long long)device->start,
+			    (unsigned long long)device->size >> 10,
+			    device->start < FOUR_GIB ? "below" : "above");
+	shmem_print("machine   accelerator %s, kernel %s, %s\n\n"
+		    "%-8s %-16s %9s %12s   %s\n"
+		    "%-8s %-16s %9.1f %12.0f\n",
+		    shmem_accelerator(), names.release, shmem_cpu_model(), "mapping",
+		    "kernel says", "load, ns", "store, MB/s", "measured", "(none)",
+		    "ordinary memory", ordinary->load_ns, ordinary->store_mb_s);
+}
+
+/* --- Command line --------------------------------------------------------- */
+
+static const struct shmem_fault faults[] = {
+	[FAULT_NONE] = { "none", "" },
+	[FAULT_LOST] = { "lost", "change a bit after the stores" },
+	[FAULT_LOADS] = { "loads", "measure loads as if they took 50 times as long" },
+	[FAULT_ACCESSES] = { "accesses", "measure loads and stores so" },
+	{ 0 },
+};
+
+static const struct shmem_program program = {
+	.faults = faults,
+	.about = "Shows what this VM sees of the shared memory: the device, which mappings (-m) can be\n"
+		 "had, which memory type the kernel says that they have, and which they behave like.\n"
+		 "Tries all of them, whatever -m says.\n",
+	.example = "  root@vm1:~# __shmem       # the device, with a row for each of uc, wc and wb\n"
+		   "\n"
+		   "  Seen with a file, on a host that is a VM itself:\n"
+		   "  $ __shmem -f region\n"
+		   "  file      region, 1024 KiB\n"
+		   "  machine   accelerator kvm, kernel 6.18.44, Intel(R) Xeon(R) Processor\n"
+		   "\n"
+		   "  mapping  kernel says       load, ns  store, MB/s   measured\n"
+		   "  (none)   ordinary memory        3.1        20438\n"
+		   "  file     -                      3.1        20438   write-back\n",
+};
+
+/* --- All mappings --------------------------------------------------------- */
+
+/* Of a file or the device: size, and where it is. */
+static struct shmem_device find(const struct shmem_options *options)
+{
+	struct shmem_device none = { 0 };
+	struct stat status;
+
+	if (!options->file)
+		return shmem_device(options);
+	if (stat(options->file, &status) == 0)
+		none.size = S_ISSOCK(status.st_mode) ? shmem_open(options).size :
+						       (uint64_t)status.st_size;
+	return none;
+}
+
+int main(int argc, char **argv)
+{
+	struct finding findings[SHMEM_WB + 1];
+	bool had[SHMEM_WB + 1] = { false };
+	struct shmem_options options = { 0 };
+	const char *last = NULL;
+	bool any = false;
+
+	shmem_getopt(&program, &options, argc, argv);
+	struct shmem_device device = find(&options);
+	struct shmem place = { .size = device.size, .physical = device.start };
+	struct speed ordinary = measure_ordinary();
+
+	if (!options.json)
+		print_head(&options, &device, &ordinary);
+	for (int kind = SHMEM_UC; kind <= (options.file ? SHMEM_UC : SHMEM_WB); kind++) {
+		options.kind = (enum shmem_kind)kind;
+		const char *reason = look_from_afar(&options, &findings[kind]);
+
+		had[kind] = !reason;
+		any = any || had[kind];
+		if (reason)
+			report_missing(&options, &place, last = reason);
+	}
+	if (!any)
+		shmem_die("the shared memory cannot be mapped: %s", last);
+	if (!options.json && !options.file)
+		advise(findings, had);
+	return 0;
+}

@@ -1,0 +1,246 @@
+/*
+ * channel.c - the way from one end of __stream to the other: meeting
+ * there, and bytes through the ring of the channel.
+ */
+#include "stream.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHANNEL_SIZE 0x1000UL
+#define LEAST_REGION (4UL << 20)
+#define LARGEST_RING (512UL << 10)
+#define BEAT_AFTER (256UL << 10) /* bytes: less than a second of work, however slow */
+
+/* In the region: one page a channel. Every line has one writer. */
+struct channel {
+	unsigned char seats[2 * SHMEM_SEAT_SIZE];
+	struct ring_counts counts;
+	/* The session, once an end has emptied the ring for it. */
+	_Alignas(64) _Atomic uint64_t sender_ready;
+	_Alignas(64) _Atomic uint64_t receiver_ready;
+	_Atomic uint64_t accepted; /* bytes that the receiver has found right */
+	struct sleep_words sleeps[2]; /* by seat */
+};
+
+static_assert(sizeof(struct channel) <= CHANNEL_SIZE, "a channel has a page");
+static_assert(CHANNELS * CHANNEL_SIZE <= LAYOUT_STRESS - LAYOUT_STREAM, "all fit");
+
+/* --- Through the ring ----------------------------------------------------- */
+
+static void moved(struct stream *s, size_t length)
+{
+	s->moved += length;
+	wake(s);
+	s->since_beat += length;
+	if (s->since_beat >= BEAT_AFTER)
+		tend(s);
+}
+
+/* That no more than limit bytes are unread, or that the count is rubbish. */
+struct unread {
+	struct stream *s;
+	size_t limit, seen;
+};
+
+static bool is_read_so_far(void *context)
+{
+	struct unread *unread = context;
+
+	unread->seen = ring_unread(&unread->s->ring);
+	return unread->seen <= unread->limit || unread->seen == RING_RUBBISH;
+}
+
+static void wait_until_unread(struct stream *s, size_t limit)
+{
+	struct unread unread = { .s = s, .limit = limit };
+
+	want(s, s->moved - limit);
+	wait_until(s, is_read_so_far, &unread);
+	if (unread.seen == RING_RUBBISH)
+		rubbish(s, "it claims to have read what was never written");
+}
+
+/*
+ * Who spins takes what room there is. Who sleeps does so until half of the ring
+ * is free: otherwise each message that is read would end a sleep, for the room
+ * of one message.
+ */
+static void wait_for_room(struct stream *s)
+{
+	wait_until_unread(s, s->plan.sleep ? s->ring_size / 2 : s->ring_size - 1);
+}
+
+void send_bytes(struct stream *s, const void *bytes, size_t length)
+{
+	const unsigned char *from = bytes;
+
+	while (length > 0) {
+		size_t sent = ring_write(&s->ring, from, length);
+
+		if (sent == RING_RUBBISH)
+			rubbish(s, "it claims to have read what was never written");
+		if (sent == 0) {
+			wait_for_room(s);
+			continue;
+		}
+		from += sent;
+		length -= sent;
+		moved(s, sent);
+	}
+}
+
+/* Bytes, or rubbish. */
+static bool has_come(void *context)
+{
+	struct stream *s = context;
+
+	return ring_filled(&s->ring) != 0;
+}
+
+void receive_bytes(struct stream *s, void *bytes, size_t length)
+{
+	unsigned char *to = bytes;
+
+	while (length > 0) {
+		size_t received = ring_read(&s->ring, to, length);
+
+		if (received == RING_RUBBISH)
+			rubbish(s, "it claims to have written more than the ring holds");
+		if (received == 0) {
+			wait_until(s, has_come, s);
+			continue;
+		}
+		to += received;
+		length -= received;
+		moved(s, received);
+	}
+}
+
+void wait_until_read(struct stream *s)
+{
+	wait_until_unread(s, 0);
+}
+
+/* --- What was accepted ---------------------------------------------------- */
+
+uint64_t accepted(const struct stream *s)
+{
+	return atomic_load_explicit(&s->channel->accepted, memory_order_relaxed);
+}
+
+void show_accepted(struct stream *s, uint64_t what)
+{
+	if (injected(s, FAULT_TOTAL))
+		what = s->total + 1;
+	show_word(&s->channel->accepted, what);
+	wake(s);
+}
+
+struct acceptance {
+	const struct stream *s;
+	uint64_t before, seen;
+};
+
+static bool is_answered(void *context)
+{
+	struct acceptance *acceptance = context;
+
+	acceptance->seen = accepted(acceptance->s);
+	return acceptance->seen != acceptance->before;
+}
+
+void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after)
+{
+	struct acceptance acceptance = { .s = s, .before = before };
+
+	wait_until(s, is_answered, &acceptance);
+	if (acceptance.seen != after)
+		rubbish(s, "it claims to have accepted what was never sent");
+}
+
+/* --- Faults made on purpose ----------------------------------------------- */
+
+void inject_under_way(struct stream *s)
+{
+	struct ring_counts *counts = &s->channel->counts;
+
+	if (injected(s, FAULT_COUNT))
+		show_word(s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40);
+	if (injected(s, FAULT_COUNT))
+		wait_for_word(s, &s->channel->accepted, UINT64_MAX); /* which never comes */
+	if (injected(s, FAULT_DIE))
+		raise(SIGKILL);
+	if (injected(s, FAULT_LEAVE))
+		exit(STATUS_FAILED);
+}
+
+/* --- Meeting -------------------------------------------------------------- */
+
+size_t ring_size(const struct shmem *region)
+{
+	size_t share = layout_stream_data_size(region->size) / CHANNELS;
+	size_t size = LARGEST_RING;
+
+	if (region->size < LEAST_REGION)
+		shmem_die("the region has %zu MiB and this needs %lu MiB; set SHMEM_SIZE=4M on "
+			  "the host and restart the VMs, or give a larger file",
+			  region->size >> 20, LEAST_REGION >> 20);
+	while (size > share)
+		size /= 2;
+	return size;
+}
+
+static void meet(struct stream *s)
+{
+	size_t offset = LAYOUT_STREAM + s->plan.channel * CHANNEL_SIZE;
+	int seat = s->plan.send ? SENDER_SEAT : RECEIVER_SEAT;
+
+	snprintf(s->name, sizeof(s->name), "channel %d of __stream", (int)s->plan.channel);
+	switch (shmem_meet(&s->meeting, &s->region, offset, 2, seat, s->name,
+			   s->plan.patience)) {
+	case SHMEM_MET:
+		break;
+	case SHMEM_NOBODY_CAME:
+		shmem_fail(STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
+			   (unsigned long long)s->plan.channel, (double)s->plan.patience / 1e9);
+	case SHMEM_SEAT_TAKEN:
+		shmem_die("somebody else is %s on channel %llu; choose another with -c",
+			  s->plan.send ? "sending" : "receiving",
+			  (unsigned long long)s->plan.channel);
+	}
+	s->channel = (struct channel *)(s->region.base + offset);
+}
+
+/*
+ * Each side empties its end of the ring and says so; what an earlier run has
+ * left is not looked at before both have.
+ */
+static void open_ring(struct stream *s)
+{
+	struct channel *channel = s->channel;
+	size_t size = s->ring_size = ring_size(&s->region);
+	unsigned char *bytes = s->region.base + LAYOUT_STREAM_DATA + s->plan.channel * size;
+
+	s->own = &channel->sleeps[s->plan.send ? SENDER_SEAT : RECEIVER_SEAT];
+	s->other = &channel->sleeps[s->plan.send ? RECEIVER_SEAT : SENDER_SEAT];
+	show_whether_we_sleep(s);
+	if (s->plan.send) {
+		s->ring = ring_writer(&channel->counts, bytes, size);
+		show_word(&channel->sender_ready, s->meeting.session);
+		wait_for_word(s, &channel->receiver_ready, s->meeting.session);
+	} else {
+		s->ring = ring_reader(&channel->counts, bytes, size);
+		show_word(&channel->accepted, 0);
+		show_word(&channel->receiver_ready, s->meeting.session);
+		wait_for_word(s, &channel->sender_ready, s->meeting.session);
+	}
+	prepare_to_wake(s);
+}
+
+void open_channel(struct stream *s)
+{
+	meet(s);
+	open_ring(s);
+}

@@ -1,0 +1,152 @@
+/* rates.c - how fast __stream's generated data was, and what CPU that took. */
+#include "stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+enum { MEMCPY_CHANCES = 20 };
+
+/* --- CPU ------------------------------------------------------------------ */
+
+static uint64_t nanoseconds(struct timeval time)
+{
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
+}
+
+struct usage usage_now(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (struct usage){
+		.time = shmem_now(),
+		.cpu = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
+	};
+}
+
+double cpu_percent(struct usage since)
+{
+	struct usage now = usage_now();
+
+	return 100 * (double)(now.cpu - since.cpu) / (double)(now.time - since.time);
+}
+
+const char *describe_cpu(const struct stream *s, double percent)
+{
+	static char text[128];
+	int length = snprintf(text, sizeof(text), "%.1f %% of a CPU", percent);
+
+	if (s->plan.sleep)
+		snprintf(text + length, sizeof(text) - (size_t)length,
+			 ", slept %llu times, woken by %llu interrupts",
+			 (unsigned long long)s->sleeper.sleeps,
+			 (unsigned long long)s->sleeper.interrupts);
+	return text;
+}
+
+/* Percent are of what is reported; the counts are of the whole run so far. */
+void record_cpu(const struct stream *s, double percent)
+{
+	shmem_record_number("cpu_percent", percent);
+	shmem_record_flag("sleep", s->plan.sleep);
+	shmem_record_integer("sleeps", s->sleeper.sleeps);
+	shmem_record_integer("interrupts", s->sleeper.interrupts);
+	shmem_record_integer("unrung", s->sleeper.unrung);
+	shmem_record_integer("rings", s->waker.rings);
+}
+
+/* --- Rates ---------------------------------------------------------------- */
+
+double rate(const struct stream *s, uint64_t bytes, uint64_t start)
+{
+	double elapsed = (double)(shmem_now() - start);
+
+	if (injected(s, FAULT_CLOCK))
+		elapsed /= 1000;
+	return (double)bytes * 1e3 / elapsed;
+}
+
+void add_rate(struct rates *rates, uint64_t bytes, double sample)
+{
+	if (rates->count == rates->room) {
+		rates->room = rates->room ? 2 * rates->room : 64;
+		rates->samples = realloc(rates->samples, rates->room * sizeof(double));
+		if (!rates->samples)
+			shmem_die("no memory for %zu samples; give -t less", rates->room);
+	}
+	rates->samples[rates->count++] = sample;
+	rates->bytes += bytes;
+}
+
+static void print_rates(const struct stream *s, const struct rates *rates,
+			const struct shmem_summary *summary, double cpu)
+{
+	char own[64] = "";
+
+	if (rates->own > 0)
+		snprintf(own, sizeof(own), ", %.2f of memcpy's %.2f", summary->median / rates->own,
+			 rates->own);
+	shmem_print("%s %s, messages of %llu bytes: median %.2f MB/s (min %.2f, max %.2f, "
+		    "%zu rounds, %llu bytes verified)%s, %s\n",
+		    s->plan.send ? "sent to" : "received from", other_side(s),
+		    (unsigned long long)rates->message, summary->median, summary->min,
+		    summary->max, summary->count, (unsigned long long)rates->bytes, own,
+		    describe_cpu(s, cpu));
+}
+
+static void record_rates(const struct stream *s, const struct rates *rates,
+			 const struct shmem_summary *summary, double cpu)
+{
+	shmem_record_begin(&s->region, &s->options, "stream");
+	shmem_record_text("role", s->plan.send ? "send" : "recv");
+	shmem_record_integer("channel", s->plan.channel);
+	shmem_record_integer("message_bytes", rates->message);
+	shmem_record_integer("verified_bytes", rates->bytes);
+	shmem_record_summary(summary, "_mb_per_s");
+	if (rates->own > 0) {
+		shmem_record_number("memcpy_mb_per_s", rates->own);
+		shmem_record_number("of_memcpy", summary->median / rates->own);
+	}
+	record_cpu(s, cpu);
+	shmem_record_end();
+}
+
+/*
+ * Two CPUs copy at once, each between the ring and memory of its own, so that
+ * a stream may be faster than one memcpy from memory to memory; but each byte
+ * is copied twice, and a stream of more than twice its speed was not one. The
+ * memcpy may have been disturbed, so it gets some more chances.
+ */
+static void check_possible(struct stream *s, struct rates *rates,
+			   const struct shmem_summary *summary)
+{
+	if (rates->own == 0)
+		return;
+	for (int i = 0; i < MEMCPY_CHANCES && summary->median > 2 * rates->own; i++) {
+		double again = own_memcpy(s, rates->message);
+
+		rates->own = again > rates->own ? again : rates->own;
+	}
+	if (summary->median > 2 * rates->own)
+		shmem_die("%.0f MB/s is more than twice what memcpy does here (%.0f MB/s): the "
+			  "clock of this machine cannot be trusted", summary->median, rates->own);
+}
+
+void report_rates(struct stream *s, struct rates *rates)
+{
+	struct shmem_summary summary;
+
+	if (rates->count > 0) {
+		double cpu = cpu_percent(rates->start); /* before others take some */
+
+		summary = shmem_summarise(rates->samples, rates->count);
+		check_possible(s, rates, &summary);
+		if (s->options.json)
+			record_rates(s, rates, &summary, cpu);
+		else
+			print_rates(s, rates, &summary, cpu);
+	}
+	free(rates->samples);
+	*rates = (struct rates){ 0 };
+}

@@ -1,0 +1,193 @@
+/*
+ * wait.c - __stream waits for the other side: spinning, or with --sleep
+ * asleep until it rings (sleep.h). Either way it shows that it lives, and looks
+ * whether the other does.
+ */
+#include "stream.h"
+
+#include <poll.h>
+
+#include "wait.h"
+
+/* Asleep at the longest: shmem_meet_peer wants to be called that often. */
+#define TURN UINT64_C(100000000) /* nanoseconds */
+
+/*
+ * Looks again for so long before it sleeps: else who is faster than the other
+ * side sleeps between any two messages, and each of them takes an interrupt.
+ */
+#define POLL UINT64_C(20000) /* nanoseconds */
+
+/* So many sleeps that ended well, but without an interrupt: then none arrive. */
+enum { UNRUNG_MAX = 20 };
+
+/* --- The other side -------------------------------------------------------- */
+
+void tend(struct stream *s)
+{
+	shmem_meet_beat(&s->meeting);
+	s->since_beat = 0;
+}
+
+static enum shmem_peer look_at_peer(struct stream *s)
+{
+	return shmem_meet_peer(&s->meeting, s->plan.send ? RECEIVER_SEAT : SENDER_SEAT);
+}
+
+static void end_without_peer(const struct stream *s, enum shmem_peer peer)
+{
+	if (peer == SHMEM_PEER_DIED)
+		shmem_fail(STATUS_DIED,
+			   "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
+			   other_side(s), (unsigned long long)s->total);
+	if (peer == SHMEM_PEER_LEFT)
+		shmem_fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
+			   (unsigned long long)s->total);
+}
+
+/* --- Asleep, and waking ---------------------------------------------------- */
+
+void open_region(struct stream *s)
+{
+	if (s->plan.sleep)
+		s->bell = shmem_doorbell_open(&s->options, &s->region, true);
+	else
+		s->region = shmem_open(&s->options);
+}
+
+/*
+ * The other side looks at our words only once we are ready: what an earlier run
+ * left in them is gone by then. Each channel has a vector of its own, as long as
+ * there are enough.
+ */
+void show_whether_we_sleep(struct stream *s)
+{
+	atomic_store_explicit(&s->own->wanted, 0, memory_order_relaxed);
+	if (s->plan.sleep) {
+		unsigned int vectors = shmem_doorbell_vectors(s->bell);
+
+		s->sleeper = shmem_sleeper(s->bell, &s->own->notice,
+					   (unsigned int)s->plan.channel % vectors, POLL);
+	}
+	show_word(&s->own->sleeps, s->plan.sleep ? s->meeting.session : 0);
+}
+
+void prepare_to_wake(struct stream *s)
+{
+	struct shmem again; /* the same region, mapped once more */
+
+	if (atomic_load_explicit(&s->other->sleeps, memory_order_relaxed) != s->meeting.session)
+		return;
+	if (!s->bell)
+		s->bell = shmem_doorbell_open(&s->options, &again, false);
+	s->waker = shmem_waker(s->bell, &s->other->notice);
+}
+
+/*
+ * The other side wrote what it wants before its notice, and fenced: who does not
+ * see it here has written its count before the other side looks for it again.
+ */
+void wake(struct stream *s)
+{
+	if (!s->waker.bell || injected(s, FAULT_SKIP))
+		return;
+	/* A count that wraps is as good as one that does not. */
+	uint64_t wanted = atomic_load_explicit(&s->other->wanted, memory_order_relaxed);
+	if (s->moved - wanted <= INT64_MAX)
+		shmem_wake(&s->waker);
+}
+
+/* A wake-up may be late now and then, but not always. */
+static void check_rung(struct stream *s)
+{
+	if (s->sleeper.interrupts != s->interrupts_seen) {
+		s->interrupts_seen = s->sleeper.interrupts;
+		s->unrung_seen = s->sleeper.unrung;
+	}
+	if (s->sleeper.unrung - s->unrung_seen >= UNRUNG_MAX)
+		shmem_fail(STATUS_FAILED,
+			   "no interrupt arrives here: the %s did what we slept for %d "
+			   "times, and we were not rung; it works without --sleep", other_side(s),
+			   UNRUNG_MAX);
+}
+
+/*
+ * True as soon as done is; false after a turn. Shows that we live however short
+ * the sleep was, for there may be nothing but short ones.
+ */
+static bool sleep_a_turn(struct stream *s, bool (*done)(void *context), void *context)
+{
+	bool is_done = shmem_sleep(&s->sleeper, done, context, shmem_now() + TURN);
+
+	check_rung(s);
+	tend(s);
+	return is_done;
+}
+
+void want(struct stream *s, uint64_t moved)
+{
+	if (s->plan.sleep)
+		atomic_store_explicit(&s->own->wanted, moved, memory_order_relaxed);
+}
+
+/* --- Waiting --------------------------------------------------------------- */
+
+/*
+ * That the other side is gone is acted upon only after done has looked once more
+ * for what it may have left.
+ */
+static void wait_so(struct stream *s, bool asleep, bool (*done)(void *context), void *context)
+{
+	enum shmem_peer peer = SHMEM_PEER_LIVES;
+	unsigned int turns = 0;
+
+	while (!done(context)) {
+		end_without_peer(s, peer);
+		if (asleep && sleep_a_turn(s, done, context))
+			return;
+		if (!asleep && !wait_turn(&turns))
+			continue;
+		tend(s);
+		peer = look_at_peer(s);
+	}
+}
+
+void wait_until(struct stream *s, bool (*done)(void *context), void *context)
+{
+	wait_so(s, s->plan.sleep, done, context);
+}
+
+struct expected {
+	const _Atomic uint64_t *word;
+	uint64_t value;
+};
+
+static bool is_expected(void *context)
+{
+	const struct expected *expected = context;
+
+	return atomic_load_explicit(expected->word, memory_order_relaxed) == expected->value;
+}
+
+void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value)
+{
+	wait_so(s, false, is_expected, &(struct expected){ .word = word, .value = value });
+	shmem_fence(); /* pairs with show_word: what was written before it is seen now */
+}
+
+void show_word(_Atomic uint64_t *word, uint64_t value)
+{
+	shmem_fence(); /* pairs with wait_for_word */
+	atomic_store_explicit(word, value, memory_order_relaxed);
+	shmem_fence(); /* out of the write-combining buffer */
+}
+
+void wait_for_file(struct stream *s, int fd, short events)
+{
+	struct pollfd file = { .fd = fd, .events = events };
+
+	while (poll(&file, 1, 50) <= 0) {
+		end_without_peer(s, look_at_peer(s));
+		tend(s);
+	}
+}

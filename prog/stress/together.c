@@ -1,0 +1,96 @@
+/* together.c - how the participants of __stress stay together. */
+#include "stress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wait.h"
+
+enum { CLOCK_EVERY = 64 }; /* operations between two looks at it */
+
+/* --- Barriers ------------------------------------------------------------- */
+
+/* Whether somebody else saw a violation, which ends it here, too. */
+static void look_for_verdict(const struct stress *s, int seat)
+{
+	uint64_t verdict = load(&desk(s, seat)->verdict) - s->meeting.session - 1;
+	char account[64];
+
+	if (verdict >= CHECKS)
+		return;
+	snprintf(account, sizeof(account), "participant %d saw it, and says what", seat);
+	end_with(s, (enum check)verdict, account);
+}
+
+static void look_after(struct stress *s, int seat, enum shmem_peer peer)
+{
+	look_for_verdict(s, seat);
+	if (peer == SHMEM_PEER_LIVES)
+		return;
+	shmem_warn(peer == SHMEM_PEER_DIED ? "participant %d died: it gave no sign of life for 3 s" :
+					     "participant %d gave up", seat);
+	exit(peer == SHMEM_PEER_DIED ? STATUS_DIED : STATUS_LEFT);
+}
+
+static void show_step(struct stress *s)
+{
+	shmem_fence(); /* pairs with the one in barrier: what came before is seen */
+	store(&s->own->step, s->meeting.session + s->steps);
+	shmem_fence(); /* out of the write-combining buffer */
+}
+
+/* The step is shown again, lest all wait for ever after somebody overwrote it. */
+void wait_for(struct stress *s, int seat, struct wait *wait)
+{
+	if (wait->peer != SHMEM_PEER_LIVES)
+		look_after(s, seat, wait->peer);
+	if (!wait_turn(&wait->turns))
+		return;
+	show_step(s);
+	shmem_meet_beat(&s->meeting);
+	wait->peer = shmem_meet_peer(&s->meeting, seat);
+	look_for_verdict(s, seat);
+}
+
+/*
+ * Nobody goes on before all have come. Steps begin at the session number, so
+ * that what an earlier run left is far from them; somebody who has gone on may
+ * be at the next one already.
+ */
+void barrier(struct stress *s)
+{
+	s->steps++;
+	show_step(s);
+	for (int seat = 0; seat < s->participants; seat++) {
+		struct wait wait = { 0 };
+
+		while (load(&desk(s, seat)->step) - s->meeting.session - s->steps > 1)
+			wait_for(s, seat, &wait);
+	}
+	shmem_fence(); /* pairs with the first one in show_step */
+	shmem_meet_beat(&s->meeting);
+}
+
+/* --- Slices of time ------------------------------------------------------- */
+
+bool go_on(struct slice *slice)
+{
+	if (slice->operations++ % CLOCK_EVERY != 0)
+		return true;
+	uint64_t now = shmem_now();
+
+	if (!slice->end)
+		slice->end = now + SLICE_NS;
+	return now < slice->end;
+}
+
+/* --- Counts --------------------------------------------------------------- */
+
+uint64_t sum_of_counts(const struct stress *s)
+{
+	uint64_t sum = 0;
+
+	for (int seat = 0; seat < s->participants; seat++)
+		sum += load(&desk(s, seat)->count);
+	return sum;
+}
