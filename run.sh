@@ -116,7 +116,7 @@ push() {
     running_vms "$@"
     temp_folder
     tarball=$RUN_TEMP/tarball
-    (cd -- "$LAB_HOME/prog" && find . -maxdepth 1 -type f -exec sha256sum {} +) >"$RUN_TEMP/sums"
+    (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
     tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
         --directory "$LAB_HOME/prog" --exclude=./build .
     say "Building prog/ in ${RUNNING[*]}"

@@ -22,7 +22,7 @@ Steps:
   host         install the packages that the host needs
   kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
   bootstrap    debootstrap Debian $DEBIAN_SUITE
-  programs     build the programs of prog/ and host/
+  programs     build the programs of prog/ and server/
   keys         make the keys by which the guests are reached, once
   rootfs       lay the lab's files, keys and programs over a copy of it
   images       make the base image, and the disks of $VM_COUNT VMs over it

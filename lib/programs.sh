@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Step programs: from prog/ and host/ to VM_DIR/bin. The guests get the very same binaries (lib/rootfs.sh).
+# Step programs: from prog/ and server/ to VM_DIR/bin. The guests get the very same binaries (lib/rootfs.sh).
 
 inputs_programs() {
-    printf 'prog=%s\nhost=%s\n' "$(content_sum prog)" "$(content_sum host)"
+    printf 'prog=%s\nserver=%s\n' "$(content_sum prog)" "$(content_sum server)"
 }
 
 present_programs() {
@@ -14,9 +14,9 @@ step_programs() {
     lab_remove "$partial"
     mkdir -- "$partial"
     make -C "$LAB_HOME/prog" O="$partial/prog"
-    make -C "$LAB_HOME/host" O="$partial/host"
+    make -C "$LAB_HOME/server" O="$partial/server"
     mkdir -- "$partial/bin"
-    install -m 755 -- "$partial"/prog/__* "$partial/host/ivshmem-server" "$partial/bin/"
+    install -m 755 -- "$partial"/prog/__* "$partial/server/ivshmem-server" "$partial/bin/"
     lab_remove "$VM_DIR/bin"
     mv -T -- "$partial/bin" "$VM_DIR/bin"
     lab_remove "$partial"

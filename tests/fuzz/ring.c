@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include "../../prog/ring.c"
+#include "../../prog/lib/ring.c"
 
 enum { RING_SIZE = 64, LONGEST = 160 };
 

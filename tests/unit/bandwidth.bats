@@ -56,7 +56,7 @@ void *__wrap_memcpy(void *to, const void *from, size_t size)
 	return to;
 }
 END
-    gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth*.o liar.c "$STATIC/libshmem.a"
+    gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth/*.o liar.c "$STATIC/libshmem.a"
     truncate -s 128M region
     try ./__liar -f region
     fails 1 'does not hold what was copied'

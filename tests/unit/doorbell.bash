@@ -23,7 +23,7 @@ teardown() {
 
 # serve [OPTION...]: the real server, at the socket 'server', with the memory 'region'.
 serve() {
-    start server "$SANITIZED/host/ivshmem-server" --socket server --memory region "$@"
+    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region "$@"
     until_said server.out ready
 }
 

@@ -6,14 +6,14 @@ load helpers
 load fake
 
 setup_file() {
-    make -s -C "$BATS_TEST_DIRNAME/../../host" O="$BATS_FILE_TMPDIR/host"
+    make -s -C "$BATS_TEST_DIRNAME/../../server" O="$BATS_FILE_TMPDIR/server"
     make -s -C "$BATS_TEST_DIRNAME/../../prog" O="$BATS_FILE_TMPDIR/prog" "$BATS_FILE_TMPDIR/prog/__read_write"
 }
 
 # After the setup of fake.bash, which makes the lab.
 with_server() {
     mkdir "$VM_DIR/bin"
-    cp "$BATS_FILE_TMPDIR/host/ivshmem-server" "$BATS_FILE_TMPDIR/prog/__read_write" "$VM_DIR/bin"
+    cp "$BATS_FILE_TMPDIR/server/ivshmem-server" "$BATS_FILE_TMPDIR/prog/__read_write" "$VM_DIR/bin"
     export SHMEM_MODE=doorbell
 }
 

@@ -11,13 +11,13 @@ setup_file() {
     build_programs
     (
         flock 9
-        make -s -C "$PROG/../host" O="$SANITIZED/host" WERROR=1 SANITIZE=1
+        make -s -C "$PROG/../server" O="$SANITIZED/server" WERROR=1 SANITIZE=1
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
 }
 
 setup() {
     begin
-    start server "$SANITIZED/host/ivshmem-server" --socket server --memory region
+    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region
     until_said server.out ready
 }
 

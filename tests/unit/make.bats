@@ -29,7 +29,7 @@ load prog.bash
     rm -rf prog/build
     {
         echo '#include "shmem.h"'
-        sed -n '/^ \* A whole program:/,/^ \*\t}$/ s/^ \*\t//p' prog/shmem.h
+        sed -n '/^ \* A whole program:/,/^ \*\t}$/ s/^ \*\t//p' prog/lib/include/shmem.h
     } >prog/first.c
     make -s -C prog WERROR=1 PROGRAMS=first
     printf '\x2a' | put region $((0x3000))

@@ -48,13 +48,13 @@ build_programs() {
 build_server() {
     (
         flock 9
-        make -s -C "$PROG/../host" O="$SANITIZED/host" WERROR=1 SANITIZE=1
+        make -s -C "$PROG/../server" O="$SANITIZED/server" WERROR=1 SANITIZE=1
     ) 9>"$BATS_RUN_TMPDIR/build.lock"
 }
 
 # build_helper NAME: in setup_file, after build_programs. Builds the program NAME.c of the tests over the library.
 build_helper() {
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" \
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" -I "$PROG/lib/include" \
         -o "$SANITIZED/__$1" "$BATS_TEST_DIRNAME/$1.c" "$SANITIZED/libshmem.a"
 }
 

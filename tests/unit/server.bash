@@ -6,8 +6,8 @@ load prog.bash
 TABLE=$((0x2000)) ENTRY=32
 
 setup_file() {
-    export SANITIZED=$BATS_FILE_TMPDIR/host HOST=$BATS_TEST_DIRNAME/../../host
-    make -s -C "$HOST" O="$SANITIZED" WERROR=1 SANITIZE=1
+    export SANITIZED=$BATS_FILE_TMPDIR/server SERVER=$BATS_TEST_DIRNAME/../../server
+    make -s -C "$SERVER" O="$SANITIZED" WERROR=1 SANITIZE=1
     gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -g -o "$SANITIZED/ivshmem_client" \
         "$BATS_TEST_DIRNAME/ivshmem_client.c"
 }

@@ -169,10 +169,10 @@ END
 # --- The files
 
 @test "make clean leaves nothing, and no file is longer than a few screens" {
-    make -s -C "$HOST" O="$PWD/out" WERROR=1
-    make -s -C "$HOST" O="$PWD/out" clean
+    make -s -C "$SERVER" O="$PWD/out" WERROR=1
+    make -s -C "$SERVER" O="$PWD/out" clean
     [ ! -e out ]
-    for file in "$HOST"/*.[ch]; do
+    for file in "$SERVER"/*.[ch]; do
         (($(wc -l <"$file") <= 300))
     done
 }

@@ -14,7 +14,7 @@ setup_file() {
 
 setup() {
     begin 4M
-    start server "$SANITIZED/host/ivshmem-server" --socket server --memory region
+    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region
     until_said server.out ready
 }
 
@@ -111,7 +111,7 @@ slept() {
 @test "__stream --sleep: channels beyond the vectors share them" {
     kill "${PID[server]}"
     ended server
-    start server "$SANITIZED/host/ivshmem-server" --socket server --memory region --vectors 2
+    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region --vectors 2
     until_said server.out ready
     start recv recv -c 7
     start send send -c 7 -n 1M

@@ -3,7 +3,7 @@
  *
  * A guest cannot ask its device which peers there are (QEMU docs/specs/
  * ivshmem-spec: "The device is not capable to tell guest software what peers are
- * connected"), so the server (host/ivshmem-server.c) keeps this table at
+ * connected"), so the server (server/ivshmem-server.c) keeps this table at
  * LAYOUT_PEERS. The peer with an id has the entry id % LAYOUT_PEERS_MAX; the
  * server connects no two peers that would share one.
  *
