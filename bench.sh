@@ -4,6 +4,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+# shellcheck source=bench/load.sh
+source "$LAB_HOME/bench/load.sh"
 
 usage() {
     cat <<EOF

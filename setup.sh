@@ -5,6 +5,8 @@ shopt -s inherit_errexit
 
 # shellcheck source=lib/load.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+# shellcheck source=setup/load.sh
+source "$LAB_HOME/setup/load.sh"
 
 ALL_STEPS=(host kernel bootstrap programs keys rootfs images)
 STEP_NEEDS=(

@@ -14,7 +14,7 @@ begin() {
     local knob
     KIT=$BATS_TEST_TMPDIR/kit
     mkdir "$KIT" "$BATS_TEST_TMPDIR/tmp"
-    cp -r -- "$REPO"/*.sh "$REPO"/lib "$REPO"/kernel "$REPO"/guest "$REPO"/bench "$KIT"
+    cp -r -- "$REPO"/*.sh "$REPO"/lib "$REPO"/{lib,setup,bench,kernel,guest} "$KIT"
     rm -f -- "$KIT/config.local.sh"
     cd "$KIT" || return
     for knob in $(knobs) FAKE; do
@@ -51,7 +51,7 @@ script() {
         echo '#!/usr/bin/env bash'
         echo 'set -euo pipefail; shopt -s inherit_errexit'
         # shellcheck disable=SC2016 # for the script
-        echo 'source "$(dirname -- "$(readlink -f -- "$0")")/lib/load.sh"'
+        echo 'for room in lib setup bench; do source "$(dirname -- "$(readlink -f -- "$0")")/$room/load.sh"; done'
         cat
     } >"$KIT/$1"
     chmod +x "$KIT/$1"

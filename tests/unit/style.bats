@@ -32,14 +32,19 @@ shell_files() {
 
 @test "shellcheck finds nothing in the scripts" {
     local -a scripts
-    mapfile -t scripts < <(shell_files | grep -vE '\.bats$|^lib/|^config\.sh$')
+    mapfile -t scripts < <(shell_files | grep -vE '\.bats$|^(lib|setup|bench)/|^config\.sh$')
     ((${#scripts[@]} >= 8)) || failure "too few: ${scripts[*]}"
     succeeds xargs -d '\n' -n 2 -P "$(nproc)" shellcheck -x -- < <(printf '%s\n' "${scripts[@]}")
 }
 
-@test "shellcheck finds nothing in lib/" {
+# What doors source: a file alone runs nothing.
+room_files() {
+    files 'lib/*.sh' 'setup/*.sh' 'bench/*.sh'
+}
+
+@test "shellcheck finds nothing in lib/, setup/ and bench/" {
     local -a files
-    mapfile -t files < <(files 'lib/*.sh' config.sh)
+    mapfile -t files < <(room_files; echo config.sh)
     # A file alone does not show what the others set and use.
     succeeds shellcheck --exclude=SC1091,SC2034,SC2153,SC2154 -- "${files[@]}"
 }
@@ -66,7 +71,7 @@ shell_files() {
         grep -q '^set -euo pipefail$' "$script" || failure "$script does not set -euo pipefail"
         grep -q '^shopt -s inherit_errexit$' "$script" || failure "$script does not set inherit_errexit"
     done
-    for script in $(files 'lib/*.sh'); do
+    for script in $(room_files); do
         (($(wc -l <"$script") <= 300)) || failure "$script is longer than 300 lines"
     done
 }
@@ -91,18 +96,18 @@ shell_files() {
     same "$(knobs | sort)" "$(sort <<<"$output")"
 }
 
-@test "sourcing lib/ runs nothing: no output, no file, no change of options" {
+@test "sourcing lib/, setup/ and bench/ runs nothing: no output, no file, no change of options" {
     mkdir "$BATS_TEST_TMPDIR/empty"
-    succeeds bash -c 'cd "$1" && before=$(set +o; shopt -p; trap) && . "$2/lib/load.sh" && [[ $before == "$(set +o; shopt -p; trap)" ]]' \
+    succeeds bash -c 'cd "$1" && before=$(set +o; shopt -p; trap) && . "$2/lib/load.sh" && . "$2/setup/load.sh" && . "$2/bench/load.sh" && [[ $before == "$(set +o; shopt -p; trap)" ]]' \
         - "$BATS_TEST_TMPDIR/empty" "$REPO"
     same '' "$output$stderr"
     same '' "$(ls -A "$BATS_TEST_TMPDIR/empty")"
 }
 
-@test "lib/load.sh loads every file of lib/" {
+@test "load.sh of each room loads every file in it" {
     local file
-    for file in $(files 'lib/*.sh'); do
-        [[ $file == lib/load.sh ]] || grep -qF "/$file\"" lib/load.sh || failure "$file is not loaded"
+    for file in $(room_files); do
+        [[ $file == */load.sh ]] || grep -qF "/$file\"" "${file%/*}/load.sh" || failure "$file is not loaded"
     done
 }
 

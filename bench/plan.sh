@@ -12,7 +12,7 @@
 # The address of vm1 and vm2 on the cable between them (lib/qemu.sh).
 LINK_NET=192.168.77
 
-# bench_plan quick|full: prints the plan. What the VMs can do is in CAN (lib/bench_guest.sh).
+# bench_plan quick|full: prints the plan. What the VMs can do is in CAN (bench/guest.sh).
 bench_plan() {
     case $1 in
     quick) plan_all 4M 3 0.5 0.05 '64K' '2' ;;

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Step programs: from prog/ and server/ to VM_DIR/bin. The guests get the very same binaries (lib/rootfs.sh).
+# Step programs: from prog/ and server/ to VM_DIR/bin. The guests get the very same binaries (setup/rootfs.sh).
 
 inputs_programs() {
     printf 'prog=%s\nserver=%s\n' "$(content_sum prog)" "$(content_sum server)"

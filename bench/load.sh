@@ -1,0 +1,9 @@
+# shellcheck shell=bash
+# shellcheck source-path=SCRIPTDIR
+# What bench.sh has beyond lib/load.sh. Sourcing runs nothing.
+
+source "$LAB_HOME/bench/run.sh"
+source "$LAB_HOME/bench/plan.sh"
+source "$LAB_HOME/bench/guest.sh"
+source "$LAB_HOME/bench/machine.sh"
+source "$LAB_HOME/bench/report.sh"
