@@ -41,8 +41,9 @@ host_check() {
 # What setup begins with. Ends the program if it could not succeed.
 host_preflight() {
     check_machine
-    ((OBSTACLES)) || check_setup
-    ((OBSTACLES)) || check_host_ready
+    ((OBSTACLES == 0)) || exit 1
+    check_setup
+    check_host_ready
     ((OBSTACLES == 0)) || exit 1
 }
 
@@ -222,7 +223,9 @@ check_disk() {
 
 # room_in FOLDER avail -BM, or room_in FOLDER iavail: MB or inodes that are free there; 0 where inodes are not counted.
 room_in() {
-    df --output="$2" "${@:3}" -- "$1" | tail -n 1 | tr -dc 0-9 | sed 's/^$/0/'
+    local free
+    free=$(df --output="$2" "${@:3}" -- "$1" | tail -n 1 | tr -dc 0-9)
+    printf '%d' "${free:-0}"
 }
 
 # Was dpkg killed at its work? While it works, it looks the same.
