@@ -14,14 +14,14 @@ case $* in
 *) printf 'Avail\n%sM\n' "${FREE_MB:-90000}" ;;
 esac
 END
-    script packages <<<'printf "%s\n" "${HOST_PACKAGES[@]}"'
-    installed $(./packages)
+    script packages <<<'printf "installed %s, \n" "${HOST_PACKAGES[@]}"'
+    installed_but
 }
 
-# installed PACKAGE...: these are, and no others. One may be given as NAME=PROVIDED.
-installed() {
-    printf '%s\n' "$@" | sed -E 's/^([^=]*)=?(.*)/installed \1, \2/' >"$BATS_TEST_TMPDIR/installed"
-    stub dpkg-query <<<"cat '$BATS_TEST_TMPDIR/installed'"
+# installed_but [PACKAGE...]: all that the host needs but these are, and what is in the file more.
+installed_but() {
+    ./packages | grep -vxF -f <(printf 'installed %s, \n' "$@") >"$BATS_TEST_TMPDIR/installed"
+    stub dpkg-query <<<"cat '$BATS_TEST_TMPDIR'/installed*"
 }
 
 as_root() {
@@ -173,8 +173,9 @@ END
 }
 
 @test "a package under another name counts: what provides it is as good" {
-    installed $(./packages | grep -vx -e gnuplot-nox -e qemu-utils) 'gnuplot-qt=gnuplot, gnuplot-nox, gnuplot-x11' \
-        'pve-qemu-kvm=qemu-utils (= 9.0), qemu-system-arm'
+    installed_but gnuplot-nox qemu-utils
+    printf 'installed %s\n' 'gnuplot-qt, gnuplot, gnuplot-nox, gnuplot-x11' 'pve-qemu-kvm, qemu-utils (= 9.0), qemu-system-arm' \
+        >"$BATS_TEST_TMPDIR/installed.more"
     script missing <<<'host_missing'
     succeeds ./missing
     same '' "$output"
@@ -182,7 +183,7 @@ END
 
 @test "what would remove packages of the user's is not done, and said at once" {
     as_root
-    installed $(./packages | grep -vx -e qemu-system-x86)
+    installed_but qemu-system-x86
     stub_apt <<'END'
 Remv proxmox-ve [8.0]
 Remv pve-qemu-kvm [9.0]
@@ -193,7 +194,7 @@ END
 }
 
 @test "step host removes nothing either, whatever the lists say by then" {
-    installed screen
+    installed_but jq
     stub_apt <<<'Inst jq (1.6 Debian:12/stable [amd64])'
     stub apt-cache <<<'true'
     mkdir -p "$VM_DIR/cache"
@@ -209,7 +210,7 @@ END
 
 @test "what will be installed is said before: names, and how much it is" {
     as_root
-    installed $(./packages | grep -vx -e jq)
+    installed_but jq
     stub_apt <<<$'Inst libjq1 (1.6 Debian)\nInst jq (1.6 Debian)\nConf jq (1.6 Debian)'
     stub apt-cache <<<'printf "Package: x\nInstalled-Size: 2000\nSize: 600000\n\nPackage: y\nInstalled-Size: 1000\nSize: 400000\n"'
     fails 1 ./setup.sh host
@@ -218,7 +219,7 @@ END
 
 @test "apt's lists are empty: the names are said, and that they are not known better" {
     as_root
-    installed $(./packages | grep -vx -e jq)
+    installed_but jq
     stub_apt <<<'E: Unable to locate package jq'
     fails 1 ./setup.sh host
     says "Installing jq, and what they need" 'empty or old'
@@ -226,7 +227,7 @@ END
 
 @test "what apt says that keeps it from installing is the obstacle" {
     as_root
-    installed $(./packages | grep -vx -e jq)
+    installed_but jq
     stub_apt <<<"E: Unmet dependencies. Try 'apt --fix-broken install' with no packages"
     obstacle packages 'apt cannot install jq \(Unmet dependencies' 'mend that'
 }
