@@ -72,7 +72,7 @@ shmem_why_not() {
 # What to do when file $1 cannot have its memory.
 shmem_room_remedy() {
     if [[ $SHMEM_HUGEPAGES == yes ]]; then
-        printf 'reserve huge pages with: sudo sysctl vm.nr_hugepages=%d' $((SHMEM_BYTES >> 21))
+        hugepages_remedy
     else
         printf '%s has %s free; lower SHMEM_SIZE, or: sudo mount -o remount,size=%s %s' "${1%/*}" \
             "$(df -h --output=avail "${1%/*}" | tail -n 1 | tr -d ' ')" "$((SHMEM_BYTES >> 19))M" "${1%/*}"
