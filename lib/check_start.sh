@@ -38,8 +38,6 @@ check_shmem() {
     fi
 }
 
-HUGE_FOLDER=/dev/hugepages
-
 # $1 is the type of the file system there.
 check_hugepages() {
     local size free owner
@@ -59,37 +57,6 @@ check_hugepages() {
     else
         check_ok region "$free huge pages of $((size >> 20)) MB are free"
     fi
-}
-HUGE_MOUNT=pagesize=2M,mode=1777
-
-# What a page of HUGE_FOLDER's pool has, in bytes.
-hugepage_size() {
-    stat -f -c %S -- "$HUGE_FOLDER"
-}
-
-# The folder of that pool's counters.
-hugepage_pool() {
-    printf '%s/hugepages-%dkB' "$HUGE_POOLS" $(($(hugepage_size) >> 10))
-}
-HUGE_POOLS=/sys/kernel/mm/hugepages
-
-# How many of its pages nobody has taken or been promised.
-hugepages_free() {
-    local pool free=0 promised=0
-    pool=$(hugepage_pool)
-    if [[ -r $pool/free_hugepages ]]; then
-        free=$(<"$pool/free_hugepages") promised=$(<"$pool/resv_hugepages")
-    fi
-    printf '%d' $((free - promised))
-}
-
-# How to have enough: as many more as are missing, so that no pool that somebody uses shrinks.
-hugepages_remedy() {
-    local pool now missing
-    pool=$(hugepage_pool)
-    now=$(cat -- "$pool/nr_hugepages" 2>/dev/null || echo 0)
-    missing=$((SHMEM_BYTES / $(hugepage_size) - $(hugepages_free)))
-    printf 'reserve huge pages with: echo %d | sudo tee %s/nr_hugepages' $((now + (missing > 0 ? missing : 0))) "$pool"
 }
 
 # Not having KVM is no obstacle: emulation works everywhere. But the user wants to know.

@@ -33,6 +33,12 @@ lab_owner() {
     printf '%s' "${VM_OWNER:-${SUDO_USER:-$(id -un)}}"
 }
 
+# The lab is the caller's, or the program ends.
+lab_require_ours() {
+    [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
+        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+}
+
 # Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
@@ -62,16 +68,18 @@ lab_hand_over() {
 # LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-. $2 names another lock than
 # the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
 lab_lock() {
-    local patience=$1 file=$VM_DIR/${2:-lock} holder
-    [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
-        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+    local file=$VM_DIR/${2:-lock} holder deadline=$((SECONDS + $1))
+    lab_require_ours
     exec {LAB_LOCK}<>"$file" || die "cannot open $file (see above)"
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
         say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
-        flock --timeout "$patience" "$LAB_LOCK" ||
-            die "${holder:-another command} still has the lock of $VM_DIR after $patience s: wait for it to end, or end it"
+        until flock --nonblock "$LAB_LOCK"; do
+            ((SECONDS < deadline)) ||
+                die "${holder:-another command} still has the lock of $VM_DIR after $1 s: wait for it to end, or end it"
+            pause 0.2
+        done
     fi
     printf '%s, process %d\n' "$PROGRAM" "$$" >"$file"
 }
