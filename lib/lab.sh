@@ -26,7 +26,8 @@ lab_require() {
 # Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
-    if [[ -d $VM_DIR ]] && [[ -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]; then
+    # The mark is looked for once more, since another setup may be making the lab at this moment.
+    if [[ -d $VM_DIR && -n $(ls -A --ignore=lost+found -- "$VM_DIR") && ! -f $VM_DIR/$LAB_MARK ]]; then
         die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
     fi
     mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
@@ -49,7 +50,8 @@ lab_hand_over() {
 }
 
 # Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
-# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-. $2 names another lock than
+# LAB_LOCK, and held until the last process that has it is gone: one that outlives the program must be started without
+# it, {LAB_LOCK}>&-, and the steps of setup are not (lib/steps.sh). $2 names another lock than
 # the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
 lab_lock() {
     local patience=$1 file=$VM_DIR/${2:-lock} holder
@@ -59,11 +61,12 @@ lab_lock() {
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
+        [[ -z $holder || -d /proc/${holder##* } ]] || holder="what $holder, has left running"
         say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
         flock --timeout "$patience" "$LAB_LOCK" ||
             die "${holder:-another command} still has the lock of $VM_DIR after $patience s: wait for it to end, or end it"
     fi
-    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file"
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file" || true # who waits can do without, on a full disk
 }
 
 # An id that is this folder's own, for names outside of it.
