@@ -3,15 +3,19 @@
 
 # step_reason STEP STATUS: prints the reason of a step that ended with that status.
 step_reason() {
-    local status=$2 reason command='' last='' free
+    local status=$2 reason number='' command='' last='' free
     reason=$(log_cause "$VM_DIR/log/$1.log")
-    if [[ $reason =~ ^'status '([0-9]+)' of: '([^;]*)(.*) ]]; then
-        status=${BASH_REMATCH[1]} command=${BASH_REMATCH[2]} last=${BASH_REMATCH[3]} reason=''
+    if [[ $reason == status$'\t'* ]]; then
+        IFS=$'\t' read -r _ number command last <<<"$reason"
+        reason=''
     fi
+    status=${number:-$status}
     if ((status > 128 && status < 193)); then
         reason="${command:-its shell} was ended by SIG$(kill -l "$status")"
+    elif [[ ! -e $VM_DIR/log/$1.log ]]; then
+        reason='its log could not be made'
     elif [[ -z $reason ]]; then
-        reason="${command:-it} ended with status $status${last:-", and without a word"}"
+        reason="${command:-it} ended with status $status${last:+; its log ends with: $last}"
     fi
     free=$(df --output=avail -BM -- "$VM_DIR" | tail -n 1 | tr -dc 0-9)
     ((free >= DISK_FULL_MB)) || reason+=" ($free MB are free under $VM_DIR: make room there)"

@@ -124,8 +124,8 @@ inputs_rootfs() {
     local guest prog bin ssh
     guest=$(content_sum guest)
     prog=$(content_sum prog)
-    bin=$(cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16)
-    ssh=$(cat -- "$VM_DIR/ssh/"*.pub | sha256sum | cut -c 1-16)
+    bin=$(LC_ALL=C && cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16) # whose order would be the locale's
+    ssh=$(cat -- "$VM_DIR/ssh/"{host,id}_ed25519.pub | sha256sum | cut -c 1-16)
     printf 'bootstrap=%s\n' "$(step_made bootstrap)"
     printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
     printf 'guest=%s\nprog=%s\nbin=%s\nssh=%s\n' "$guest" "$prog" "$bin" "$ssh"

@@ -16,7 +16,7 @@ sources_tar() {
 # The paths, each ended by a NUL, in an order that no locale changes; without what make and editors leave in a checkout.
 sources_list() {
     (
-        cd -- "$LAB_HOME"
+        cd -- "$LAB_HOME" || exit
         find "$1" \( -path prog/build -o -path host/build -o -name '*~' -o -name '#*#' -o -name '.#*' -o -name '.*.sw?' \
             -o -name '*.orig' -o -name '*.rej' \) -prune -o \( -type f -o -type l \) -print0 | LC_ALL=C sort -z
     )

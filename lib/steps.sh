@@ -20,7 +20,7 @@ step_due() {
     else
         # Inputs that cannot be had are no reason to end here: the step fails by them, and says why.
         changed=$(diff --changed-group-format='%>' --unchanged-group-format='' \
-            <(grep -v '^made=' "$stamp") <(export LC_ALL=C; "inputs_$1" 2>/dev/null)) || status=$?
+            <(grep -v '^made=' "$stamp") <("inputs_$1" 2>/dev/null)) || status=$?
         ((status != 0)) || return 0
         # The name of an input says what changed. What is only in the stamp left nothing to print.
         changed=$(cut -d = -f 1 <<<"$changed" | sort -u | paste -sd ' ')
@@ -101,11 +101,13 @@ step_ready() {
 # guard in the step's process group ends that group when setup is gone. It learns that from a pipe, the lifeline, whose
 # only writing end setup holds and never writes to: the kernel closes it however setup ends.
 
-# Sets LIFELINE to the writing end and LIFELINE_READ to the other. (Opening a descriptor of a pipe again: proc(5).)
+# Sets LIFELINE to the writing end and LIFELINE_READ to the other.
 lifeline_open() {
     local both
     exec {both}<> <(:)
-    exec {LIFELINE}>"/proc/self/fd/$both" {LIFELINE_READ}<"/proc/self/fd/$both" {both}>&-
+    # To open a pipe's descriptor once more opens one end of it (proc(5), on /proc/PID/fd).
+    exec {LIFELINE}>"/proc/self/fd/$both"
+    exec {LIFELINE_READ}<"/proc/self/fd/$both" {both}>&-
 }
 
 # Starts step $1 in a process group of its own.
@@ -137,14 +139,14 @@ step_process() {
 
 # For the log: command $2 ended the step by its status $1. It may not have said why.
 step_failing() {
-    printf '%s: status %d of: %s\n' "$PROGRAM" "$1" "${2%%$'\n'*}" >&2
+    printf '\n%s: status %d of: %s\n' "$PROGRAM" "$1" "${2%%$'\n'*}" >&2
 }
 
 # Guards process group $1. A shell of its own, and not of this script: `pkill -9 setup.sh` ends setup and the step's shell, but not the guard. Without
 # the lock, because a guard alone is nothing to wait for.
 step_guard() {
     # shellcheck disable=SC2016 # for the other shell
-    sh -c 'read -r _; kill -KILL -- "-$1"' guard "$1" <&"$LIFELINE_READ" >/dev/null 2>&1 {LAB_LOCK}>&- &
+    sh -c 'read -r _; kill -s KILL -- "-$1"' guard "$1" <&"$LIFELINE_READ" >/dev/null 2>&1 {LAB_LOCK}>&- &
     exec {LIFELINE_READ}<&-
 }
 
@@ -213,7 +215,7 @@ step_ended() {
         STEPS_FAILED+=("$1")
         STEP_REASON[$1]=$(step_reason "$1" "$2")
         say "--- the end of $log:"
-        say "$(tail -n 15 -- "$log" | sed 's/^/    /')"
+        say "$(tail -n 15 -- "$log" | tr -d '\000-\010\013-\037' | sed 's/^/    /')"
     fi
 }
 
