@@ -35,17 +35,15 @@ ends_with() {
     done
 }
 
-# The processes that have to do with the test's folder, by what they are called, work in, or have open; not this test.
+# The processes that have to do with the lab, by what they are called, work in, or have open; a line each.
 processes() {
-    local dir pid
-    for dir in /proc/[1-9]*; do
-        pid=${dir#/proc/}
-        [[ " $BASHPID $$ $PPID ${BATS_ROOT_PID:-} " != *" $pid "* ]] || continue
-        ! grep -qs '^State:.*Z' "$dir/status" || continue
-        if grep -qsaF "${VM_DIR:?}" "$dir/cmdline" || find "$dir/cwd" "$dir/fd" -lname "$VM_DIR*" 2>/dev/null | grep -q .; then
-            printf '%d %s\n' "$pid" "$(tr '\0' ' ' <"$dir/cmdline")"
-        fi
-    done
+    local pid
+    {
+        grep -saFl -e "${VM_DIR:?}" /proc/[1-9]*/cmdline
+        find /proc/[1-9]*/{cwd,fd} -lname "$VM_DIR*" 2>/dev/null
+    } | cut -d / -f 3 | sort -un | while read -r pid; do
+        [[ ! -r /proc/$pid/cmdline ]] || printf '%d %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done 2>/dev/null
 }
 
 # Nothing of the lab runs, is mounted, or has been left half done.
