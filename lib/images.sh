@@ -5,7 +5,7 @@
 BASE_FEATURES=none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum
 
 inputs_images() {
-    printf 'rootfs=%s\n' "$(stat -c %Y -- "$VM_DIR/steps/rootfs" 2>/dev/null || echo none)"
+    printf 'rootfs=%s\n' "$(step_made rootfs)"
     printf 'VM_DISK_SIZE=%s\n' "$(size_for_people "$VM_DISK_BYTES")"
 }
 
@@ -42,10 +42,11 @@ base_options() {
 # A base image is never changed: disks lie over it. A new one gets a new name, and the link `base` is set to it last.
 step_images() {
     local images=$VM_DIR/images file
-    file=base-$(date -u +%Y%m%dT%H%M%SZ).ext4
+    [[ -f $VM_DIR/steps/rootfs ]] || die "the root file system in $VM_DIR is not finished: ./setup.sh rootfs images"
+    file=base-$(date -u +%Y%m%dT%H%M%S.%NZ).ext4
     mkdir -p -- "$images"
     rm -f -- "$images"/*.partial
-    echo "Making $file"
+    step_says "Making $file"
     # The size in KiB, with the letter: mke2fs takes a number alone for blocks.
     MKE2FS_DEVICE_SECTSIZE=512 mke2fs -q -t ext4 -O "$BASE_FEATURES" -E "$(base_options)" -m 1 -L lab \
         -N "$(base_inodes)" -J size="$BASE_JOURNAL_MB" -d "$VM_DIR/rootfs" "$images/$file.partial" "$((VM_DISK_BYTES >> 10))k"

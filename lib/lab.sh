@@ -25,7 +25,8 @@ lab_require() {
 
 # Is VM_DIR a folder with something in it that is no lab?
 lab_foreign() {
-    [[ -d $VM_DIR && ! -f $VM_DIR/$LAB_MARK && -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]
+    # The mark is looked for last, since another setup may be making the lab at this moment.
+    [[ -d $VM_DIR && -n $(ls -A --ignore=lost+found -- "$VM_DIR") && ! -f $VM_DIR/$LAB_MARK ]]
 }
 
 # The user who will own the lab, and start its VMs.
@@ -65,7 +66,8 @@ lab_hand_over() {
 }
 
 # Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
-# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-. $2 names another lock than
+# LAB_LOCK, and held until the last process that has it is gone: one that outlives the program must be started without
+# it, {LAB_LOCK}>&-, and the steps of setup are not (lib/steps.sh). $2 names another lock than
 # the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
 lab_lock() {
     local file=$VM_DIR/${2:-lock} holder deadline=$((SECONDS + $1))
@@ -74,6 +76,7 @@ lab_lock() {
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
+        [[ -z $holder || -d /proc/${holder##* } ]] || holder="what $holder, has left running"
         say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
         until flock --nonblock "$LAB_LOCK"; do
             ((SECONDS < deadline)) ||
@@ -81,7 +84,7 @@ lab_lock() {
             pause 0.2
         done
     fi
-    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file"
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file" || true # who waits can do without, on a full disk
 }
 
 # An id that is this folder's own, for names outside of it.

@@ -2,7 +2,10 @@
 # Step programs: from prog/ and host/ to VM_DIR/bin. The guests get the very same binaries (lib/rootfs.sh).
 
 inputs_programs() {
-    printf 'prog=%s\nhost=%s\n' "$(content_sum prog)" "$(content_sum host)"
+    local prog host
+    prog=$(content_sum prog)
+    host=$(content_sum host)
+    printf 'prog=%s\nhost=%s\n' "$prog" "$host"
 }
 
 present_programs() {
@@ -13,11 +16,11 @@ step_programs() {
     local partial=$VM_DIR/bin.partial
     lab_remove "$partial"
     mkdir -- "$partial"
+    step_says 'Compiling prog/ and host/'
     make -C "$LAB_HOME/prog" O="$partial/prog"
     make -C "$LAB_HOME/host" O="$partial/host"
     mkdir -- "$partial/bin"
     install -m 755 -- "$partial"/prog/__* "$partial/host/ivshmem-server" "$partial/bin/"
-    lab_remove "$VM_DIR/bin"
-    mv -T -- "$partial/bin" "$VM_DIR/bin"
+    result_replace "$partial/bin" "$VM_DIR/bin"
     lab_remove "$partial"
 }
