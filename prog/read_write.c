@@ -11,6 +11,9 @@
 
 #define GREETING "Other VM says hello world!"
 
+/* For other VMs to write theirs, which takes each a moment. */
+#define PATIENCE UINT64_C(30000000000) /* nanoseconds */
+
 /*
  * The page of the message. Anything may be in it: zeros at first, then what
  * programs of other VMs put there, some of them killed half-way. A message is
@@ -132,7 +135,8 @@ static struct text read_or_write(const struct shmem *region, const struct text *
 	if (theirs.length != 0)
 		return theirs;
 
-	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message");
+	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message",
+						    PATIENCE);
 	if (!overwrite)
 		theirs = read_message(message);
 	if (theirs.length == 0)

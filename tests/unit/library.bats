@@ -7,6 +7,8 @@ load prog.bash
 setup_file() {
     build_programs
     build_helper kit
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -static -I "$PROG" -o "$SANITIZED/__stepper" \
+        "$BATS_TEST_DIRNAME/stepper.c" "$STATIC/libshmem.a"
 }
 
 # --- Options ------------------------------------------------------------------
@@ -317,4 +319,23 @@ until_says() {
     done
     ended one
     says one nobody
+}
+
+# --- However the program ends -------------------------------------------------
+
+@test "a signal after any instruction of taking, renewing and giving back leaves no seat and no claim behind" {
+    try __stepper -f region
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^'free after each of '[0-9]+' instructions'$ ]]
+}
+
+@test "Ctrl-C and the like, and a reader that goes away: the seat is free at once" {
+    for signal in INT TERM HUP QUIT PIPE; do
+        start one env --default-signal="$signal" __stress -f region -n 2
+        soon other_word $((0x40000)) 0000000000000000
+        kill -s $signal "${PID[one]}"
+        ended one
+        ((status > 128))
+        [ "$(word region $((0x40000)))" = 0000000000000000 ]
+    done
 }

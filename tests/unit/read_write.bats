@@ -221,3 +221,29 @@ expect() {
     grep '^__holder: another VM took over the message' holder.err
     [ "$(word region 0)" = 0000000000000000 ]
 }
+
+@test "claim: Ctrl-C and the like, and an end of its own, give it back at once" {
+    mkfifo silence
+    exec {gate}<>silence
+    for signal in INT TERM HUP QUIT PIPE; do
+        start one env --default-signal="$signal" __holder -f region <silence
+        until_said one.out held
+        [ "$(word region 0)" != 0000000000000000 ]
+        kill -s $signal "${PID[one]}"
+        ended one
+        ((status > 128))
+        [ "$(word region 0)" = 0000000000000000 ]
+    done
+    try __bandwidth -f region -s 64K -r 1 --inject lost
+    [ "$status" -eq 1 ]
+    [ "$(word region 64)" = 0000000000000000 ]
+}
+
+@test "claim: waiting for one whose holder lives ends, and says why" {
+    le64 77 | put region 64
+    start waiter __bandwidth -f region -s 64K -w 0.8
+    while [ -e "/proc/${PID[waiter]}/exe" ]; do
+        le64 $((0x123456780000 + RANDOM)) | put region 64 # somebody shows life
+    done
+    ends waiter 1 'another VM that lives has held the area of __bandwidth for 0.8 s; wait until it is done, or end what it runs'
+}
