@@ -147,6 +147,7 @@ static void inject(struct test *t, uint64_t number)
 
 static void say(struct test *t, uint64_t number)
 {
+	shmem_meet_check(&t->meeting);
 	if (is_time_to_inject(t)) {
 		inject(t, number);
 		return;

@@ -63,6 +63,11 @@ bool hold_renew(struct shmem_hold *hold)
 	return true;
 }
 
+bool hold_is_there(const struct shmem_hold *hold)
+{
+	return atomic_load_explicit(hold->word, memory_order_relaxed) == noted(hold);
+}
+
 /* The second for a handler that interrupts hold_renew between its two steps. */
 bool hold_give_back(struct shmem_hold *hold)
 {

@@ -29,6 +29,8 @@ bool hold_take(struct shmem_hold *hold, uint64_t seen);
 /* The next beat. False if the ticket is not there any more. */
 bool hold_renew(struct shmem_hold *hold);
 
+bool hold_is_there(const struct shmem_hold *hold);
+
 /* False if it was not there. Nothing but atomics, so that a handler may call it. */
 bool hold_give_back(struct shmem_hold *hold);
 

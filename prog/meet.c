@@ -27,7 +27,8 @@
 struct shmem_seat {
 	_Atomic uint64_t word;
 	_Atomic uint64_t agreed;
-	unsigned char rest[SHMEM_SEAT_SIZE - 16];
+	_Atomic uint64_t size; /* its holder's region in bytes ^ agreed, so not an earlier one's */
+	unsigned char rest[SHMEM_SEAT_SIZE - 24];
 };
 
 static_assert(sizeof(struct shmem_seat) == SHMEM_SEAT_SIZE, "a cache line");
@@ -136,14 +137,37 @@ static void make_session(struct shmem_meeting *meeting)
  */
 static bool all_agree(struct shmem_meeting *meeting)
 {
+	struct shmem_seat *own = &meeting->row[meeting->seat];
+
 	make_session(meeting);
-	atomic_store(&meeting->row[meeting->seat].agreed, meeting->session);
+	atomic_store(&own->size, meeting->size ^ meeting->session);
+	atomic_store(&own->agreed, meeting->session);
 	if (meeting->session == 0)
 		return false;
 	for (int seat = 0; seat < meeting->seats; seat++)
 		if (atomic_load(&meeting->row[seat].agreed) != meeting->session)
 			return false;
 	return true;
+}
+
+/*
+ * The size decides where the areas lie, so each would call the other's data
+ * rubbish. What cannot be a size is the leftover of a run before, in the seat of a
+ * program that is too old to tell its own.
+ */
+static void check_sizes(struct shmem_meeting *meeting)
+{
+	for (int seat = 0; seat < meeting->seats; seat++) {
+		uint64_t size = atomic_load(&meeting->row[seat].size) ^ meeting->session;
+
+		if (size == meeting->size || size % 4096 != 0 || size >> 48 != 0)
+			continue;
+		shmem_meet_leave(meeting);
+		shmem_die("the region of %s is %llu bytes here and %llu in the VM on seat %d: "
+			  "SHMEM_SIZE in prog.h must be the same in all; amend it and rebuild",
+			  meeting->what, (unsigned long long)meeting->size,
+			  (unsigned long long)size, seat);
+	}
 }
 
 static void tell(const struct shmem_meeting *meeting)
@@ -175,6 +199,7 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 		.seat = SHMEM_ANY_SEAT,
 		.row = (struct shmem_seat *)(region->base + offset),
 		.what = what,
+		.size = region->size,
 		.looked = begin,
 	};
 	while (shmem_now() - begin < timeout) {
@@ -185,8 +210,10 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 			take_any_seat(meeting);
 		else
 			take_seat(meeting, seat);
-		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting))
+		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting)) {
+			check_sizes(meeting);
 			return SHMEM_MET;
+		}
 		if (!told && shmem_now() - begin > TELL_AFTER) {
 			tell(meeting);
 			told = true;
@@ -210,6 +237,12 @@ static _Noreturn void lost(const struct shmem_meeting *meeting)
 void shmem_meet_beat(struct shmem_meeting *meeting)
 {
 	if (!hold_renew(&meeting->hold))
+		lost(meeting);
+}
+
+void shmem_meet_check(const struct shmem_meeting *meeting)
+{
+	if (!hold_is_there(&meeting->hold))
 		lost(meeting);
 }
 

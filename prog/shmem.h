@@ -166,6 +166,7 @@ struct shmem_meeting {
 
 	struct shmem_seat *row; /* in the region */
 	const char *what;
+	uint64_t size;          /* of our region, bytes */
 	struct shmem_hold hold; /* of our seat */
 	uint64_t looked;  /* when we did last, by our clock */
 	struct shmem_seat_watch watch[SHMEM_SEATS_MAX];
@@ -176,7 +177,8 @@ struct shmem_meeting {
  * Takes the seat (or the first free one, for SHMEM_ANY_SEAT) of the row of
  * seats that begins offset bytes into the region, on a line of its own, and
  * waits for the others, timeout nanoseconds at most. what is the meeting's name
- * in messages. With another result than SHMEM_MET the seat is free again.
+ * in messages. With another result than SHMEM_MET the seat is free again. Ends the
+ * program if who met us has mapped more or less of the region than we have.
  */
 enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
 			   size_t offset, int seats, int seat, const char *what,
@@ -188,6 +190,14 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
  * happens to who was paused for longer than 3 s.
  */
 void shmem_meet_beat(struct shmem_meeting *meeting);
+
+/*
+ * Ends the program if our seat was lost. A load: do it before each word that the
+ * others believe to be ours, since who was paused for long does not know it, and
+ * would write into what two others are at by now. One that is paused between this
+ * and its store still does.
+ */
+void shmem_meet_check(const struct shmem_meeting *meeting);
 
 /*
  * What has become of who met us on that seat. Look at the data that it sent
@@ -298,6 +308,7 @@ void shmem_record_begin(const struct shmem *region, const struct shmem_options *
 void shmem_record_integer(const char *name, uint64_t value);
 void shmem_record_number(const char *name, double value); /* null if not finite */
 void shmem_record_text(const char *name, const char *value); /* null for NULL */
+void shmem_record_bytes(const char *name, const void *bytes, size_t length); /* as a text */
 void shmem_record_flag(const char *name, bool value);
 
 /* An array: members in it have NULL for a name. */
@@ -331,10 +342,19 @@ const char *shmem_memory_type(const struct shmem *region);
 /* Keeps this thread on one CPU of the VM. Ends the program if that is not there. */
 void shmem_pin(unsigned int cpu);
 
+/*
+ * Keeps it on the CPU whose turn it is, of those that it may run on: cores first,
+ * as two hardware threads of one core share what they work with.
+ */
+void shmem_pin_apart(uint64_t turn);
+
 /* --- Measuring ---------------------------------------------------------- */
 
 /* CLOCK_MONOTONIC in nanoseconds. Means nothing in another VM. */
 uint64_t shmem_now(void);
+
+/* Nanoseconds since then, to divide by: 1 at least. */
+uint64_t shmem_since(uint64_t start);
 
 /* Sorts the samples, count of them, at least one, and returns their median. */
 double shmem_median(double *samples, size_t count);
