@@ -153,6 +153,22 @@ expect() {
     done
 }
 
+@test "__read_write --json: a record and nothing else, the text byte for byte" {
+    try __read_write -f region --json
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e --arg text "$GREETING" '.record == "message" and .program == "__read_write" and .action == "written" and
+        .text == $text' <<<"$output"
+    __read_write -f region "$(printf "$(printf '\\x%02x' {1..255})x")" >/dev/null
+    try __read_write -f region --json
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e '.action == "read"' <<<"$output"
+    jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
+    printf "$(printf '\\x%02x' {1..255})x" | cmp text -
+    try __read_write -f region --json -c
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e '.action == "cleared" and .text == null' <<<"$output"
+}
+
 # --- Claims -------------------------------------------------------------------
 
 @test "claim: a region of random bytes is taken over" {
