@@ -59,7 +59,7 @@ static uint64_t time_sample(const struct job *job)
 	for (size_t i = 0; i < job->copies; i++)
 		copy(job);
 	shmem_fence();
-	uint64_t took = shmem_now() - start;
+	uint64_t took = shmem_since(start);
 	shmem_claim_renew(&job->bench->claim);
 	if (job->fault == FAULT_CLOCK)
 		took /= 100;

@@ -376,6 +376,13 @@ uint64_t shmem_now(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+uint64_t shmem_since(uint64_t start)
+{
+	uint64_t now = shmem_now();
+
+	return now > start ? now - start : 1;
+}
+
 uint64_t shmem_random(void)
 {
 	uint64_t bits;
