@@ -119,6 +119,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_SKIP] = { "skip", "test: write without waking the other" },
 	[FAULT_ORDER] = { "order", "test: look for who sleeps before writing, not after" },
 	[FAULT_DIE] = { "die", "test: end under way by SIGKILL" },
+	[FAULT_STOP] = { "stop", "test: write, then stop by SIGSTOP before looking for who sleeps" },
 	{ 0 },
 };
 

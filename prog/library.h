@@ -1,6 +1,7 @@
 /*
  * library.h - what the library's files share; no program includes it.
  *
+ *	machine.c           what this VM is
  *	device.c            the ivshmem device, as sysfs shows it
  *	region.c            maps the region: a device's, a file's, a server's
  *	interrupt.c         the doorbell of either kind
@@ -13,6 +14,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 
 #include "interrupt.h"
 #include "shmem.h"
@@ -39,6 +41,14 @@ struct bar device_bar(const char *address, int number);
  * program if that cannot be done.
  */
 void device_enable(const char *address);
+
+/* --- machine.c ------------------------------------------------------------- */
+
+/*
+ * The allowed CPUs in the order in which to use them: one hardware thread of each
+ * core, then a second one, and so on. Returns how many there are.
+ */
+size_t cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE]);
 
 /* --- region.c -------------------------------------------------------------- */
 

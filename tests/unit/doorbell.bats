@@ -146,6 +146,31 @@ gone() {
     done
 }
 
+# judged NOTICE: one's time is up, and its word is there: another notice is up, or, on code that takes it down, none.
+judged() {
+    [ "$(word region $((0xf100)))" != "$1" ] && [ "$(word region $((0xf280)))" != "$1" ]
+}
+
+@test "test: a peer that was stopped before it looked for who sleeps still finds the notice, and rings" {
+    serve
+    start one __doorbell -f server test -n 300
+    start two __doorbell -f server test -n 300 --inject stop
+    until_said two.err 'stops now'
+    soon judged "$(sed -n 's/.*under notice //p' two.err)"
+    kill -CONT "${PID[two]}"
+    ends one 0
+    ended two
+    [ "$status" -eq 0 ]
+    grep -E ' [1-9][0-9]* interrupts were slow, none was lost$' one.out
+}
+
+@test "test: a peer that is stopped there for good has died, and no wake-up was lost" {
+    serve
+    start one __doorbell -f server test
+    start two __doorbell -f server test --inject stop
+    ends one 4 'the other side died'
+}
+
 @test "test: one that dies, one that gives up, one that nobody comes to" {
     serve
     start one __doorbell -f server test
