@@ -30,6 +30,8 @@ host_check() {
     CHECK_LISTED=yes
     check_machine
     check_root
+    # Of a host without apt nothing more can be told.
+    have apt-get && have dpkg-query || exit 1
     check_setup
     check_host_ready
     check_start

@@ -50,14 +50,19 @@ check_kernel_source() {
 }
 
 check_suite() {
-    local output
-    if output=$(bootstrap_source 2>/dev/null && printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"); then
+    local output reason
+    if output=$(bootstrap_source 2>&1 && printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"); then
         case $output in
         *' false') check_ok suite "$DEBIAN_SUITE at $(tail -n 1 <<<"${output% *}")" ;;
         *) check_notice suite "$(sed -n 's/^notice: //p' <<<"$output")" ;;
         esac
+        return
+    fi
+    reason=$(sed -n 's/^.*error:[^ ]* //p' <<<"$output" | head -n 1)
+    if [[ $reason == *"no Debian mirror to fall back to"* ]] && ! apt_has_lists; then
+        check_notice suite "Debian $DEBIAN_SUITE cannot be had, and apt's lists are empty: setup brings them, and looks again"
     else
-        check_obstacle suite "Debian $DEBIAN_SUITE cannot be had" \
+        check_obstacle suite "${reason:-Debian $DEBIAN_SUITE cannot be had}" \
             'set DEBIAN_MIRROR to a mirror that has it, or ALLOW_FALLBACK=yes'
     fi
 }

@@ -52,7 +52,7 @@ check_hugepages() {
             "sudo umount $HUGE_FOLDER && sudo mount -t hugetlbfs -o $HUGE_MOUNT hugetlbfs $HUGE_FOLDER"
     elif ((EUID == 0 || $(id -u -- "$owner") == EUID)) && ! as_user "$owner" test -w "$HUGE_FOLDER"; then
         check_obstacle region "$owner may not write to $HUGE_FOLDER" "sudo chmod 1777 $HUGE_FOLDER"
-    elif ((free * size < SHMEM_BYTES)); then
+    elif ((free * size < SHMEM_BYTES)) && [[ ! -e $(shmem_path) ]]; then
         check_obstacle region "$free huge pages of $((size >> 20)) MB are free" "$(hugepages_remedy)"
     else
         check_ok region "$free huge pages of $((size >> 20)) MB are free"

@@ -331,6 +331,20 @@ serve_suite() {
     says_not 'no key'
 }
 
+@test "--check tells what is wrong with the suite: the clock, or that apt's lists are empty" {
+    serve_suite archive buster later
+    stub_host_mirror ''
+    sed -i 's/removed.gpg/later.gpg/; s/^bootstrap_source$/CHECK_LISTED=yes; check_suite; exit/' suite_source
+    succeeds env DEBIAN_ARCHIVE="$WEB/archive" ./suite_source
+    prints obstacle 'the clock of this host is behind'
+    stub apt-get <<<'true'
+    succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
+    prints notice "apt's lists are empty"
+    stub apt-get <<<'echo 1'
+    succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
+    prints obstacle 'no Debian mirror to fall back to'
+}
+
 @test "a suite with several signatures: one valid one will do, a bad one will not" {
     stub_host_mirror ''
     serve_suite archive buster known

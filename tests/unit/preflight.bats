@@ -65,7 +65,7 @@ without() {
 @test "VM_DIR on a file system of the network, or of Windows" {
     local type
     as_root
-    for type in nfs4 cifs fuse.sshfs vfat 9p; do
+    for type in nfs4 fuse.sshfs vfat; do
         stub findmnt <<<"echo '$type rw,relatime'"
         obstacle folder "is $type, which cannot" 'set VM_DIR to a folder of a local file system'
     done
