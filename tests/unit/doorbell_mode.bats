@@ -88,6 +88,15 @@ peers_are() {
     [[ ! -e $(region) ]]
 }
 
+@test "started by root once: what is left is the owner's, who can start then" {
+    ((EUID == 0)) || skip 'needs root, to be two users'
+    with_server
+    chown -R nobody: "$VM_DIR"
+    succeeds ./start.sh vm1
+    succeeds ./stop.sh
+    same nobody "$({ find "$VM_DIR"/{server,ssh} -printf "%u\n"; stat -c %U "$VM_DIR"/{lock,vm1}; } | sort -u)"
+}
+
 @test "a device of the user's own at another server is not our doorbell" {
     succeeds env QEMU_ARGS="-chardev socket,id=server,path=/tmp/other -device ivshmem-doorbell,chardev=server" ./start.sh vm1
     same plain "$(field .mode)"
