@@ -146,7 +146,7 @@ config_knows() {
 
 @test "a VM whose end nobody could note (the disk is full) is not waited for" {
     mode vm1 vanish
-    fails 1 ./start.sh --set START_TIMEOUT=600 vm1
+    fails 1 ./start.sh vm1
     says 'vm1 ended before it was ready'
 }
 
@@ -247,13 +247,13 @@ END
     for form in vm1 --all; do
         for signal in INT TERM HUP; do
             rm -f "$BATS_TEST_TMPDIR/pid"
-            background run ./run.sh "$form" bash -c 'echo $$ >"$1.new"; mv "$1.new" "$1"; timeout 1000 sleep 1000; :' - "$BATS_TEST_TMPDIR/pid"
+            background run ./run.sh "$form" bash -c 'echo $$ >"$1.new"; mv "$1.new" "$1"; timeout 100 sleep 100; :' - "$BATS_TEST_TMPDIR/pid"
             wait_until test -s "$BATS_TEST_TMPDIR/pid"
             wait_until pgrep -P "$(<"$BATS_TEST_TMPDIR/pid")" timeout
             kill -"$signal" "$run"
             background_ended run $((128 + $(kill -l "$signal")))
             wait_until gone "$(<"$BATS_TEST_TMPDIR/pid")"
-            wait_until refuted pgrep -f "timeout 1000 sleep 1000; : - $BATS_TEST_TMPDIR/pid"
+            wait_until refuted pgrep -f "timeout 100 sleep 100; : - $BATS_TEST_TMPDIR/pid"
         done
     done
 }
