@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures, and leaves a report with plots; or compares two such results.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh bench.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -44,7 +45,7 @@ start_vms() {
     for name in vm1 vm2; do
         vm_require_configured "$name"
         if ! vm_running "$name" || ! vm_ready "$name"; then
-            "$LAB_HOME/start.sh" vm1 vm2 {LAB_LOCK}>&- >/dev/null || die "the VMs could not be started (see above)"
+            bash "$LAB_HOME/start.sh" vm1 vm2 {LAB_LOCK}>&- >/dev/null || die "the VMs could not be started (see above)"
             return
         fi
     done

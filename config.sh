@@ -37,7 +37,7 @@
 # The most CPUs a VM could have, 18 at most. Empty: the larger of 2 and VM_CPUS. Under TCG with 1, QEMU drops the LOCK
 # prefix, and atomic operations on the shared region are no longer atomic between VMs.
 : "${VM_MAXCPUS:=}"
-# What the guest sees; the file on the host grows as it is filled.
+# What the guest sees; the file on the host grows as it is filled. At most 8T: larger files do not fit on every host.
 : "${VM_DISK_SIZE:=4G}"
 
 # --- QEMU ---

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs commands in the guests.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh run.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh

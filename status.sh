@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What is set up, what runs, and how to reach it.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh status.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh

@@ -180,7 +180,7 @@ rootfs_programs() {
     rm -rf -- "$root/root/prog/build"
     # Built once more by the guest's own compiler, which is quick here and slow under emulation: what is edited in the
     # guest then needs to be compiled, and no more.
-    chroot "$root" make -s -j "$(nproc)" -C /root/prog ||
+    chroot "$root" make -s -j "$(processors)" -C /root/prog ||
         step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
 }
 
