@@ -365,17 +365,19 @@ as_nobody() {
 # --- Huge pages
 
 @test "the remedy for huge pages adds to those that others use" {
-    local pool=$BATS_TEST_TMPDIR/sys/kernel/mm/hugepages/hugepages-4kB
-    mkdir -p "$pool"
-    echo 100 >"$pool/nr_hugepages"
-    echo 10 >"$pool/free_hugepages"
-    echo 4 >"$pool/resv_hugepages"
-    script call <<'END'
+    local pools=$BATS_TEST_TMPDIR/pools size pages
+    size=$(stat -f -c %S "$BATS_TEST_TMPDIR")
+    pages=$(((1 << 20) / size))
+    mkdir -p "$pools/hugepages-$((size >> 10))kB"
+    echo 100 >"$pools/hugepages-$((size >> 10))kB/nr_hugepages"
+    echo 10 >"$pools/hugepages-$((size >> 10))kB/free_hugepages"
+    echo 4 >"$pools/hugepages-$((size >> 10))kB/resv_hugepages"
+    script remedy <<'END'
 config_load
-"$@"
+HUGE_FOLDER=$1 HUGE_POOLS=$2
+hugepages_remedy
 END
-    [[ $(stat -f -c %S "$BATS_TEST_TMPDIR") == 4096 ]] || skip 'a file system with blocks of another size'
-    SYSFS=$BATS_TEST_TMPDIR/sys succeeds ./call hugepages_remedy "$BATS_TEST_TMPDIR"
-    # 1 MiB are 256 pages, 6 are free: 250 more than 100.
-    prints 'reserve 250 more' 'echo 350' "$pool/nr_hugepages"
+    succeeds ./remedy "$BATS_TEST_TMPDIR" "$pools"
+    # 6 are neither used nor promised.
+    prints "echo $((100 + pages - 6)) | sudo tee $pools/"
 }
