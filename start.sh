@@ -92,7 +92,7 @@ start_running() {
     state=$(vm_state "$name")
     if [[ $state == @(paused|io-error) ]]; then
         say "$name is paused ($(vm_run_state "$name")): resuming it"
-        vm_resume "$name"
+        vm_resume "$name" "$state"
         state=$(vm_state "$name")
     fi
     case $state in
@@ -151,11 +151,11 @@ main() {
     for name in "${LAUNCHED[@]}"; do
         start_wait "$name"
     done
-    running=$(vm_all_running)
-    [[ -z $running ]] || shmem_require "$running"
     for name in "${WORDS[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"
     done
+    running=$(vm_all_running)
+    [[ -z $running ]] || shmem_require "$running"
     return "$STATUS"
 }
 

@@ -7,15 +7,13 @@ POWER_KEY='{"keys": [{"type": "qcode", "data": "power"}]}'
 # power_down SECONDS NAME...: asks the guests to power down and waits until they have, for SECONDS at most. Asks again
 # every 5 s: a guest that is still booting does not hear the first time, and there may be room on the disk by then.
 power_down() {
-    local deadline=$((SECONDS + $1)) round name
+    local deadline=$((SECONDS + $1)) round name tell=say
     local -a running=("${@:2}")
-    for name in "${running[@]}"; do
-        power_look "$name"
-    done
     while ((${#running[@]} && SECONDS < deadline)); do
         for name in "${running[@]}"; do
-            power_ask "$name"
+            power_ask "$name" "$tell"
         done
+        tell=:
         round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
         power_still_running "${running[@]}"
         while ((${#running[@]} && SECONDS < round)); do
@@ -25,25 +23,22 @@ power_down() {
     done
 }
 
-# Says so if VM $1 is not in a state to power down as it is.
-power_look() {
-    local state
-    state=$(vm_state "$1")
-    case $state in
-    paused | io-error) say "$1 is paused ($state): resuming it, so that its guest can write what it has" ;;
-    halted | crashed) say "$1 has $state: ending it" ;;
-    hung) say "$1 $(vm_advice "$1" hung)" ;;
-    esac
-}
-
 # Asks the guest of VM $1 to power down, after it was woken if that is possible. One that has ended cannot be asked.
+# $2 is what tells that it is in such a state: say, or nothing (:).
 power_ask() {
-    vm_resume "$1"
-    case $(vm_state "$1") in
-    halted | crashed) process_end vm_pid "$1" ;;
-    hung | stopped | paused | io-error) ;;
-    *) qmp "$VM_DIR/$1/qmp.sock" send-key "$POWER_KEY" >/dev/null || true ;;
+    local name=$1 tell=$2 state
+    state=$(vm_state "$name")
+    case $state in
+    halted | crashed)
+        "$tell" "$name has $state: ending it"
+        process_end vm_pid "$name"
+        return
+        ;;
+    paused | io-error) "$tell" "$name is paused ($state): resuming it, so that its guest can write what it has" ;;
+    hung) "$tell" "$name $(vm_advice "$name" hung)" ;;
     esac
+    vm_resume "$name" "$state"
+    qmp "$VM_DIR/$name/qmp.sock" send-key "$POWER_KEY" >/dev/null || true
 }
 
 # Leaves in the caller's array `running` those of the named VMs that run, and says that the others do not.

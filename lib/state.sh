@@ -157,14 +157,15 @@ vm_wait() {
     done
 }
 
-# Lets VM $1 go on if it is paused, or its process is stopped. A disk that is still full pauses it again at once.
+# vm_resume NAME STATE: lets a VM in this state go on if it is paused, or its process is stopped. A disk that is still
+# full pauses it again at once.
 vm_resume() {
     local name=$1 deadline pid
-    case $(vm_state "$name") in
+    case $2 in
     paused | io-error)
         qmp "$VM_DIR/$name/qmp.sock" cont >/dev/null || true
         deadline=$((SECONDS + 2))
-        while [[ $(vm_run_state "$name") != io-error ]] && ((SECONDS < deadline)); do
+        while [[ $2 == io-error && $(vm_run_state "$name") != io-error ]] && ((SECONDS < deadline)); do
             pause 0.2
         done
         ;;
