@@ -72,7 +72,7 @@ static const struct option longs[] = {
 };
 
 static const struct shmem_program program = {
-	.synopsis = "[-k NAME] [-s SIZE] [-r COUNT] [-w SECONDS] [--from] [--sweep]",
+	.synopsis = "[-k NAME] [-s SIZE] [-r COUNT] [OPTION...]",
 	.letters = "k:s:r:w:",
 	.longs = longs,
 	.faults = faults,

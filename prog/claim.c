@@ -16,7 +16,7 @@ enum {
 
 #define LOOK_NS (LOOK_MS * UINT64_C(1000000))
 
-#define CLAIMS_MAX ((LAYOUT_MESSAGE - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
+#define CLAIMS_MAX ((LAYOUT_VECTORS - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
 
 /* Here, and not in the caller's, for who gives back what is held at the end. */
 static struct {

@@ -16,14 +16,16 @@
 /* A vector is optional, and 0 without. */
 static unsigned int parse_vector(const struct doorbell *d, const char *text)
 {
-	unsigned int vectors = shmem_doorbell_vectors(d->bell);
 	uint64_t vector = 0;
 
 	if (text && !shmem_number(text, SHMEM_VECTORS_MAX - 1, &vector))
 		shmem_usage_error("'%s' is not the number of a vector", text);
-	if (vector >= vectors)
+	if (!shmem_doorbell_has(d->bell, (unsigned int)vector)) {
+		unsigned int vectors = shmem_doorbell_vectors(d->bell);
+
 		shmem_die("there is no vector %s: the device has %u, from 0 to %u", text, vectors,
 			  vectors - 1);
+	}
 	return (unsigned int)vector;
 }
 

@@ -81,8 +81,20 @@ struct server *server_connect(const char *path);
 /* The memory's descriptor; the server's to close. */
 int server_memory(const struct server *server);
 
-/* Waits until the server has set up our own vectors, and copies them to bell. */
-void server_open_doorbell(struct shmem_doorbell *bell, struct server *server);
+/*
+ * Waits until the server has set up our own vectors, which is when there are as
+ * many as told, or for 0 when it has said nothing for a while. It may have paused,
+ * so that there are more later.
+ */
+void server_wait_for_vectors(struct server *server, uint64_t told);
+
+/* Our id, our vectors so far, and the eventfd of one of these. */
+unsigned int server_id(const struct server *server);
+unsigned int server_vectors(const struct server *server);
+int server_event(const struct server *server, unsigned int vector);
+
+/* Whether we have that vector, once the server has had the time to say so. */
+bool server_has_vector(struct server *server, unsigned int vector);
 
 /* Reads what the server has sent meanwhile, without waiting. */
 void server_attend(struct server *server);
@@ -98,11 +110,11 @@ void server_close(struct server *server);
 /* --- interrupt.c ----------------------------------------------------------- */
 
 struct shmem_doorbell {
-	unsigned int id, vectors;
-	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
 	bool waits;                    /* opened for waiting too */
 
 	/* In a VM. */
+	unsigned int id, vectors;
+	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
 	volatile uint32_t *registers;  /* BAR 0 */
 	int container, group, device;  /* of vfio; -1 if not open */
 

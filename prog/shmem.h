@@ -211,8 +211,9 @@ void shmem_meet_leave(struct shmem_meeting *meeting);
 
 /*
  * Gives up our seat, if we have one then, at the end of the program, as claims are
- * given back, so that the others learn at once of every end but a violent one. Call it once, before shmem_meet; the meeting is the
- * caller's, zeroed, and has to last as long as the program.
+ * given back, so that the others learn at once of every end but a violent one.
+ * Call it once, before shmem_meet; the meeting is the caller's, zeroed, and has to
+ * last as long as the program.
  */
 void shmem_meet_leave_at_end(struct shmem_meeting *meeting);
 

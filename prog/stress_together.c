@@ -76,9 +76,9 @@ void barrier(struct stress *s)
 
 bool go_on(const struct stress *s, struct slice *slice)
 {
-	shmem_meet_check(&s->meeting);
 	if (slice->operations++ % CLOCK_EVERY != 0)
 		return true;
+	shmem_meet_check(&s->meeting);
 	uint64_t now = shmem_now();
 
 	if (!slice->end)

@@ -287,6 +287,34 @@ END
     ended fake
 }
 
+@test "a server that pauses while it hands out our vectors: the rest is learnt of" {
+    fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
+    start waiter __doorbell -f server wait 5 -t 30
+    sleep .5 # no time to wait for anything, but for the waiter to go wrong
+    touch go
+    until_said waiter.err 'waiting for vector 5'
+    kill "${PID[waiter]}"
+    ended waiter
+    ended fake
+
+    rm go
+    le64 8 | put region $((0xfc0)) # as the lab's server tells
+    fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
+    start list __doorbell -f server
+    sleep .5
+    touch go
+    ended list
+    [ "$status" -eq 0 ]
+    [ "$(head -n 1 list.out)" = 'this is peer 3, each has 8 vectors' ]
+    ended fake
+
+    le64 64 | put region $((0xfc0)) # which is not so
+    fake 0 3 -1=region 2*3=event
+    try __doorbell -f server
+    [ "${lines[0]}" = 'this is peer 3, each has 2 vectors' ]
+    ended fake
+}
+
 @test "a socket that nobody serves, one that is too long, a file: one line each" {
     serve
     kill -9 "${PID[server]}"

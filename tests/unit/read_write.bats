@@ -250,6 +250,7 @@ expect() {
         ((status > 128))
         [ "$(word region 0)" = 0000000000000000 ]
     done
+    exec {gate}>&-
     try __bandwidth -f region -s 64K -r 1 --inject lost
     [ "$status" -eq 1 ]
     [ "$(word region 64)" = 0000000000000000 ]
