@@ -128,6 +128,7 @@ tree() {
 
 # Everything that setup makes is there, for the programs as they are now, as an undisturbed setup made it before
 # ($EXPECTED, a tree()); and nothing is left beside it.
+# shellcheck disable=SC2153 # the test's
 whole() {
     local root=$VM_DIR/rootfs image=$BATS_TEST_TMPDIR/image status=0
     same "$EXPECTED" "$(tree "$root")"

@@ -16,7 +16,12 @@ setup() {
 }
 
 teardown() {
+    local pid _
     end_background
+    # What a test that failed left: it has to do with the test's own lab.
+    processes | while read -r pid _; do
+        kill -KILL "$pid" || true
+    done
     unmount_all
     # Seen only if the test fails.
     cat "$BATS_TEST_TMPDIR/points/name" "$BATS_TEST_TMPDIR/out.killed" 2>/dev/null || true
