@@ -6,6 +6,7 @@
 #   manifest.json        what was built from what
 #   cache/               downloads
 #   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
+#   STEP.partial, .tmp   what a step works on: left by one that was ended, and removed by the next
 #   kernel/vmlinux       the guest's kernel, its .config, and with KERNEL_KEEP_SOURCE its source
 #   bootstrap/           Debian as debootstrap left it
 #   rootfs/              the same, configured for the lab, with the programs

@@ -16,7 +16,12 @@ setup() {
 }
 
 teardown() {
+    local pid _
     end_background
+    # What a test that failed left: it has to do with the test's own lab.
+    processes | while read -r pid _; do
+        kill -KILL "$pid" || true
+    done
     unmount_all
     # Seen only if the test fails.
     cat "$BATS_TEST_TMPDIR/points/name" "$BATS_TEST_TMPDIR/out.killed" 2>/dev/null || true
@@ -188,18 +193,19 @@ setup_succeeds_there() {
     TMPDIR=$BATS_TEST_TMPDIR/tmp whole
 }
 
-@test "a source that is changed while its step works, and changed back: the step is done again" {
+@test "a source that is changed while its step works, and changed back afterwards: the step is done again" {
     start_and_hold make
     point 11
     echo >"$WORLD/never"
     background_ended first 0
+    point 0
     succeeds ./setup.sh $STEPS
     says 'programs   starts (changed: prog)'
     whole
 }
 
 @test "a full disk at any step: its reason is said last, and when there is room, the lab becomes whole" {
-    local kept=$BATS_TEST_TMPDIR/kept free step
+    local kept=$BATS_TEST_TMPDIR/kept free
     mv "$VM_DIR" "$kept"
     small_disk "$VM_DIR" 64M
     cp -a "$kept/." "$VM_DIR"
@@ -216,5 +222,4 @@ setup_succeeds_there() {
     done
     setup_succeeds
     unmount_all
-    MOUNTED=()
 }
