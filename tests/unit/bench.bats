@@ -230,7 +230,7 @@ ids() {
 
 @test "without gnuplot bench.sh says so at once, and how to get it" {
     mkdir "$BATS_TEST_TMPDIR/few"
-    for tool in bash dirname readlink getopt sed realpath id cksum; do
+    for tool in bash dirname readlink getopt sed realpath id cksum mktemp rm; do
         ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/few"
     done
     make_lab

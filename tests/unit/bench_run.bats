@@ -20,15 +20,29 @@ setup() {
     R=$BATS_TEST_TMPDIR/results
     jq .manifest "$FIXTURE/host.json" >"$VM_DIR/manifest.json"
 
-    # An ssh that needs no guest: what it would run there it runs here.
+    # An ssh that needs no guest: what it would run there it runs here. A connection is a process that listens on a socket,
+    # and without one nothing runs; the file no-ssh makes one that never comes about.
     stub ssh <<'END'
-[[ $* != *' -M '* && $* != *' -O '* ]] || exit 0
-while [[ $1 != -- ]]; do shift; done
+master=no
+while [[ $1 != -- ]]; do
+    case $1 in
+    -S) socket=$2 ;;
+    -M) master=yes ;;
+    esac
+    shift
+done
+socket=${socket/\%n/$2}
+if [[ $master == yes ]]; then
+    echo "$$" >>"$FAKE/masters"
+    [[ ! -e $FAKE/no-ssh ]] || exec sleep 1000
+    exec socat "UNIX-LISTEN:$socket,fork" /dev/null
+fi
+[[ -S $socket ]] || exit 255
 case $3 in
 *sockperf*ping-pong*) PATH=$FAKE/programs:$PATH exec __record tcp-latency ;;
 *iperf3*-J*) PATH=$FAKE/programs:$PATH exec __record iperf3 ;;
-"'which'"*) exit 0 ;;
-"'test' '-e' '/sys/class/net/eth1'") [[ -e $FAKE/link ]] ;;
+*"'which'"*) exit 0 ;;
+*"'test' '-e' '/sys/class/net/eth1'") [[ -e $FAKE/link ]] ;;
 *pkill* | *"ip link"*) exit 0 ;;
 *) PATH=$FAKE/programs:$PATH eval "$3" ;;
 esac
