@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures, and leaves a report with plots; or compares two such results.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh bench.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh

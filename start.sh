@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Boots the VMs, each in a screen session, and waits until they are ready.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh start.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Powers the VMs down.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh stop.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh

@@ -34,7 +34,7 @@ BENCH_PIDS=() # QEMU's of each
 # start.sh, with the knobs as they are here.
 start_vms() {
     export "${CONFIG_KNOBS[@]}"
-    exec "$LAB_HOME/start.sh" vm1 vm2 >/dev/null
+    exec bash "$LAB_HOME/start.sh" vm1 vm2 >/dev/null
 }
 
 # A connection to each VM that all further commands share: under emulation a new one costs a second. Who does not answer

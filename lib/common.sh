@@ -5,6 +5,9 @@
 
 PROGRAM=${0##*/}
 
+# `su` without a dash leaves the user's PATH to root: mke2fs, debootstrap, chroot and chpasswd are not in it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
     BOLD=$'\e[1m' RED=$'\e[31m' YELLOW=$'\e[33m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
 else

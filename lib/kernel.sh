@@ -46,7 +46,7 @@ step_kernel() {
 }
 
 kernel_make() {
-    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(($(nproc) + 1))}" "${@:2}"
+    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(build_jobs)}" "${@:2}"
 }
 
 # allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
@@ -138,17 +138,33 @@ kernel_source_home() {
     fetch "$KERNEL_FROM" "$KERNEL_TARBALL" "$sha256"
 }
 
+# The name of the newest linux-source package of the host's mirror; nothing if apt's lists have none.
+kernel_package() {
+    apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1
+}
+
 # The newest linux-source package of the host's mirror. apt checks its signature; the package is not installed.
 kernel_source_package() {
     local package folder=$VM_DIR/cache/kernel/package
-    package=$(apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1)
+    local -a download
+    package=$(kernel_package)
+    if [[ -z $package ]]; then
+        apt_update
+        package=$(kernel_package)
+    fi
     [[ -n $package ]] || die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and the host's mirror has no" \
         "linux-source package: give a tarball with KERNEL_SOURCE"
     echo "Fetching $package from the host's mirror"
     lab_remove "$folder"
     mkdir -p -- "$folder"
     # Unsandboxed, because the folder is root's.
-    (cd "$folder" && apt-get -o APT::Sandbox::User=root download -- "$package")
+    download=(env --chdir="$folder" apt-get -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$(apt_source_list)"
+        download -- "$package")
+    if ! "${download[@]}"; then
+        # The mirror has a newer one by now, and no longer that of our lists.
+        apt_update
+        "${download[@]}"
+    fi
     dpkg-deb --fsys-tarfile "$folder/$package"_*.deb |
         tar --extract --directory "$folder" --strip-components=3 --wildcards './usr/src/linux-source-*.tar.*'
     KERNEL_TARBALL=$(echo "$folder"/linux-source-*.tar.*)

@@ -23,6 +23,16 @@ lab_require() {
         die "$VM_DIR is not set up: there is no lab in it. Run ./setup.sh first (or name the lab's folder with VM_DIR)"
 }
 
+# Is VM_DIR a folder with something in it that is no lab?
+lab_foreign() {
+    [[ -d $VM_DIR && ! -f $VM_DIR/$LAB_MARK && -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]
+}
+
+# The user who will own the lab, and start its VMs.
+lab_owner() {
+    printf '%s' "${VM_OWNER:-${SUDO_USER:-$(id -un)}}"
+}
+
 # The lab is the caller's, or the program ends.
 lab_require_ours() {
     [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
@@ -32,7 +42,7 @@ lab_require_ours() {
 # Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
-    if [[ -d $VM_DIR ]] && [[ -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]; then
+    if lab_foreign; then
         die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
     fi
     mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"

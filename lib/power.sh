@@ -31,7 +31,8 @@ power_look() {
     state=$(vm_state "$1")
     case $state in
     paused | io-error) say "$1 is paused ($state): resuming it, so that its guest can write what it has" ;;
-    hung | halted | crashed) say "$1 $(vm_advice "$1" "$state")" ;;
+    halted | crashed) say "$1 has $state: ending it" ;;
+    hung) say "$1 $(vm_advice "$1" hung)" ;;
     esac
 }
 

@@ -131,6 +131,8 @@ rootfs_system() {
     # As root's, whoever owns the checkout; a folder's own owner and mode stay as they are in Debian.
     tar --create --directory "$LAB_HOME/guest" --owner=0 --group=0 --mode=u=rwX,go=rX . |
         tar --extract --directory "$root" --no-overwrite-dir --keep-directory-symlink --same-owner
+    # Also where the checkout has lost its x bits.
+    find "$LAB_HOME/guest" -type f -path '*bin/*' -printf "$root/%P\\0" | xargs -0 -r chmod 755 --
     # The name comes from the kernel's command line, the name server from its DHCP client.
     rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
     ln -s /proc/net/pnp "$root/etc/resolv.conf"
@@ -178,7 +180,7 @@ rootfs_programs() {
     rm -rf -- "$root/root/prog/build"
     # Built once more by the guest's own compiler, which is quick here and slow under emulation: what is edited in the
     # guest then needs to be compiled, and no more.
-    chroot "$root" make -s -j "$(nproc)" -C /root/prog ||
+    chroot "$root" make -s -j "$(processors)" -C /root/prog ||
         step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
 }
 

@@ -97,29 +97,11 @@ shmem_why_not() {
 # What to do when file $1 cannot have its memory.
 shmem_room_remedy() {
     if [[ $SHMEM_HUGEPAGES == yes ]]; then
-        hugepages_remedy "${1%/*}"
+        hugepages_remedy
     else
         printf '%s has %s free; lower SHMEM_SIZE, or: sudo mount -o remount,size=%s %s' "${1%/*}" \
             "$(df -h --output=avail "${1%/*}" | tail -n 1 | tr -d ' ')" "$((SHMEM_BYTES >> 19))M" "${1%/*}"
     fi
-}
-
-# The same for huge pages at $1: as many more as are lacking, on top of those that others use (Linux:
-# Documentation/admin-guide/mm/hugetlbpage.rst). SYSFS is where the kernel counts them.
-hugepages_remedy() {
-    local page pool total free reserved needed
-    page=$(stat -f -c %S -- "$1")
-    pool=${SYSFS:-/sys}/kernel/mm/hugepages/hugepages-$((page >> 10))kB
-    if ((SHMEM_BYTES % page)); then
-        printf 'its pages have %dM: set SHMEM_SIZE to that or more, or: sudo mount -t hugetlbfs -o pagesize=2M hugetlbfs %s' \
-            $((page >> 20)) "$1"
-        return
-    fi
-    read -r total <"$pool/nr_hugepages"
-    read -r free <"$pool/free_hugepages"
-    read -r reserved <"$pool/resv_hugepages"
-    needed=$((SHMEM_BYTES / page - (free - reserved)))
-    printf 'reserve %d more huge pages with: echo %d | sudo tee %s/nr_hugepages' "$needed" $((total + needed)) "$pool"
 }
 
 # The number of a process that uses the region, or will in a moment: a VM's session, or one whose command line names the

@@ -112,7 +112,7 @@ vm_advice() {
     paused) printf 'is paused (%s): ./start.sh resumes it' "$(vm_run_state "$name")" ;;
     io-error)
         printf 'is paused, for its disk could not grow (%s free in %s): make room there, then ./start.sh resumes it' \
-            "$(df -h --output=avail -- "$VM_DIR" | tail -n 1 | tr -d ' ')" "$VM_DIR"
+            "$(df -h --output=avail -- "$VM_DIR/$name" | tail -n 1 | tr -d ' ')" "$VM_DIR/$name"
         ;;
     halted) printf 'has halted: ./stop.sh %s ends it, ./start.sh %s starts it again' "$name" "$name" ;;
     crashed) printf 'has crashed (%s): ./stop.sh %s ends it, ./start.sh %s starts it again' "$(vm_run_state "$name")" "$name" "$name" ;;

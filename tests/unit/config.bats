@@ -66,6 +66,13 @@ END
     done
 }
 
+@test "a config.local.sh that was written on Windows is named, with the remedy" {
+    printf 'VM_COUNT=3\r\n' >config.local.sh
+    refuses 'config.local.sh has the line ends of Windows' ./start.sh
+    eval "$(sed -n "s/.*: \(sed -i .*\) (see.*/\1/p" <<<"$stderr")"
+    same 3 "$(value_of VM_COUNT)"
+}
+
 @test "a config.local.sh that fails is named" {
     echo false >config.local.sh
     fails 2 ./start.sh
@@ -164,8 +171,8 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good SHMEM_SIZE 1M 128M 134217728 131072K 1G
     bad VM_MEMORY 127M
     good VM_MEMORY 128M 1G 536870912
-    bad VM_DISK_SIZE 1G 17T
-    good VM_DISK_SIZE 2G 16T
+    bad VM_DISK_SIZE 1G 9T 16T
+    good VM_DISK_SIZE 2G 4294967296 8T
     refuses SHMEM_SIZE=1M ./start.sh --set SHMEM_SIZE=1M --set SHMEM_HUGEPAGES=yes
 }
 

@@ -7,16 +7,18 @@ load helpers
 setup() {
     begin
     script waits <<'END'
-# What the EXIT trap of start.sh does: it waits, and reads what a process prints.
+# As the EXIT trap of start.sh does: it reads an answer that does not come at once, and writes a file.
 cleanup() {
-    pause 0.01
-    read -r word < <(echo whole)
-    echo "$word" >"$VM_DIR.cleaned"
+    {
+        local word
+        word=$(read -r -t 10 word < <(sleep 0.2; echo whole) && echo "$word")
+        echo "$word"
+    } | write_file "$VM_DIR.cleaned"
 }
 signals_catch
 trap cleanup EXIT
 case $1 in
-pause) while true; do echo waiting; pause 0.05; done ;;
+pause) echo waiting; while true; do pause 0.1; done ;;
 process) echo waiting; sleep 60 & echo "$!" >"$VM_DIR.pid"; wait "$!" ;;
 esac
 END
