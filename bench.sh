@@ -89,11 +89,11 @@ bench_salvage() {
         rm -rf -- "$BENCH_FOLDER" || true
         BENCH_FOLDER=''
         [[ -z $SIGNAL_STATUS ]] || say 'Interrupted before anything was measured'
-        return
+    else
+        say 'Making a report of what was measured'
+        bench_child report_make "$BENCH_FOLDER"
+        [[ ! -s $BENCH_FOLDER/report.md ]] || say "What was measured is in $BENCH_FOLDER/report.md, marked incomplete"
     fi
-    say 'Making a report of what was measured'
-    bench_child report_make "$BENCH_FOLDER"
-    [[ ! -s $BENCH_FOLDER/report.md ]] || say "What was measured is in $BENCH_FOLDER/report.md, marked incomplete"
 }
 
 compare() {

@@ -27,6 +27,7 @@ bench_start() {
             LEFT_OUT+=("$name: it $(vm_advice "$name" "$state")")
         fi
     done
+    shmem_require vm1
 }
 BENCH_VMS=()
 BENCH_PIDS=() # QEMU's of each
@@ -44,6 +45,7 @@ bench_connect() {
     ((${#BENCH_TEMP} < 70)) || die "TMPDIR=$TMPDIR is too long for the sockets of ssh: set it to a shorter one" # unix(7): 108
     GUEST_SSH_OPTIONS=(-S "${BENCH_TEMP//%/%%}/ssh-%n")
     for name in "${BENCH_VMS[@]}"; do
+        guest_require "$name"
         set -m
         setpriv --pdeathsig TERM -- ssh -F "$VM_DIR/ssh/config" -o ServerAliveInterval=10 -o ServerAliveCountMax=6 \
             "${GUEST_SSH_OPTIONS[@]}" -M -N -- "$name" </dev/null >"$BENCH_TEMP/$name.said" 2>&1 {LAB_LOCK}>&- &
