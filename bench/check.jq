@@ -14,7 +14,9 @@ def fault: if type != "object" then "a record that is none"
         | "a histogram_us that is none")][0] // empty
     end;
 
-$host[0] as $host | [inputs | try fromjson catch "broken"] | to_entries | map(
+$host[0] as $host | [inputs | try fromjson catch "broken"] 
+| if . == [] then error("it has no run") else . end
+| to_entries | map(
     (.key + 1) as $line | .value
     | if . == "broken" then error("line \($line) is broken or cut off")
       elif (type != "object") or (has("schema") | not) then error("line \($line) is no record of bench.sh")
