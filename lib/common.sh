@@ -56,6 +56,14 @@ clock() {
     fi
 }
 
+# Numbers, order and messages in one form, whatever the user's locale is: in many, awk and printf write 0,5, which jq and
+# gnuplot do not read, and sort has an order of its own. Not C, in which screen and bash take a UTF-8 character for
+# several. LANGUAGE would bring translations back (gettext: it comes before LC_ALL, unless that is C).
+locale_neutral() {
+    export LC_ALL=C.UTF-8
+    unset LANGUAGE
+}
+
 # --- Signals and waiting
 
 # From here on Ctrl-C, SIGTERM and SIGHUP end the program through its EXIT trap, with status 128 + the signal's number

@@ -8,6 +8,7 @@
 script_begin() {
     local flags=$1 parsed mode='' assignment
     local -a settings=() knobs=() from_stdin
+    locale_neutral
     signals_catch
     [[ $flags != +* ]] || mode=+
     if ! parsed=$(getopt --name "" --options "${mode}h" --longoptions "help,set:,${flags#+}" -- "${@:2}" 2>&1); then
