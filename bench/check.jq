@@ -14,7 +14,7 @@ def fault: if type != "object" then "a record that is none"
         | "a histogram_us that is none")][0] // empty
     end;
 
-$host[0] as $host | [inputs | try fromjson catch "broken"] 
+$host[0] as $host | [inputs | try fromjson catch "broken"]
 | if . == [] then error("it has no run") else . end
 | to_entries | map(
     (.key + 1) as $line | .value

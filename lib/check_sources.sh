@@ -50,8 +50,16 @@ check_kernel_source() {
 }
 
 check_suite() {
-    local output reason
-    if output=$(bootstrap_source 2>&1 && printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"); then
+    local file output reason status=0
+    file=$(mktemp)
+    (
+        bootstrap_source
+        printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"
+    ) >"$file" 2>&1 &
+    wait "$!" || status=$?
+    output=$(<"$file")
+    rm -f -- "$file"
+    if ((status == 0)); then
         case $output in
         *' false') check_ok suite "$DEBIAN_SUITE at $(tail -n 1 <<<"${output% *}")" ;;
         *) check_notice suite "$(sed -n 's/^notice: //p' <<<"$output")" ;;

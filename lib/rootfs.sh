@@ -198,13 +198,14 @@ rootfs_login() {
 
 # The programs, built static on the host, and their sources to change and build in the guest.
 rootfs_programs() {
-    local root=$1
+    local root=$1 jobs
     step_says 'Installing the programs'
     install -m 755 -- "$VM_DIR"/bin/__* "$root/usr/local/bin/"
     sources_tar prog | tar --extract --touch --directory "$root/root" --same-owner
     # Built once more by the guest's own compiler, which is quick here and slow under emulation: what is edited in the
     # guest then needs to be compiled, and no more.
-    in_root "$root" make -s -j "$(processors)" -C /root/prog ||
+    jobs=$(processors)
+    in_root "$root" make -s -j "$jobs" -C /root/prog ||
         step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
 }
 

@@ -124,12 +124,13 @@ shmem_user() {
 
 # Ends the server and gives the region's memory back, unless a process still uses it: then shmem_user tells which.
 shmem_release() {
-    local user
+    local user id
     user=$(shmem_user)
     if [[ -n $user ]]; then
         warn "the region stays: process $(process_name "$user") uses it"
         return
     fi
     server_stop
-    rm -f -- "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)" 2>/dev/null || true
+    id=$(lab_id)
+    rm -f -- "/dev/shm/ivshmem-$id" "/dev/hugepages/ivshmem-$id" 2>/dev/null || true
 }

@@ -97,7 +97,7 @@ END
     background bench ./bench.sh --quick "$R"
     wait_until test -s "$FAKE/hangs"
     kill -KILL "$(pid_of vm2)"
-    kill -TERM $(<"$FAKE/hangs")
+    xargs kill -TERM <"$FAKE/hangs"
     background_ended bench 1
     [[ $output == *'in the middle of stream-host: vm2 is not running'* ]] || failure 'does not name it'
     incomplete
@@ -109,7 +109,7 @@ END
     background bench ./bench.sh --quick "$R"
     wait_until test -s "$FAKE/hangs"
     echo paused >"$FAKE/vm1.state"
-    kill -TERM $(<"$FAKE/hangs")
+    xargs kill -TERM <"$FAKE/hangs"
     background_ended bench 1
     [[ $output == *'in the middle of stream-host: vm1 is paused'* ]] || failure 'does not name it'
     incomplete
@@ -121,7 +121,7 @@ END
     wait_until test -s "$FAKE/hangs"
     kill -TERM "$(head -n 1 "$FAKE/masters")"
     wait_until gone "$(head -n 1 "$FAKE/masters")"
-    kill -TERM $(<"$FAKE/hangs")
+    xargs kill -TERM <"$FAKE/hangs"
     background_ended bench 1
     [[ $output =~ 'in the middle of stream-host: '(vm1|vm2)' does not answer on its ssh any more' ]] || failure 'does not name it'
     incomplete

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2154 # code in quotes; what bats sets
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # code in quotes; what the tests use; what bats sets
 # What the tests of a whole bench.sh share: a fake QEMU, and an ssh and programs that print what was recorded once
 # (fixtures/bench). To be loaded after fake.bash.
 
