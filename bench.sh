@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures, and leaves a report with plots; or compares two such results.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh bench.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -18,9 +19,9 @@ leaves in FOLDER (default: results/ and the time): report.md, plots as SVG and P
 are made of, results.jsonl and host.json. The VMs are left running. Ctrl-C leaves what was measured, marked incomplete.
 
   --quick       two minutes at most instead of a quarter of an hour: smaller blocks, fewer repeats, only memcpy
-  --report      make the report in FOLDER anew from its results.jsonl and host.json
+  --report      make the report in FOLDER again from its results.jsonl and host.json
   --compare     two results side by side; those of other machines, versions, sizes or modes are refused
-  --threshold PERCENT  what counts as worse or better (default: $DEFAULT_THRESHOLD); the repeats must not overlap, besides
+  --threshold PERCENT  what counts as worse or better (default: $DEFAULT_THRESHOLD), if the repeats do not overlap
   --anyway      compare what differs all the same, and mark it
 
 Options:
@@ -35,99 +36,104 @@ EOF
 
 DEFAULT_THRESHOLD=10
 
+STATUS=0
+BENCH_TEMP=''       # a folder for the time that this script runs
+BENCH_FOLDER=''     # the results folder that is written to
+BENCH_STAGE=nothing # then measuring, reporting
+
 # What measuring needs, before anything is started.
 require_tools() {
     have gnuplot || die 'gnuplot draws the plots, and is not here: sudo apt-get install gnuplot-nox (or ./setup.sh host)'
 }
 
-# Starts vm1 and vm2 unless they run.
-start_vms() {
-    local name
-    for name in vm1 vm2; do
-        vm_require_configured "$name"
-        if ! vm_running "$name" || ! vm_ready "$name"; then
-            "$LAB_HOME/start.sh" vm1 vm2 {LAB_LOCK}>&- >/dev/null || die "the VMs could not be started (see above)"
-            return
-        fi
-    done
-}
-
 # Measures into FOLDER, in MODE.
 measure() {
-    local folder=$1 mode=$2 status=0
-    local -a vms
+    local folder=$1 mode=$2
     # One at a time: two would measure each other.
     lab_lock 1 bench.lock
-    start_vms
-    mapfile -t vms < <(vm_all_running)
-    mkdir -p -- "${folder%/*}"
-    mkdir -- "$folder" || die "cannot make $folder (see above)"
-    BENCH_FOLDER=$folder BENCH_STARTED=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-    BENCH_MACHINE=$(bench_machine_id)
-    trap bench_clean EXIT
-    trap 'interrupted 130' INT
-    trap 'interrupted 143' TERM
-    bench_connect "${vms[@]}"
-    bench_look "${vms[@]}"
-    bench_plan "$mode" >"$folder/plan"
-    : >"$folder/results.jsonl"
-    BENCH_PLANNED=$(($(wc -l <"$folder/plan") * BENCH_ROUNDS[$mode]))
-    bench_host_json "$mode" "$BENCH_STARTED" false | write_file "$folder/host.json"
+    results_create "$folder"
+    BENCH_FOLDER=$folder BENCH_STAGE=measuring BENCH_MACHINE=$(bench_machine_id)
+    bench_start
+    bench_connect
+    bench_look
+    bench_plan "$mode" >"$BENCH_TEMP/plan"
+    bench_host_json "$mode" >"$BENCH_TEMP/host.json"
+    results_host false
     say "Measuring into $folder"
     bench_link_up
-    bench_run "$folder" "$mode"
-    bench_host_json "$mode" "$BENCH_STARTED" true | write_file "$folder/host.json"
-    report_make "$folder" || status=1
-    say "$folder/report.md"
-    ((BENCH_FAILED == 0)) || status=1
-    return "$status"
+    bench_run "$mode"
+    results_host true
+    BENCH_STAGE=reporting
+    bench_child report_make "$folder"
+    ((BENCH_FAILED == 0 && CHILD_STATUS == 0)) || STATUS=1
+    [[ ! -s $folder/report.md ]] || say "$folder/report.md"
 }
 
-# Ctrl-C: a report of what there is.
-interrupted() {
-    trap '' INT TERM
+# However this script ends: nothing that it started goes on, and what was measured stays, with a report of it.
+bench_end() {
+    trap '' HUP INT TERM # a second Ctrl-C does not keep the first from its end
     bench_stop
     bench_progress_end
-    if [[ -s $BENCH_FOLDER/results.jsonl ]]; then
-        report_make "$BENCH_FOLDER" || true
-        say "Interrupted: what was measured is in $BENCH_FOLDER/report.md, marked incomplete"
-    else
-        say "Interrupted before anything was measured"
-    fi
-    exit "$1"
+    bench_disconnect
+    case $BENCH_STAGE in
+    measuring) bench_salvage ;;
+    reporting)
+        [[ -z $SIGNAL_STATUS ]] || say "Interrupted when all was measured: ./bench.sh --report $BENCH_FOLDER makes the report"
+        ;;
+    esac
+    [[ -z $BENCH_FOLDER ]] || results_own "$BENCH_FOLDER"
+    [[ -z $BENCH_TEMP ]] || rm -rf -- "$BENCH_TEMP" || true
 }
 
-bench_clean() {
-    bench_stop
-    bench_link_down
-    bench_disconnect
-    rm -rf -- "$BENCH_FOLDER/running" "$BENCH_FOLDER/plan"
-    [[ -s $BENCH_FOLDER/results.jsonl ]] || rm -rf -- "$BENCH_FOLDER"
+# The end came before everything was measured.
+bench_salvage() {
+    if [[ ! -s $BENCH_FOLDER/results.jsonl ]]; then
+        rm -rf -- "$BENCH_FOLDER" || true
+        BENCH_FOLDER=''
+        [[ -z $SIGNAL_STATUS ]] || say 'Interrupted before anything was measured'
+    else
+        say 'Making a report of what was measured'
+        bench_child report_make "$BENCH_FOLDER"
+        [[ ! -s $BENCH_FOLDER/report.md ]] || say "What was measured is in $BENCH_FOLDER/report.md, marked incomplete"
+    fi
+}
+
+compare() {
+    ((${#WORDS[@]} == 2)) || usage_error '--compare needs two results folders'
+    [[ ${GIVEN[threshold]:=$DEFAULT_THRESHOLD} =~ ^[0-9]{1,4}(\.[0-9]{1,3})?$ ]] ||
+        usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a number of percent such as 10"
+    bench_child report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
+    ((CHILD_STATUS == 0)) || STATUS=1
+}
+
+remake() {
+    ((${#WORDS[@]} == 1)) || usage_error '--report needs one results folder'
+    require_tools
+    BENCH_FOLDER=$(realpath -m -- "${WORDS[0]}")
+    bench_child report_make "$BENCH_FOLDER"
+    ((CHILD_STATUS == 0)) || STATUS=1
 }
 
 main() {
     local mode=full
     script_begin quick,report,compare,anyway,threshold: "$@"
+    trap bench_end EXIT
+    BENCH_TEMP=$(mktemp -d 2>/dev/null) ||
+        die "cannot make a temporary folder in ${TMPDIR:-/tmp}: set TMPDIR to a folder that is there, has room, and lets you write"
     if given compare; then
-        ((${#WORDS[@]} == 2)) || usage_error '--compare needs two results folders'
-        [[ ${GIVEN[threshold]:=$DEFAULT_THRESHOLD} =~ ^[0-9]{1,4}(\.[0-9]{1,3})?$ ]] ||
-            usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a number of percent such as 10"
-        report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
-        return
-    fi
-    if [[ -v GIVEN[threshold] ]] || given anyway; then
+        compare
+    elif [[ -v GIVEN[threshold] ]] || given anyway; then
         usage_error '--threshold and --anyway go with --compare'
+    elif given report; then
+        remake
+    else
+        ((${#WORDS[@]} <= 1)) || usage_error "one folder at most: $(quoted "${WORDS[1]}") is too many"
+        require_tools
+        ! given quick || mode=quick
+        lab_require
+        measure "$(realpath -m -- "${WORDS[0]:-$LAB_HOME/results/$(date -u +%Y-%m-%dT%H-%M-%SZ)}")" "$mode"
     fi
-    require_tools
-    if given report; then
-        ((${#WORDS[@]} == 1)) || usage_error '--report needs one results folder'
-        report_make "${WORDS[0]}"
-        return
-    fi
-    ((${#WORDS[@]} <= 1)) || usage_error "one folder at most: $(quoted "${WORDS[1]}") is too many"
-    ! given quick || mode=quick
-    lab_require
-    measure "$(realpath -m -- "${WORDS[0]:-$LAB_HOME/results/$(date -u +%Y-%m-%dT%H-%M-%SZ)}")" "$mode"
+    return "$STATUS"
 }
 
 main "$@"

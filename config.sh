@@ -34,10 +34,10 @@
 # Its memory, and how many CPUs it has.
 : "${VM_MEMORY:=512M}"
 : "${VM_CPUS:=1}"
-# The most CPUs a VM could have. Keep it at 2 or more under TCG: with one, QEMU drops the LOCK prefix
-# and atomic operations on the shared region are no longer atomic between VMs.
-: "${VM_MAXCPUS:=2}"
-# What the guest sees; the file on the host grows as it is filled.
+# The most CPUs a VM could have, 18 at most. Empty: the larger of 2 and VM_CPUS. Under TCG with 1, QEMU drops the LOCK
+# prefix, and atomic operations on the shared region are no longer atomic between VMs.
+: "${VM_MAXCPUS:=}"
+# What the guest sees; the file on the host grows as it is filled. At most 8T: larger files do not fit on every host.
 : "${VM_DISK_SIZE:=4G}"
 
 # --- QEMU ---

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs commands in the guests.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh run.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -38,26 +39,42 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# The VMs that are to be used: those named, which must run, or all that run.
+# The VMs that are to be used: those named, which must be ready, or all that are.
 running_vms() {
     local name
+    RUNNING=("$@")
     if (($# == 0)); then
         mapfile -t RUNNING < <(vm_all_running)
         ((${#RUNNING[@]})) || die 'no VM is running: ./start.sh starts them'
-        return
     fi
-    vm_require "$@"
-    for name; do
-        vm_running "$name" || die "$name is not running: ./start.sh starts it"
-        ssh_knows "$name" || die "$name is still starting: ./status.sh says when it is ready"
+    vm_require "${RUNNING[@]}"
+    for name in "${RUNNING[@]}"; do
+        guest_require "$name"
     done
-    RUNNING=("$@")
 }
 
-# A folder for the time that this script runs.
-temp_folder() {
-    RUN_TEMP=$(mktemp -d)
-    trap 'rm -rf -- "$RUN_TEMP"' EXIT
+# However run.sh ends, so do the commands that it started in the guests: with the connection (lib/guest.sh).
+run_end() {
+    kill -- "${CHILDREN[@]}" 2>/dev/null || true
+    [[ -z $RUN_TEMP ]] || rm -rf -- "$RUN_TEMP"
+}
+CHILDREN=() # processes, and -N for process groups
+RUN_TEMP=''
+
+# A command in one VM, or a shell. It is waited for, since bash would not hear a signal while a program runs.
+run_one() {
+    local name=$1 status=0 state
+    running_vms "$name"
+    guest_command "$@"
+    "${GUEST_COMMAND[@]}" <&0 &
+    CHILDREN=("$!")
+    wait "$!" || status=$?
+    CHILDREN=()
+    if ((status == 255)); then
+        state=$(vm_state "$name")
+        [[ $state == ready ]] || error "$name $(vm_advice "$name" "$state")"
+    fi
+    return "$status"
 }
 
 # Runs a command in all of RUNNING at once, its output prefixed; stdin is empty there, or comes from file $1.
@@ -65,12 +82,12 @@ run_all() {
     local input=$1 name status=0 first=0
     local -A pids=()
     shift
-    # A process group each, so that Ctrl-C can end them: the shell makes what it starts in the background deaf to it.
-    trap 'kill -- "${pids[@]/#/-}" 2>/dev/null; exit 130' INT
+    # A process group each, which can be ended as a whole.
     set -m
     for name in "${RUNNING[@]}"; do
         run_prefixed "$name" "$@" <"$input" &
         pids[$name]=$!
+        CHILDREN+=("-$!")
     done
     set +m
     for name in "${RUNNING[@]}"; do
@@ -81,6 +98,7 @@ run_all() {
             ((first != 0)) || first=$status
         fi
     done
+    CHILDREN=()
     return "$first"
 }
 
@@ -99,13 +117,15 @@ prefixed() {
 
 # Runs a program of the lab on the host: the region's file is its region, or the server's socket, which leads to both.
 host_run() {
-    local region
+    local region running
     (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
     [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
         usage_error "host: no program $(quoted "$1"): there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none)"
-    running_vms
+    running=$(vm_all_running)
+    [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
+    shmem_require "$running"
     region=$(shmem_file_now)
-    [[ $(vm_mode "${RUNNING[0]}") == plain ]] || region=$VM_DIR/server/socket
+    [[ $(vm_mode "${running%%$'\n'*}") == plain ]] || region=$VM_DIR/server/socket
     exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
 
@@ -114,7 +134,7 @@ host_run() {
 push() {
     local tarball
     running_vms "$@"
-    temp_folder
+    RUN_TEMP=$(mktemp -d)
     tarball=$RUN_TEMP/tarball
     (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
     tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
@@ -124,18 +144,19 @@ push() {
 }
 
 # shellcheck disable=SC2016 # for the guest's shell
-PUSH_IN_GUEST='set -e
+PUSH_IN_GUEST='set -e -o pipefail
 mkdir -p /root/prog
 cd /root/prog
 pushed=$(mktemp -d)
 trap "rm -rf -- $pushed" EXIT
 cat >"$pushed/tarball"
 tar --extract --file "$pushed/tarball" --directory "$pushed" sums
-sha256sum --check "$pushed/sums" 2>/dev/null | sed -n "s/: FAILED.*//p" >"$pushed/changed"
+{ sha256sum --check "$pushed/sums" 2>/dev/null || true; } | sed -n "s/: FAILED.*//p" >"$pushed/changed"
 if [ -s "$pushed/changed" ]; then # without names tar would take all
     tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
 fi
-make -s install'
+# A line a file: a change of a header takes minutes under emulation, which nobody should spend before a silent terminal.
+make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
 # spec.md's experiment, as its transcript shows it.
 demo() {
@@ -156,10 +177,12 @@ demo_step() {
 main() {
     script_begin +all "$@"
     lab_require
+    lab_require_ours
+    trap run_end EXIT
     if given all; then
         ((${#WORDS[@]})) || usage_error '--all needs a command'
         running_vms
-        temp_folder
+        RUN_TEMP=$(mktemp -d)
         run_all /dev/null "${WORDS[@]}"
         return
     fi
@@ -171,10 +194,7 @@ main() {
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'
         demo
         ;;
-    *)
-        running_vms "${WORDS[0]}"
-        guest_run "${WORDS[@]}"
-        ;;
+    *) run_one "${WORDS[@]}" ;;
     esac
 }
 

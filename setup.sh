@@ -1,5 +1,8 @@
-#!/usr/bin/env bash
+#!/usr/bin/env -S bash
 # From a Debian host to the disks of VMs that are ready to start.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh setup.sh`
+# A checkout with the line ends of Windows comes as far as this (hence the -S above, by which env drops the CR):
+case $(head -n 1 "$0") in *"$(printf '\r')") echo "setup.sh: error: the lines of this checkout end with CRLF, as on Windows: get the files again, by git or from the archive, without a conversion of line ends" >&2; exit 1 ;; esac #
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -61,52 +64,53 @@ choose_steps() {
 }
 
 # Calls this script again through sudo, with the knobs as they are here, for sudo drops the environment; on stdin, for
-# a command line is seen by everybody and logged, and a password may be among them.
+# a command line is seen by everybody and logged, and a password may be among them, or in a proxy's URL.
 become_root() {
-    local knob name
-    local -a knobs=() proxies=()
-    for name in http_proxy https_proxy no_proxy; do
-        [[ -z ${!name:-} ]] || proxies+=("$name=${!name}")
-    done
+    local name
+    local -a carried=()
     have sudo || die 'apt and debootstrap need root, and there is no sudo here: call setup.sh as root'
-    for knob in "${CONFIG_KNOBS[@]}"; do
-        knobs+=("$knob=${!knob}")
+    for name in "${CARRIED[@]}" "${CONFIG_KNOBS[@]}"; do
+        [[ ! -v $name ]] || carried+=("$name=${!name}")
     done
     say 'apt and debootstrap need root: going on through sudo'
-    exec sudo -- env "${proxies[@]}" "$LAB_HOME/setup.sh" --knobs-on-stdin "$@" < <(printf '%s\0' "${knobs[@]}")
+    exec sudo -- bash "$LAB_HOME/setup.sh" --knobs-on-stdin "$@" < <(printf '%s\0' "${carried[@]}")
+}
+
+# An archive or a file system of another kind may have lost the right to execute. `bash start.sh` works without.
+scripts_executable() {
+    local script
+    for script in setup start stop run status bench; do
+        [[ -x $LAB_HOME/$script.sh ]] || chmod +x "$LAB_HOME/$script.sh" ||
+            warn "$script.sh cannot be made executable here: call it as: bash $script.sh"
+    done
 }
 
 main() {
-    local room script
     script_begin check,force,reset-disks,knobs-on-stdin "$@"
-    proxy_of_apt
     choose_steps
-    if given check; then
-        host_check || exit 1
-        exit 0
-    fi
-    ((EUID == 0)) || become_root "$@"
+    ((EUID == 0)) || given check || become_root "$@"
+    proxies_settle
+    ! given check || host_check
+    host_preflight
+    ! due host || apt_wait
 
     umask 022
+    scripts_executable
     lab_create
     lab_lock 600 setup.lock
     trap steps_end EXIT
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
-    room=$(disk_room) || die "$room: $DISK_REMEDY"
 
     steps_run "${STEPS[@]}"
     manifest_write
-    lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
+    lab_hand_over "$(lab_owner)"
     if [[ " ${STEPS[*]} " == *' images '* ]]; then
         lab_lock 300
         disks_update "${GIVEN[reset-disks]:-no}"
-        lab_hand_over "${VM_OWNER:-${SUDO_USER:-root}}"
+        lab_hand_over "$(lab_owner)"
         accel_choose
         say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
     fi
-    for script in setup start stop run status bench; do
-        [[ -x $LAB_HOME/$script.sh ]] || chmod +x "$LAB_HOME/$script.sh"
-    done
 }
 
 main "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Boots the VMs, each in a screen session, and waits until they are ready.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh start.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -21,10 +22,9 @@ config.sh explains each knob. Then: screen -r vm1 (Ctrl-a d leaves it), or ./run
 EOF
 }
 
-# Starts the named VMs and waits for all of them; says of each how to reach it. Fails if one failed.
+# Starts the named VMs, none of which runs. One that cannot be started keeps no other from it.
 start_all() {
-    local name above_4g status=0 begun=$SECONDS
-    local -a launched=()
+    local name above_4g
     accel_choose
     say "Starting $* under ${ACCEL_USED^^} ($ACCEL_WHY)"
     if [[ $ACCEL_USED == tcg ]] && ((VM_MAXCPUS < 2)); then
@@ -32,36 +32,98 @@ start_all() {
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
-        # In a process of its own: one that cannot be started keeps no other from it.
-        (vm_launch "$name" "$ACCEL_USED" "$above_4g") &
-        if wait "$!"; then
-            launched+=("$name")
-        else
-            error "$name could not be started (see above)"
-            status=1
-        fi
+        start_one "$name" "$above_4g"
     done
-    for name in "${launched[@]}"; do
-        if vm_wait_ready "$name" $((begun + START_TIMEOUT)); then
-            say "$name is ready after $((SECONDS - begun)) s"
-        else
-            status=1
-        fi
-    done
-    return "$status"
 }
 
-# However start.sh ends, a VM that runs then can be reached.
+# In a process of its own, where errexit is on, with the last that it said as the reason when it fails.
+start_one() {
+    local name=$1 launched=yes
+    (vm_launch "$name" "$ACCEL_USED" "$2") 2>"$START_TEMP" &
+    LAUNCHING=$!
+    wait "$LAUNCHING" || launched=no
+    if [[ $launched == yes ]]; then
+        LAUNCHED+=("$name")
+    else
+        failed "$name could not be started: $(tail -n 1 "$START_TEMP" | sed "s/^$PROGRAM: error: //")"
+    fi
+}
+
+failed() {
+    error "$@"
+    STATUS=1
+}
+
+# Waits until VM $1 is ready, and says what became of it.
+start_wait() {
+    local name=$1 state
+    vm_wait "$name" "$DEADLINE"
+    state=$(vm_state "$name")
+    case $state in
+    ready)
+        say "$name is ready after $((SECONDS - BEGUN)) s"
+        start_check_cpus "$name"
+        ;;
+    stopped)
+        vm_account "$name"
+        failed "$name ended before it was ready$(vm_end_reason "$name"); its logs are in $VM_DIR/$name"
+        ;;
+    starting)
+        vm_account "$name"
+        failed "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It was left running:" \
+            "look at it with screen -r $name, or ./stop.sh"
+        ;;
+    *) failed "$name $(vm_advice "$name" "$state")" ;;
+    esac
+}
+
+# The guest says how many CPUs it found. It finds one where the firmware's table of them had no room.
+start_check_cpus() {
+    local found
+    found=$(vm_word "$1")
+    found=${found#ready }
+    [[ ! $found =~ ^[0-9]+$ ]] || ((found == VM_CPUS)) ||
+        warn "$1 has found $found of its $VM_CPUS CPUs: with fewer devices in QEMU_ARGS, or a lower VM_MAXCPUS, all fit"
+}
+
+# A VM that runs already: it is let go on if it is paused, and if it is not ready yet, waited for.
+start_running() {
+    local name=$1 state
+    state=$(vm_state "$name")
+    if [[ $state == @(paused|io-error) ]]; then
+        say "$name is paused ($(vm_run_state "$name")): resuming it"
+        vm_resume "$name" "$state"
+        state=$(vm_state "$name")
+    fi
+    case $state in
+    ready) say "$name is already running" ;;
+    starting)
+        say "$name is already running, and not ready yet"
+        start_wait "$name"
+        ;;
+    *) failed "$name $(vm_advice "$name" "$state")" ;;
+    esac
+}
+
+# However start.sh ends: a VM that runs can be reached, and a region that nobody uses is gone.
 start_end() {
     [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what runs, ./stop.sh ends it'
+    [[ -z $LAUNCHING ]] || wait "$LAUNCHING" || true
     ssh_config_write
+    [[ -n $(vm_all_running)$(shmem_user) ]] || shmem_release
+    rm -f -- "$START_TEMP"
 }
 
+STATUS=0
+LAUNCHING='' # the process that starts a VM
+LAUNCHED=()
+
 main() {
-    local name status=0
-    local -a down=()
+    local name running
+    local -a down=() up=()
     script_begin "" "$@"
     lab_require
+    lab_require_ours
     [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
     ((${#WORDS[@]})) || mapfile -t WORDS < <(vm_names)
     vm_require_configured "${WORDS[@]}"
@@ -69,22 +131,32 @@ main() {
 
     lab_lock 300
     umask 022
+    START_TEMP=$(mktemp)
+    trap start_end EXIT
+    BEGUN=$SECONDS DEADLINE=$((SECONDS + START_TIMEOUT))
     for name in "${WORDS[@]}"; do
         if vm_running "$name"; then
-            say "$name is already running"
+            up+=("$name")
         else
             down+=("$name")
         fi
     done
     if ((${#down[@]})); then
         shmem_create
-        trap start_end EXIT
-        start_all "${down[@]}" || status=1
+        start_all "${down[@]}"
     fi
+    for name in "${up[@]}"; do
+        start_running "$name"
+    done
+    for name in "${LAUNCHED[@]}"; do
+        start_wait "$name"
+    done
     for name in "${WORDS[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"
     done
-    exit "$status"
+    running=$(vm_all_running)
+    [[ -z $running ]] || shmem_require "$running"
+    return "$STATUS"
 }
 
 main "$@"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What is set up, what runs, and how to reach it.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh status.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -22,40 +23,46 @@ EOF
 
 # VM $1 as a JSON object.
 vm_status() {
-    local name=$1 pid='' uptime='' accel='' port='' session='' state
+    local name=$1 pid='' uptime='' accel='' port='' session='' state advice=''
     state=$(vm_state "$name")
+    [[ $state == @(absent|stopped|starting|ready) ]] || advice=$(vm_advice "$name" "$state")
     if pid=$(vm_pid "$name"); then
         uptime=$(ps -o etimes= -p "$pid" | tr -d ' ') || uptime=
         accel=$(process_option "$pid" -accel)
-        port=$(vm_ssh_port "$name") || port=''
+        [[ $state == hung ]] || port=$(vm_ssh_port "$name") || port=''
         session=$(vm_session "$name") || session=''
     fi
     jq -n --arg name "$name" --arg state "$state" --arg pid "$pid" --arg uptime "$uptime" --arg accel "$accel" \
         --arg port "$port" --arg session "$session" --arg disk "$VM_DIR/$name/disk.qcow2" \
-        --arg console "$VM_DIR/$name/console.log" \
+        --arg advice "$advice" --arg console "$VM_DIR/$name/console.log" \
         'def number: if . == "" then null else tonumber end;
          def word: if . == "" then null else . end;
-         {name: $name, set_up: ($state != "absent"), running: ($pid != ""), state: $state, pid: ($pid | number),
+         {name: $name, set_up: ($state != "absent"), running: ($pid != ""), state: $state, advice: ($advice | word), pid: ($pid | number),
           uptime_s: ($uptime | number), accel: ($accel | word), ssh_port: ($port | number), session: ($session | word),
           attach: (if $session == "" then null else "screen -r " + $session end), disk: $disk, console_log: $console}'
 }
 
 # The whole as a JSON object.
 lab_status() {
-    local name file size='' mode='' server=null manifest=$VM_DIR/manifest.json
+    local name file size='' mode='' server=null removed=false manifest=$VM_DIR/manifest.json
     local -a running
     file=$(shmem_file_now)
     [[ -z $file ]] || size=$(stat -c %s -- "$file")
     mapfile -t running < <(vm_all_running)
-    ((${#running[@]} == 0)) || mode=$(vm_mode "${running[0]}")
+    if ((${#running[@]})); then
+        mode=$(vm_mode "${running[0]}")
+        ! shmem_removed "${running[0]}" || removed=true
+    fi
     [[ $mode != doorbell ]] || server=$(server_status)
     [[ -s $manifest ]] || manifest=/dev/null
     { vm_names && vm_known; } | sort -Vu | while read -r name; do
         vm_status "$name"
     done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" --arg file "$file" --arg size "$size" \
-        --arg mode "$mode" --argjson server "$server" --slurpfile manifest "$manifest" \
+        --arg mode "$mode" --argjson removed "$removed" --argjson server "$server" --slurpfile manifest "$manifest" \
         '{vm_dir: $dir, owner: $owner, set_up: ($manifest != []),
-          region: (if $file == "" then null else {path: $file, bytes: ($size | tonumber)} end),
+          region: (if $removed then {path: null, bytes: null, removed: true}
+              elif $file == "" then null
+              else {path: $file, bytes: ($size | tonumber), removed: false} end),
           mode: (if $mode == "" then null else $mode end), server: $server,
           manifest: ($manifest[0] // null), vms: .}'
 }
@@ -69,6 +76,8 @@ show() {
         "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
         "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
         if .region == null then "Region   none: no VM runs"
+        elif .region.removed then "Region   removed while VMs use it: they still share it, but nobody can join them."
+            + " To get a new one: ./stop.sh, then ./start.sh"
         else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end,
         if .server == null then empty
         elif .server.pid == null then "Server   dead: doorbells are down (VMs that it had connected may still ring each other); the memory is"
@@ -83,6 +92,7 @@ show() {
         while IFS=$'\t' read -r -a row; do
             printf '%-6s%-10s%-9s%-11s%-7s%-10s%s\n' "${row[@]}"
         done
+    jq -r '.vms[] | select(.advice) | "\(.name) \(.advice)"' <<<"$1"
 }
 
 main() {

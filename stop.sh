@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Powers the VMs down.
+[ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh stop.sh`
 set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
@@ -9,8 +10,8 @@ usage() {
     cat <<EOF
 Usage: ./stop.sh [OPTION...] [VM...]
 
-Asks the guests of all running VMs of the lab, or of those named, to power down. One that has not within
-STOP_TIMEOUT=$STOP_TIMEOUT seconds is ended.
+Asks the guests of all running VMs of the lab, or of those named, to power down. One that is paused is resumed for it.
+One that has not within STOP_TIMEOUT=$STOP_TIMEOUT seconds is ended; unless it is paused because its disk is full, and has data to write.
 
 Options:
   --set NAME=VALUE   set a knob of config.sh, for this call
@@ -20,19 +21,15 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# Ends VM $1, which did not power down.
-end_one() {
-    local pid
-    pid=$(vm_pid "$1") || return 0
-    warn "$1 did not power down within STOP_TIMEOUT=$STOP_TIMEOUT s: ending its process $pid"
-    if ! process_end vm_pid "$1"; then
-        error "cannot end process $pid of $1, which belongs to $(ps -o user= -p "$pid"): call ./stop.sh as that user"
-        return 1
-    fi
+# However stop.sh ends, ssh/config has what runs, and a region that nobody uses is gone.
+stop_end() {
+    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what still runs'
+    [[ -n $(vm_all_running) ]] || shmem_release
+    ssh_config_write
 }
 
 main() {
-    local name status=0
+    local name pid status=0
     local -a running=()
     script_begin "" "$@"
     lab_require
@@ -40,26 +37,26 @@ main() {
     vm_require "${WORDS[@]}"
 
     lab_lock 300
+    trap stop_end EXIT
     for name in "${WORDS[@]}"; do
-        if vm_running "$name"; then
-            running+=("$name")
-        else
+        if vm_ended "$name"; then
             say "$name is not running"
+        elif pid=$(vm_pid "$name") && process_foreign "$pid"; then
+            error "$name is process $(process_name "$pid"), which only that user or root can stop"
+            status=1
+        else
+            running+=("$name")
         fi
     done
     if ((${#running[@]})); then
         say "Stopping ${running[*]}"
-        if ! power_down "$STOP_TIMEOUT" "${running[@]}"; then
-            for name in "${running[@]}"; do
-                end_one "$name" || status=1
-            done
-        fi
+        power_down "$STOP_TIMEOUT" "${running[@]}"
+        for name in "${running[@]}"; do
+            power_off "$name"
+            ! vm_running "$name" || status=1
+        done
     fi
-    if [[ -z $(vm_all_running) ]]; then
-        shmem_release || status=1
-    fi
-    ssh_config_write
-    exit "$status"
+    return "$status"
 }
 
 main "$@"

@@ -10,38 +10,99 @@
 declare -A CAN=()
 LEFT_OUT=()
 
-# A connection to each of the named VMs that all further commands share: under emulation a new one costs a second.
-bench_connect() {
-    local name
-    BENCH_SOCKETS=$(mktemp -d)
-    GUEST_SSH_OPTIONS=(-o "ControlPath=$BENCH_SOCKETS/%n")
-    for name; do
-        ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}" -M -N -f -- "$name" </dev/null >/dev/null 2>&1 {LAB_LOCK}>&- ||
-            die "cannot reach $name by ssh: try ./run.sh $name true"
+# Starts vm1 and vm2 unless they are ready. BENCH_VMS: those that take part.
+bench_start() {
+    local name state
+    vm_require_configured vm1 vm2
+    if [[ $(vm_state vm1) != ready || $(vm_state vm2) != ready ]]; then
+        bench_child start_vms
+        ((CHILD_STATUS == 0)) || die 'the VMs could not be started (see above)'
+    fi
+    for name in $(vm_all_running); do
+        state=$(vm_state "$name")
+        if [[ $state == ready ]]; then
+            BENCH_VMS+=("$name")
+            BENCH_PIDS+=("$(vm_pid "$name")")
+        else
+            LEFT_OUT+=("$name: it $(vm_advice "$name" "$state")")
+        fi
     done
+    shmem_require vm1
 }
+BENCH_VMS=()
+BENCH_PIDS=() # QEMU's of each
+
+# start.sh, with the knobs as they are here.
+start_vms() {
+    export "${CONFIG_KNOBS[@]}"
+    exec bash "$LAB_HOME/start.sh" vm1 vm2 >/dev/null
+}
+
+# A connection to each VM that all further commands share: under emulation a new one costs a second. Who does not answer
+# for a minute is given up. A connection ends with this script even when that is killed (setpriv).
+bench_connect() {
+    local name deadline=$((SECONDS + 60))
+    ((${#BENCH_TEMP} < 70)) || die "TMPDIR=$TMPDIR is too long for the sockets of ssh: set it to a shorter one" # unix(7): 108
+    GUEST_SSH_OPTIONS=(-S "${BENCH_TEMP//%/%%}/ssh-%n")
+    for name in "${BENCH_VMS[@]}"; do
+        guest_require "$name"
+        set -m
+        setpriv --pdeathsig TERM -- ssh -F "$VM_DIR/ssh/config" -o ServerAliveInterval=10 -o ServerAliveCountMax=6 \
+            "${GUEST_SSH_OPTIONS[@]}" -M -N -- "$name" </dev/null >"$BENCH_TEMP/$name.said" 2>&1 {LAB_LOCK}>&- &
+        BENCH_MASTERS[$name]=$!
+        set +m
+    done
+    for name in "${BENCH_VMS[@]}"; do
+        until [[ -S $BENCH_TEMP/ssh-$name ]]; do
+            if ((SECONDS >= deadline)) || ! kill -0 "${BENCH_MASTERS[$name]}" 2>/dev/null; then
+                die "cannot reach $name by ssh ($(last_words "$BENCH_TEMP/$name.said")): ./status.sh shows its state"
+            fi
+            pause 0.05
+        done
+    done
+    # Where there is no connection any more, no command makes one of its own.
+    GUEST_SSH_OPTIONS+=(-o ProxyCommand=false)
+}
+declare -A BENCH_MASTERS=() # the process of each
 
 bench_disconnect() {
-    local socket
-    [[ -n ${BENCH_SOCKETS:-} ]] || return 0
-    for socket in "$BENCH_SOCKETS"/vm*; do
-        [[ ! -S $socket ]] || ssh -F "$VM_DIR/ssh/config" -o "ControlPath=$socket" -O exit -- "${socket##*/}" 2>/dev/null || true
+    local name
+    if [[ ${CAN[link]:-no} == yes ]]; then
+        bench_bounded 10 bench_link_down
+    fi
+    for name in "${!BENCH_MASTERS[@]}"; do
+        process_group_end "${BENCH_MASTERS[$name]}"
     done
-    rm -rf -- "$BENCH_SOCKETS"
-    BENCH_SOCKETS=''
 }
 
-# bench_look NAME...: what these VMs, which run, can do.
+# All VMs can still be reached, or the program ends. $1: when it was looked.
+bench_require() {
+    local name state
+    for name in "${BENCH_VMS[@]}"; do
+        state=$(vm_state "$name")
+        [[ $state == ready ]] || die "$1: $name $(vm_advice "$name" "$state")"
+        kill -0 "${BENCH_MASTERS[$name]}" 2>/dev/null || die "$1: $name does not answer on its ssh any more: look at it with screen -r $name"
+    done
+}
+
+# bench_guest NAME COMMAND...: runs a command in a guest. What it prints is in the files out and said of BENCH_TEMP, its
+# status in CHILD_STATUS. A VM that was lost ends the program.
+bench_guest() {
+    bench_child into "$BENCH_TEMP/out" "$BENCH_TEMP/said" guest_run "$@"
+    ((CHILD_STATUS != 255)) || bench_require 'before measuring' # ssh's own failure
+}
+
+# Finds out what the VMs can do.
 bench_look() {
     local tool
-    CAN=([vms]=$# [region_bytes]=$(stat -c %s -- "$(shmem_file_now)") [interrupts]=no [link]=no [iperf3]=yes [sockperf]=yes)
-    CAN[mappings]=$(guest_run vm1 __shmem --json </dev/null |
-        jq -r 'select(.record == "mapping" and .available and (.mapping | IN("uc", "wc", "wb"))).mapping' | paste -sd ' ')
-    [[ ${CAN[mappings]} == *wb* ]] || LEFT_OUT+=("the write-back mapping: the BAR of these VMs is below 4 GiB (BAR_ABOVE_4G)")
+    CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)") [interrupts]=no [link]=no)
+    bench_look_mappings
     bench_look_interrupts
-    (($# >= 3)) || LEFT_OUT+=("the matrix of latencies: it needs three VMs or more (./start.sh --set VM_COUNT=3)")
+    ((CAN[vms] >= 3)) || LEFT_OUT+=("the matrix of latencies: it needs three VMs or more (./start.sh --set VM_COUNT=3)")
     for tool in iperf3 sockperf; do
-        if ! bench_both have_in_guest "$tool"; then
+        CAN[$tool]=yes
+        bench_both which "$tool"
+        if [[ $BOTH == no ]]; then
             CAN[$tool]=no
             LEFT_OUT+=("TCP by $tool: the guests' Debian does not have it")
         fi
@@ -50,10 +111,21 @@ bench_look() {
     bench_look_vsock
 }
 
+bench_look_mappings() {
+    bench_guest vm1 __shmem --json
+    ((CHILD_STATUS == 0)) || die "vm1 has no mapping of the region: $(last_words "$BENCH_TEMP/said")"
+    CAN[mappings]=$(jq -r 'select(.record == "mapping" and .available and (.mapping | IN("uc", "wc", "wb"))).mapping' \
+        "$BENCH_TEMP/out" | paste -sd ' ')
+    [[ ${CAN[mappings]} == *wb* ]] || LEFT_OUT+=("the write-back mapping: the BAR of these VMs is below 4 GiB (BAR_ABOVE_4G)")
+}
+
 bench_look_interrupts() {
     if [[ $(vm_mode vm1) == plain ]]; then
         LEFT_OUT+=("latency by interrupt: these VMs have no doorbells (SHMEM_MODE=doorbell)")
-    elif guest_run vm1 __latency -h </dev/null | grep -e --interrupt >/dev/null; then
+        return
+    fi
+    bench_guest vm1 __latency -h
+    if grep -qe --interrupt "$BENCH_TEMP/out"; then
         CAN[interrupts]=yes
     else
         LEFT_OUT+=("latency by interrupt: this __latency has no --interrupt")
@@ -61,7 +133,8 @@ bench_look_interrupts() {
 }
 
 bench_look_link() {
-    if bench_both guest_has_link; then
+    bench_both test -e /sys/class/net/eth1
+    if [[ $BOTH == yes ]]; then
         CAN[link]=yes
     elif qemu_has_dgram; then
         LEFT_OUT+=("TCP: these VMs were started without a cable between them; ./stop.sh and ./start.sh give them one")
@@ -78,17 +151,14 @@ bench_look_vsock() {
     LEFT_OUT+=("vsock: $device vhost-vsock joins a VM with its host and never two VMs (Linux, drivers/vhost/vsock.c)")
 }
 
-# Does COMMAND hold for vm1 and for vm2?
+# Does COMMAND hold in vm1 and in vm2? Sets BOTH to yes or no.
 bench_both() {
-    "$@" vm1 && "$@" vm2
-}
-
-have_in_guest() {
-    guest_run "$2" which "$1" </dev/null >/dev/null
-}
-
-guest_has_link() {
-    guest_run "$1" test -e /sys/class/net/eth1 </dev/null
+    local name
+    BOTH=yes
+    for name in vm1 vm2; do
+        bench_guest "$name" "$@"
+        ((CHILD_STATUS == 0)) || BOTH=no
+    done
 }
 
 # Gives the cable its addresses and a size of packets, and starts the servers in vm2, which sleep until
@@ -97,16 +167,17 @@ bench_link_up() {
     local name
     [[ ${CAN[link]} == yes ]] || return 0
     for name in vm1 vm2; do
-        guest_run "$name" sh -c "ip link set eth1 mtu $LINK_MTU up && ip addr replace $LINK_NET.${name#vm}/24 dev eth1" </dev/null
+        bench_guest "$name" sh -c "ip link set eth1 mtu $LINK_MTU up && ip addr replace $LINK_NET.${name#vm}/24 dev eth1"
+        ((CHILD_STATUS == 0)) || die "the cable between the VMs cannot be set up in $name: $(last_words "$BENCH_TEMP/said")"
     done
     # shellcheck disable=SC2016 # for the guest
-    guest_run vm2 sh -c 'exec >/dev/null 2>&1 # which the servers would keep open
+    bench_guest vm2 sh -c 'exec >/dev/null 2>&1 # which the servers would keep open
         pkill -x iperf3; pkill -x sockperf
         ! command -v iperf3 || iperf3 -s -D
         ! command -v sockperf || sockperf server --tcp -i "$0" --daemonize
         for i in $(seq 50); do [ "$(ss -Hltn "sport = :5201 or sport = :11111" | wc -l)" -ge "$1" ] && exit; sleep 0.1; done; exit 1' \
-        "$LINK_NET.2" "$(bench_servers)" </dev/null ||
-        die "the servers for TCP did not start in vm2: ./run.sh vm2 iperf3 -s shows why"
+        "$LINK_NET.2" "$(bench_servers)"
+    ((CHILD_STATUS == 0)) || die "the servers for TCP did not start in vm2: ./run.sh vm2 iperf3 -s shows why"
 }
 
 # The size of packets with which TCP is at its best: this backend knows no segmentation offload. Tried under TCG, in
@@ -122,7 +193,7 @@ bench_servers() {
 }
 
 bench_link_down() {
-    [[ ${CAN[link]:-no} == yes ]] || return 0
-    guest_run vm2 sh -c 'pkill -x iperf3; pkill -x sockperf; ip link set eth1 down; ip addr flush dev eth1' </dev/null || true
-    guest_run vm1 sh -c 'ip link set eth1 down; ip addr flush dev eth1' </dev/null || true
-} >/dev/null 2>&1
+    guest_run vm2 sh -c 'pkill -x iperf3; pkill -x sockperf; ip link set eth1 down; ip addr flush dev eth1' &
+    guest_run vm1 sh -c 'ip link set eth1 down; ip addr flush dev eth1' &
+    wait
+}

@@ -1,5 +1,8 @@
-# iperf3's JSON as a record of this lab. Given $command, the command line. What counts is what the receiver got.
-if .error then error(.error) else
+# iperf3's JSON as a record of this lab; nothing if nothing was received. Given $command, the command line. What counts is
+# what the receiver got.
+if .error then error(.error)
+elif (.end.sum_received.bits_per_second // 0) == 0 then empty
+else
 {
     record: "tcp", program: "iperf3", version: .start.version, kernel: .start.system_info,
     message_bytes: .start.test_start.blksize,

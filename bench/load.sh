@@ -3,6 +3,8 @@
 # What bench.sh has beyond lib/load.sh. Sourcing runs nothing.
 
 source "$LAB_HOME/bench/run.sh"
+source "$LAB_HOME/bench/process.sh"
+source "$LAB_HOME/bench/results.sh"
 source "$LAB_HOME/bench/plan.sh"
 source "$LAB_HOME/bench/guest.sh"
 source "$LAB_HOME/bench/machine.sh"

@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # What machine it is that is measured (host.json), and what else it does meanwhile.
 
-# bench_host_json MODE STARTED COMPLETE: prints host.json. Only facts; what differs between two of them is what
-# ./bench.sh --compare looks at.
+# bench_host_json MODE: prints host.json; results_host adds whether it is complete and what was left out. Only facts; what
+# differs between two of them is what ./bench.sh --compare looks at.
 bench_host_json() {
-    local manifest=$VM_DIR/manifest.json
-    [[ -s $manifest ]] || die "there is no $manifest: run ./setup.sh"
-    jq -n --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg mode "$1" --arg started "$2" --argjson complete "$3" \
+    local manifest=$VM_DIR/manifest.json planned
+    jq -e 'type == "object"' "$manifest" >/dev/null 2>&1 || die "$manifest is missing or broken: ./setup.sh writes it"
+    planned=$(($(wc -l <"$BENCH_TEMP/plan") * BENCH_ROUNDS[$1]))
+    jq -n --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg mode "$1" --arg started "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
         --arg kit "$(git -C "$LAB_HOME" describe --always --dirty 2>/dev/null || echo unknown)" \
         --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
         --arg memory "$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)" --argjson caches "$(bench_caches)" \
@@ -14,12 +15,12 @@ bench_host_json() {
         --arg qemu "$(qemu-system-x86_64 --version | sed -n 's/^QEMU emulator version //p')" \
         --arg accelerator "$(process_option "$(vm_pid vm1)" -accel)" --arg shmem_mode "$(vm_mode vm1)" \
         --argjson region "${CAN[region_bytes]}" --argjson vms "${CAN[vms]}" --arg smp "$(process_option "$(vm_pid vm1)" -smp)" \
-        --argjson mtu "$LINK_MTU" --argjson planned "${BENCH_PLANNED:-0}" \
+        --argjson mtu "$LINK_MTU" --argjson planned "$planned" \
         --arg programs "$(cat -- "$VM_DIR"/bin/__* | sha256sum | cut -c 1-16)" --slurpfile manifest "$manifest" \
-        '{schema: $schema, machine: $machine, complete: $complete, mode: $mode, started: $started, kit: $kit,
+        '{schema: $schema, machine: $machine, complete: false, mode: $mode, started: $started, kit: $kit,
           host: {cpu: $cpu, cpus: $cpus, caches: $caches, memory_mib: ($memory | tonumber), kernel: $kernel, load_before: $load},
           qemu: $qemu, accelerator: $accelerator, shmem_mode: $shmem_mode, region_bytes: $region,
-          vms: $vms, smp: $smp, link_mtu: $mtu, planned: $planned, programs: $programs, left_out: $ARGS.positional, manifest: $manifest[0]}' --args -- "${LEFT_OUT[@]}"
+          vms: $vms, smp: $smp, link_mtu: $mtu, planned: $planned, programs: $programs, left_out: [], manifest: $manifest[0]}'
 }
 
 # The caches of the first CPU as a JSON object, such as {"L1d": "32K"}.
@@ -63,21 +64,25 @@ noise_end() {
 # Sets NOISE_NOW to ticks of all CPUs: busy, stolen; and of our own processes, with those that have ended.
 noise_read() {
     local -a cpu
-    local name own=0
+    local pid own=0
     read -r -a cpu </proc/stat
-    for name in $(vm_all_running); do
-        own=$((own + $(noise_ticks "$(vm_pid "$name")" 2)))
+    for pid in "${BENCH_PIDS[@]}" "${BENCH_MASTERS[@]}"; do
+        own=$((own + $(noise_ticks "$pid" 2)))
     done
     own=$((own + $(noise_ticks "$$" 4)))
     # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); user has guest's in it.
     NOISE_NOW=($((cpu[1] + cpu[2] + cpu[3] + cpu[6] + cpu[7])) "${cpu[8]}" "$own")
 }
 
-# utime + stime of process $1 (fields 14 and 15 of its stat), and with $2=4 those of its ended children as well.
+# utime + stime of process $1 (fields 14 and 15 of its stat), and with $2=4 those of its ended children as well; 0 when it
+# has ended.
 noise_ticks() {
     local line
     local -a fields
-    line=$(<"/proc/$1/stat")
+    if ! read -r line 2>/dev/null <"/proc/$1/stat"; then
+        echo 0
+        return
+    fi
     read -r -a fields <<<"${line##*) }"
     if (($2 == 4)); then
         printf '%d' $((fields[11] + fields[12] + fields[13] + fields[14]))

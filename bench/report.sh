@@ -6,73 +6,98 @@ BENCH_PLOTS=(latency bandwidth stream streams matrix)
 # report_load FOLDER DIR: checks host.json and results.jsonl, and makes of them the files that the rest works on:
 # DIR/host, DIR/runs (an array) and DIR/figures. Ends the program with a line that names a file that is missing or broken.
 report_load() {
-    local folder=$1 dir=$2 file message
+    local folder=$1 dir=$2 file schema
     for file in host.json results.jsonl; do
-        [[ -r $folder/$file ]] || die "$folder is no results folder of bench.sh: it has no $file"
+        [[ -f $folder/$file && -r $folder/$file ]] ||
+            die "$folder is no results folder of bench.sh, or not yours to read: it has no $file"
     done
-    jq -ces 'if length == 1 and (.[0] | type == "object" and has("schema") and has("machine") and has("host")) then .[0]
-        else error("no") end' "$folder/host.json" >"$dir/host" 2>/dev/null ||
-        die "$folder/host.json is broken or cut off: measure anew"
-    [[ $(jq .schema "$dir/host") == "$BENCH_SCHEMA" ]] ||
-        die "$folder/host.json has schema $(jq -c .schema "$dir/host"); this bench.sh reads $BENCH_SCHEMA: measure anew"
-    message=$(jq -Rnc --slurpfile host "$dir/host" -f "$LAB_HOME/bench/check.jq" "$folder/results.jsonl" 2>&1 >"$dir/runs") ||
-        die "$folder/results.jsonl: ${message#jq: error*): }: measure anew"
-    jq -f "$LAB_HOME/bench/summary.jq" "$dir/runs" >"$dir/figures"
+    jq -ces 'if length == 1 then .[0] else error("no") end | select(type == "object" and has("schema") and has("machine"))' \
+        "$folder/host.json" >"$dir/host" 2>/dev/null || die "$folder/host.json is broken or cut off: measure again"
+    schema=$(jq -c .schema "$dir/host")
+    [[ $schema == "$BENCH_SCHEMA" ]] || die "$folder/host.json has schema $schema; this bench.sh reads $BENCH_SCHEMA: measure again"
+    report_jq "$folder/host.json" "$dir/host.checked" -e -f "$LAB_HOME/bench/check_host.jq" "$dir/host"
+    report_jq "$folder/results.jsonl" "$dir/runs" -Rnc --slurpfile host "$dir/host" -f "$LAB_HOME/bench/check.jq" "$folder/results.jsonl"
+    report_jq "$folder/results.jsonl" "$dir/figures" -f "$LAB_HOME/bench/summary.jq" "$dir/runs"
 }
 
-# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was refused.
+# report_jq RECORDS OUTPUT ARGUMENT...: calls jq. What it cannot work with is in the file RECORDS, which the line that
+# ends the program then names.
+report_jq() {
+    local records=$1 output=$2 status=0 reason
+    jq "${@:3}" >"$output" 2>"$BENCH_TEMP/said" || status=$?
+    ((status)) || return 0
+    reason=$(last_words "$BENCH_TEMP/said")
+    reason=${reason#jq: error*): }
+    ((status == 5)) || die "jq fails with $records (status $status): $reason" # 5: an error while it ran (jq's manual)
+    die "$records: $reason: measure again, or take that out and call ./bench.sh --report"
+}
+
+# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was refused. All is made
+# elsewhere first, and then moved to its place at once.
 report_make() {
-    local folder=$1 dir
-    dir=$(mktemp -d)
-    # shellcheck disable=SC2064 # the name of now
-    trap "rm -rf -- '$dir'" RETURN
+    local folder=$1 dir line refused
+    local -a plots=()
+    dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
-    jq -r -f "$LAB_HOME/bench/csv.jq" "$dir/figures" | write_file "$folder/summary.csv"
+    report_jq "$folder/results.jsonl" "$dir/summary.csv" -r -f "$LAB_HOME/bench/csv.jq" "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/noise" --slurpfile runs "$dir/runs" -f "$LAB_HOME/bench/noise.jq" "$dir/figures"
     report_plots "$folder" "$dir"
-    jq --slurpfile runs "$dir/runs" -f "$LAB_HOME/bench/noise.jq" "$dir/figures" >"$dir/noise"
-    jq -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" --slurpfile noise "$dir/noise" \
-        --arg plots "${REPORT_PLOTS[*]}" -f "$LAB_HOME/bench/report.jq" "$dir/figures" | write_file "$folder/report.md"
-    jq -r 'if .noisy then .why[] else empty end' "$dir/noise" | while read -r line; do
+    report_jq "$folder/results.jsonl" "$dir/report.md" -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
+        --slurpfile noise "$dir/noise" --arg plots "${plots[*]}" -f "$LAB_HOME/bench/report.jq" "$dir/figures"
+    report_place "$folder" "$dir"
+    jq -r 'if .noisy then .why[] else empty end' "$dir/noise" >"$dir/noisy"
+    while IFS= read -r line; do
         warn "the host is noisy: $line"
-    done
-    report_refused "$dir/figures"
-}
-
-# Warns of the figures in file $1 that were refused; fails if there are any.
-report_refused() {
-    local line count=0
-    while read -r line; do
+    done <"$dir/noisy"
+    jq -r '.[] | select(.status == "refused") | "\(.figure) is \(.median) \(.unit); the host itself: \(.roofline)"' "$dir/figures" >"$dir/refused"
+    while IFS= read -r line; do
         warn "refused: $line"
-        count=$((count + 1))
-    done < <(jq -r '.[] | select(.status == "refused") | "\(.figure) is \(.median) \(.unit); the host itself: \(.roofline)"' "$1")
-    ((count == 0))
+    done <"$dir/refused"
+    refused=$(wc -l <"$dir/refused")
+    ((refused == 0))
 }
 
-# Draws what there is data for. Sets REPORT_PLOTS to the names.
+# Draws what there is data for into DIR, and adds the names to the caller's array `plots`.
 report_plots() {
     local folder=$1 dir=$2 plot format
-    REPORT_PLOTS=()
     for plot in "${BENCH_PLOTS[@]}"; do
-        rm -f -- "$folder/$plot".{svg,png}
-        jq -r --slurpfile runs "$dir/runs" --arg plot "$plot" -f "$LAB_HOME/bench/tables.jq" "$dir/figures" >"$dir/$plot.tsv"
+        report_jq "$folder/results.jsonl" "$dir/$plot.tsv" -r --slurpfile runs "$dir/runs" --arg plot "$plot" \
+            -f "$LAB_HOME/bench/tables.jq" "$dir/figures"
         [[ -s $dir/$plot.tsv ]] || continue
         for format in svg png; do
-            GNUPLOT_LIB=$LAB_HOME/bench gnuplot -c "$LAB_HOME/bench/$plot.gp" "$dir/$plot.tsv" "$dir/$plot.$format" "$format" \
-                2>"$dir/said" || die "gnuplot cannot draw $plot: $(tail -n 1 "$dir/said")"
-            write_file "$folder/$plot.$format" <"$dir/$plot.$format"
+            # By names without a folder, whose odd characters gnuplot would take for its own.
+            (cd -- "$dir" && GNUPLOT_LIB=$LAB_HOME/bench exec gnuplot -c "$LAB_HOME/bench/$plot.gp" "$plot.tsv" "$plot.$format" "$format") \
+                2>"$dir/said" || die "gnuplot cannot draw $plot: $(last_words "$dir/said")"
+            [[ -s $dir/$plot.$format ]] || die "gnuplot has drawn no $plot.$format: $(last_words "$dir/said")"
         done
-        REPORT_PLOTS+=("$plot")
+        plots+=("$plot")
     done
+}
+
+# Moves what was made in DIR to its place in FOLDER: all of it, or what a full disk takes, and no half of a file.
+report_place() {
+    local folder=$1 dir=$2 plot format
+    trap '' HUP INT TERM # it takes milliseconds
+    for plot in "${BENCH_PLOTS[@]}"; do
+        for format in svg png; do
+            if [[ -e $dir/$plot.$format ]]; then
+                results_write "$folder" "$plot.$format" "$dir/$plot.$format"
+            else
+                rm -f -- "$folder/$plot.$format"
+            fi
+        done
+    done
+    results_write "$folder" summary.csv "$dir/summary.csv"
+    results_write "$folder" report.md "$dir/report.md"
+    trap - HUP INT TERM
 }
 
 # --- Comparing
 
 # report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse beyond the threshold, in percent.
 report_compare() {
-    local a=$1 b=$2 threshold=$3 anyway=$4 dir differ status=0
-    dir=$(mktemp -d)
-    # shellcheck disable=SC2064 # the name of now
-    trap "rm -rf -- '$dir'" EXIT
+    local a=$1 b=$2 threshold=$3 anyway=$4 dir differ rows worse
+    dir=$(mktemp -d -p "$BENCH_TEMP")
     mkdir -- "$dir/a" "$dir/b"
     report_load "$a" "$dir/a"
     report_load "$b" "$dir/b"
@@ -81,13 +106,14 @@ report_compare() {
         die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and says so)"
     fi
     jq -n --slurpfile ah "$dir/a/host" --slurpfile bh "$dir/b/host" --slurpfile af "$dir/a/figures" \
-        --slurpfile bf "$dir/b/figures" '[{host: $ah[0], figures: $af[0]}, {host: $bh[0], figures: $bf[0]}]' |
-        jq --argjson threshold "$threshold" -f "$LAB_HOME/bench/compare.jq" >"$dir/comparison"
+        --slurpfile bf "$dir/b/figures" '[{host: $ah[0], figures: $af[0]}, {host: $bh[0], figures: $bf[0]}]' >"$dir/both"
+    report_jq "$a and $b" "$dir/comparison" --argjson threshold "$threshold" -f "$LAB_HOME/bench/compare.jq" "$dir/both"
+    rows=$(jq '.rows | length' "$dir/comparison")
+    worse=$(jq '.worse | length' "$dir/comparison")
+    ((rows > 0)) || die "$a and $b have no figure in common"
     jq -r --arg a "$a" --arg b "$b" --arg differ "$differ" --argjson threshold "$threshold" \
         -f "$LAB_HOME/bench/comparison.jq" "$dir/comparison"
-    [[ $(jq '.rows | length' "$dir/comparison") != 0 ]] || die "$a and $b have no figure in common"
-    jq -e '.worse == []' "$dir/comparison" >/dev/null || status=1
-    return "$status"
+    ((worse == 0))
 }
 
 # What keeps the results in DIR/a and DIR/b from being compared, in one line.
@@ -102,5 +128,7 @@ report_differences() {
             printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$1/b/identity")"
         done | paste -sd ';' | sed 's/;/; /g'
     # An incomplete one is not compared, not even with another.
-    ! grep -q '^complete=false$' "$1/a/identity" || ! grep -q '^complete=false$' "$1/b/identity" || echo 'both are incomplete'
+    if grep -q '^complete=false$' "$1/a/identity" && grep -q '^complete=false$' "$1/b/identity"; then
+        echo 'both are incomplete'
+    fi
 }

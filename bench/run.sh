@@ -11,22 +11,21 @@ BENCH_SCHEMA=1
 # the one before: quick is to end within 2 minutes, with the start of the VMs, full within 15.
 declare -A BENCH_ROUNDS=([quick]=3 [full]=5) BENCH_UNTIL=([quick]=112 [full]=840)
 
-# bench_run FOLDER MODE: measures all that is in FOLDER/plan, and counts in BENCH_FAILED the runs that failed.
+# bench_run MODE: measures all that is in BENCH_TEMP/plan, and counts in BENCH_FAILED the runs that failed.
 bench_run() {
-    local folder=$1 rounds=${BENCH_ROUNDS[$2]} until=${BENCH_UNTIL[$2]} round line id begun
+    local rounds=${BENCH_ROUNDS[$1]} until=${BENCH_UNTIL[$1]} round index begun
     local -a fields
     BENCH_FAILED=0
-    mapfile -t BENCH_LINES <"$folder/plan"
-    for line in "${BENCH_LINES[@]}"; do
-        IFS=$'\t' read -r -a fields <<<"$line"
+    mapfile -t BENCH_LINES <"$BENCH_TEMP/plan"
+    for index in "${!BENCH_LINES[@]}"; do
+        IFS=$'\t' read -r -a fields <<<"${BENCH_LINES[index]}"
         BENCH_SECONDS[${fields[0]}]=${fields[2]}
     done
     for ((round = 1; round <= rounds; round++)); do
         begun=$SECONDS
-        for line in "${BENCH_LINES[@]}"; do
-            IFS=$'\t' read -r id _ <<<"$line"
-            bench_progress "$folder" "$round" "$rounds" "$id"
-            bench_measure "$folder" "$round" "$line"
+        for index in "${!BENCH_LINES[@]}"; do
+            bench_progress "$round" "$rounds" "${BENCH_LINES[index]%%$'\t'*}"
+            bench_measure "$index" "$round"
         done
         ((SECONDS + SECONDS - begun <= until)) || break
     done
@@ -35,68 +34,94 @@ bench_run() {
 }
 declare -A BENCH_SECONDS=()
 
-# Runs one line $3 of the plan, and adds what came of it to FOLDER/results.jsonl.
+# Runs line $1 of the plan in round $2. A run that observed nothing is made once more, longer, and then left out.
 bench_measure() {
-    local folder=$1 round=$2 id roofline seconds where command answer began status=0
-    IFS=$'\t' read -r id roofline seconds where command answer <<<"$3"
-    BENCH_TEMP=$folder/running
-    mkdir -p -- "$BENCH_TEMP"
-    noise_begin
-    began=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-    # In a process group of its own, so that Ctrl-C ends all of it; waited for so that the trap is not kept waiting.
-    set -m
-    (
-        trap - EXIT HUP INT TERM
-        bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
-    ) </dev/null >"$BENCH_TEMP/out" 2>"$BENCH_TEMP/said" {LAB_LOCK}>&- &
-    BENCH_PID=$!
-    set +m
-    wait "$BENCH_PID" || status=$?
-    BENCH_PID=''
-    noise_end
-    BENCH_SECONDS[$id]=$(((NOISE_MS + 500) / 1000))
-    bench_records "$command" <"$BENCH_TEMP/out" >"$BENCH_TEMP/records" 2>>"$BENCH_TEMP/said" || status=1
-    [[ $status != 0 || -s $BENCH_TEMP/records ]] || status=1
-    jq -sc --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg id "$id" --arg roofline "$roofline" \
-        --argjson round "$round" --arg where "$where" --arg began "$began" --argjson ms "$NOISE_MS" \
-        --argjson others "$NOISE_OTHERS" --argjson steal "$NOISE_STEAL" --argjson status "$status" \
-        --arg said "$(tail -c 500 -- "$BENCH_TEMP/said")" \
-        '{schema: $schema, machine: $machine, id: $id, roofline: (if $roofline == "-" then null else $roofline end),
-          round: $round, where: $where, began: $began, seconds: ($ms / 1000), others_cpus: $others, steal: $steal,
-          status: $status, said: $said, records: .}' "$BENCH_TEMP/records" >>"$folder/results.jsonl"
-    rm -rf -- "$BENCH_TEMP"
-    if ((status)); then
+    local index=$1 round=$2 line=${BENCH_LINES[$1]} id=${BENCH_LINES[$1]%%$'\t'*}
+    bench_try "$line"
+    if bench_empty; then
+        line=$(plan_longer "$line")
+        bench_try "$line"
+        BENCH_LINES[index]=$line # in the rounds that follow, too
+    fi
+    if bench_empty; then
+        bench_leave_out "$index" "$round"
+        return
+    fi
+    bench_record "$line" "$round" >"$BENCH_TEMP/line"
+    results_append "$BENCH_TEMP/line"
+    if ((TRY_STATUS)); then
         BENCH_FAILED=$((BENCH_FAILED + 1))
         bench_progress_end
-        warn "$id failed in round $round with status $status: $(jq -rs 'last.said | split("\n") | map(select(. != "")) | last // "nothing was said"' "$folder/results.jsonl")"
+        warn "$id failed in round $round with status $TRY_STATUS: $(last_words "$BENCH_TEMP/run/said")"
+        bench_require "in the middle of $id"
     fi
 }
 
-# bench_run_at WHERE LIMIT COMMAND ANSWER: runs COMMAND there, and ANSWER in the second place if there is one. Fails if
-# either does, or if it takes longer than LIMIT seconds. What they print follows one another: in one pipe, a record of
-# more than PIPE_BUF bytes would be cut by another's (pipe(7)).
+# Did the program end well, without a single observation?
+bench_empty() {
+    ((TRY_STATUS == 0)) && [[ ! -s $BENCH_TEMP/run/records ]]
+}
+
+# Leaves line $1 of the plan out from round $2 on.
+bench_leave_out() {
+    local id roofline seconds where command
+    IFS=$'\t' read -r id roofline seconds where command _ <<<"${BENCH_LINES[$1]}"
+    LEFT_OUT+=("$id, from round $2 on: ${command%% *} observed nothing, also when it ran four times as long")
+    bench_progress_end
+    say "Left out: ${LEFT_OUT[-1]}"
+    unset "BENCH_LINES[$1]"
+    results_host false
+}
+
+# Runs a line of the plan. What came of it is in BENCH_TEMP/run, the files records and said, and in TRY_STATUS, TRY_BEGAN.
+bench_try() {
+    local id roofline seconds where command answer run=$BENCH_TEMP/run
+    IFS=$'\t' read -r id roofline seconds where command answer <<<"$1"
+    rm -rf -- "$run"
+    mkdir -- "$run"
+    noise_begin
+    TRY_BEGAN=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+    bench_child into "$run/out" "$run/said" bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
+    TRY_STATUS=$CHILD_STATUS
+    noise_end
+    BENCH_SECONDS[$id]=$(((NOISE_MS + 500) / 1000))
+    bench_child into "$run/records" "$run/unread" bench_records "$command" "$run/out"
+    ((TRY_STATUS)) || TRY_STATUS=$CHILD_STATUS
+    cat -- "$run/unread" >>"$run/said"
+}
+
+# The line of results.jsonl for what bench_try did with line $1 of the plan in round $2.
+bench_record() {
+    local id roofline where
+    IFS=$'\t' read -r id roofline _ where _ <<<"$1"
+    jq -sc --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg id "$id" --arg roofline "$roofline" \
+        --argjson round "$2" --arg where "$where" --arg began "$TRY_BEGAN" --argjson ms "$NOISE_MS" \
+        --argjson others "$NOISE_OTHERS" --argjson steal "$NOISE_STEAL" --argjson status "$TRY_STATUS" \
+        --arg said "$(tail -c 500 -- "$BENCH_TEMP/run/said")" \
+        '{schema: $schema, machine: $machine, id: $id, roofline: (if $roofline == "-" then null else $roofline end),
+          round: $round, where: $where, began: $began, seconds: ($ms / 1000), others_cpus: $others, steal: $steal,
+          status: $status, said: $said, records: .}' "$BENCH_TEMP/run/records"
+}
+
+# bench_run_at WHERE LIMIT COMMAND ANSWER: runs COMMAND there, and ANSWER in the second place if there is one, which begins
+# first. Fails if either does, or if it takes longer than LIMIT seconds. What they print follows one another: in one pipe,
+# a record of more than PIPE_BUF bytes would be cut by another's (pipe(7)).
 bench_run_at() {
-    local where=$1 limit=$2 status=0 name
-    local -a pids=()
-    case $where in
-    all)
-        for name in $(vm_all_running); do
-            bench_one "$name" "$limit" "$3" >"$BENCH_TEMP/out.$name" &
-            pids+=("$!")
-        done
-        ;;
-    *+*)
-        bench_one "${where#*+}" "$limit" "$4" >"$BENCH_TEMP/out.2" &
+    local where=$1 limit=$2 status=0 i pid
+    local -a places=("${BENCH_VMS[@]}") pids=()
+    [[ $where == all ]] || IFS=+ read -r -a places <<<"$where"
+    for ((i = ${#places[@]} - 1; i >= 0; i--)); do
+        if ((i == 0)) || [[ $where == all ]]; then
+            bench_one "${places[i]}" "$limit" "$3" >"$BENCH_TEMP/run/out.$i" &
+        else
+            bench_one "${places[i]}" "$limit" "$4" >"$BENCH_TEMP/run/out.$i" &
+        fi
         pids+=("$!")
-        bench_one "${where%+*}" "$limit" "$3" >"$BENCH_TEMP/out.1" &
-        pids+=("$!")
-        ;;
-    *) bench_one "$where" "$limit" "$3" >"$BENCH_TEMP/out.1" || status=$? ;;
-    esac
-    for name in "${pids[@]}"; do
-        wait "$name" || status=$?
     done
-    cat -- "$BENCH_TEMP"/out.*
+    for pid in "${pids[@]}"; do
+        wait "$pid" || status=$?
+    done
+    cat -- "$BENCH_TEMP"/run/out.*
     return "$status"
 }
 
@@ -119,28 +144,20 @@ bench_one() {
     PATH=$VM_DIR/bin:$PATH REGION=$(shmem_file_now) timeout --foreground -k 5 "$limit" "${words[@]}"
 }
 
-# What a program printed, on stdin, as JSON records.
+# What a program printed into file $2 as JSON records; none if it observed nothing.
 bench_records() {
     case $1 in
-    iperf3*) jq -ec --arg command "$1" -f "$LAB_HOME/bench/iperf3.jq" ;;
-    sockperf*) jq -Rnec -f "$LAB_HOME/bench/sockperf.jq" ;;
-    *) jq -c . ;;
+    iperf3*) jq -c --arg command "$1" -f "$LAB_HOME/bench/iperf3.jq" "$2" ;;
+    sockperf*) jq -Rnc -f "$LAB_HOME/bench/sockperf.jq" "$2" ;;
+    *) jq -c . "$2" ;;
     esac
-}
-
-# Ends what is being measured, with all that it started. For the traps.
-bench_stop() {
-    [[ -n ${BENCH_PID:-} ]] || return 0
-    kill -TERM -- "-$BENCH_PID" 2>/dev/null || true
-    wait "$BENCH_PID" 2>/dev/null || true
-    BENCH_PID=''
 }
 
 # --- Progress: one line that changes on a terminal, a line for each measurement elsewhere.
 
-# bench_progress FOLDER ROUND ROUNDS ID
+# bench_progress ROUND ROUNDS ID
 bench_progress() {
-    local folder=$1 round=$2 rounds=$3 id=$4 left=0 line here after=no text
+    local round=$1 rounds=$2 id=$3 left=0 line here after=no text
     for line in "${BENCH_LINES[@]}"; do
         here=${line%%$'\t'*}
         [[ $here != "$id" ]] || after=yes
@@ -149,7 +166,7 @@ bench_progress() {
     done
     text=$(printf 'round %d of %d, %s left: %s' "$round" "$rounds" "$(clock "$left")" "$id")
     if [[ -t 2 && ${TERM:-dumb} != dumb ]]; then
-        printf '\r\e[K%s' "$text" >&2
+        printf '\r\e[K%s' "$text" >&2 || true
         BENCH_LINE_OPEN=yes
     else
         say "$text"
@@ -157,6 +174,6 @@ bench_progress() {
 }
 
 bench_progress_end() {
-    [[ ${BENCH_LINE_OPEN:-no} == no ]] || printf '\r\e[K' >&2
+    [[ ${BENCH_LINE_OPEN:-no} == no ]] || printf '\r\e[K' >&2 || true
     BENCH_LINE_OPEN=no
 }

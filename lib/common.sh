@@ -5,6 +5,9 @@
 
 PROGRAM=${0##*/}
 
+# `su` without a dash leaves the user's PATH to root: mke2fs, debootstrap, chroot and chpasswd are not in it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
     BOLD=$'\e[1m' RED=$'\e[31m' YELLOW=$'\e[33m' GREEN=$'\e[32m' PLAIN=$'\e[0m'
 else
@@ -51,6 +54,14 @@ clock() {
     else
         printf '%d:%02d' $((s / 60)) $((s % 60))
     fi
+}
+
+# Numbers, order and messages in one form, whatever the user's locale is: in many, awk and printf write 0,5, which jq and
+# gnuplot do not read, and sort has an order of its own. Not C, in which screen and bash take a UTF-8 character for
+# several. LANGUAGE would bring translations back (gettext: it comes before LC_ALL, unless that is C).
+locale_neutral() {
+    export LC_ALL=C.UTF-8
+    unset LANGUAGE
 }
 
 # --- Signals and waiting

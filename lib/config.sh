@@ -2,7 +2,8 @@
 # Reads the knobs: command line over environment over config.local.sh over config.sh; checks every one.
 #
 # After config_load the knobs are plain shell variables, and these are set besides:
-#   SHMEM_BYTES, VM_MEMORY_BYTES    SHMEM_SIZE and VM_MEMORY in bytes
+#   SHMEM_BYTES, VM_MEMORY_BYTES, VM_DISK_BYTES    SHMEM_SIZE, VM_MEMORY and VM_DISK_SIZE in bytes. What goes to a
+#                                   program is made from these: what a number alone means differs from one to the next
 #   QEMU_EXTRA                      QEMU_ARGS as an array
 #   CONFIG_KNOBS                    the names of all knobs, in the order of config.sh
 
@@ -46,6 +47,7 @@ config_read() {
 config_read_local() {
     local file=$LAB_HOME/config.local.sh name
     [[ -f $file ]] || return 0
+    ! grep -q $'\r$' "$file" || usage_error "config.local.sh has the line ends of Windows (CRLF): sed -i 's/\\r\$//' config.local.sh"
     while read -r name; do
         [[ " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
             usage_error "config.local.sh sets $name, which is no knob of config.sh"
@@ -73,10 +75,12 @@ config_load() {
 
     config_check_size VM_MEMORY 128M 1T
     VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
-    config_check_number VM_CPUS 1 64
-    config_check_number VM_MAXCPUS 1 64
+    config_check_cpus VM_CPUS
+    [[ -n $VM_MAXCPUS ]] || VM_MAXCPUS=$((VM_CPUS > 2 ? VM_CPUS : 2))
+    config_check_cpus VM_MAXCPUS
     ((VM_MAXCPUS >= VM_CPUS)) || config_bad VM_MAXCPUS "less than VM_CPUS, $VM_CPUS"
-    config_check_size VM_DISK_SIZE 2G 16T
+    config_check_size VM_DISK_SIZE 2G 8T
+    VM_DISK_BYTES=$(size_in_bytes "$VM_DISK_SIZE")
 
     config_check_word ACCEL auto kvm tcg
     config_check_word BAR_ABOVE_4G auto yes no
@@ -122,6 +126,14 @@ config_check_number() {
     fi
 }
 
+# The guests have no ACPI: they know their CPUs from the firmware's MP table, which SeaBIOS leaves out when it is larger
+# than 600 bytes (src/config.h, BUILD_MAX_MPTABLE_FSEG). With the lab's devices, 18 CPUs fit; each further PCI device with
+# an interrupt takes 8 bytes, each CPU 20. With 19, a guest has one.
+config_check_cpus() {
+    config_check_number "$1" 1 64
+    ((${!1} <= 18)) || config_bad "$1" "more than 18, which is what the firmware's table of CPUs (SeaBIOS, MP table) has room for"
+}
+
 config_check_size() {
     local knob=$1 least=$2 most=$3 bytes
     bytes=$(size_in_bytes "${!knob}") || config_bad "$knob" "not a size such as 128M or 4G"
@@ -138,6 +150,16 @@ size_in_bytes() {
     [[ -z ${BASH_REMATCH[2]} ]] || bits=${shift_of[${BASH_REMATCH[2]}]}
     ((number <= (1 << 53 >> bits))) || return 1
     printf '%d' $((number << bits))
+}
+
+# Prints $1 bytes as the same size is always printed, with the largest unit that divides it.
+size_for_people() {
+    local size=$1 unit=''
+    local -a units=(K M G T)
+    while ((size % 1024 == 0 && ${#units[@]})); do
+        size=$((size / 1024)) unit=${units[0]} units=("${units[@]:1}")
+    done
+    printf '%d%s' "$size" "$unit"
 }
 
 # A folder of our own: absolute, plain characters (a comma, say, means something to QEMU), short enough for the

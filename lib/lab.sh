@@ -6,6 +6,7 @@
 #   manifest.json        what was built from what
 #   cache/               downloads
 #   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
+#   STEP.partial, .tmp   what a step works on: left by one that was ended, and removed by the next
 #   kernel/vmlinux       the guest's kernel, its .config, and with KERNEL_KEEP_SOURCE its source
 #   bootstrap/           Debian as debootstrap left it
 #   rootfs/              the same, configured for the lab, with the programs
@@ -23,10 +24,27 @@ lab_require() {
         die "$VM_DIR is not set up: there is no lab in it. Run ./setup.sh first (or name the lab's folder with VM_DIR)"
 }
 
+# Is VM_DIR a folder with something in it that is no lab?
+lab_foreign() {
+    # The mark is looked for last, since another setup may be making the lab at this moment.
+    [[ -d $VM_DIR && -n $(ls -A --ignore=lost+found -- "$VM_DIR") && ! -f $VM_DIR/$LAB_MARK ]]
+}
+
+# The user who will own the lab, and start its VMs.
+lab_owner() {
+    printf '%s' "${VM_OWNER:-${SUDO_USER:-$(id -un)}}"
+}
+
+# The lab is the caller's, or the program ends.
+lab_require_ours() {
+    [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
+        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+}
+
 # Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
-    if [[ -d $VM_DIR ]] && [[ -n $(ls -A --ignore=lost+found -- "$VM_DIR") ]]; then
+    if lab_foreign; then
         die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
     fi
     mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
@@ -49,21 +67,25 @@ lab_hand_over() {
 }
 
 # Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
-# LAB_LOCK: a process that outlives the program must be started without it, {LAB_LOCK}>&-. $2 names another lock than
+# LAB_LOCK, and held until the last process that has it is gone: one that outlives the program must be started without
+# it, {LAB_LOCK}>&-, and the steps of setup are not (setup/steps.sh). $2 names another lock than
 # the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
 lab_lock() {
-    local patience=$1 file=$VM_DIR/${2:-lock} holder
-    [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
-        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+    local file=$VM_DIR/${2:-lock} holder deadline=$((SECONDS + $1))
+    lab_require_ours
     exec {LAB_LOCK}<>"$file" || die "cannot open $file (see above)"
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
+        [[ -z $holder || -d /proc/${holder##* } ]] || holder="what $holder, has left running"
         say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
-        flock --timeout "$patience" "$LAB_LOCK" ||
-            die "${holder:-another command} still has the lock of $VM_DIR after $patience s: wait for it to end, or end it"
+        until flock --nonblock "$LAB_LOCK"; do
+            ((SECONDS < deadline)) ||
+                die "${holder:-another command} still has the lock of $VM_DIR after $1 s: wait for it to end, or end it"
+            pause 0.2
+        done
     fi
-    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file"
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file" || true # who waits can do without, on a full disk
 }
 
 # An id that is this folder's own, for names outside of it.

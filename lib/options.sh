@@ -6,8 +6,9 @@
 # options end at the first other word (getopt(1)). Sets GIVEN[FLAG]=yes, or to the value, for each that is there, and
 # WORDS to what is no option. With --help prints what usage() prints, and ends the program.
 script_begin() {
-    local flags=$1 parsed mode=''
-    local -a settings=() from_stdin
+    local flags=$1 parsed mode='' assignment
+    local -a settings=() knobs=() from_stdin
+    locale_neutral
     signals_catch
     [[ $flags != +* ]] || mode=+
     if ! parsed=$(getopt --name "" --options "${mode}h" --longoptions "help,set:,${flags#+}" -- "${@:2}" 2>&1); then
@@ -35,7 +36,14 @@ script_begin() {
     WORDS=("${@:2}")
     if given knobs-on-stdin; then
         mapfile -d '' -t from_stdin
-        settings=("${from_stdin[@]}" "${settings[@]}")
+        for assignment in "${from_stdin[@]}"; do
+            if [[ " ${CARRIED[*]} " == *" ${assignment%%=*} "* ]]; then
+                export "${assignment?}"
+            else
+                knobs+=("$assignment")
+            fi
+        done
+        settings=("${knobs[@]}" "${settings[@]}")
     fi
     if given help; then
         config_read "${settings[@]}"
@@ -46,6 +54,13 @@ script_begin() {
 }
 
 declare -A GIVEN=()
+
+# What of the environment goes through sudo with the knobs: ways to the network, whom curl, wget and apt trust there, and
+# the user's wishes.
+CARRIED=(
+    http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
+    CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR TMPDIR NO_COLOR
+)
 
 given() {
     [[ ${GIVEN[$1]:-no} == yes ]]

@@ -10,11 +10,11 @@
 # The vectors of each peer. A constant, for QEMU and the server must agree on it.
 SERVER_VECTORS=8
 
-# The server's process id, or failure when it does not run. A stale file is recognised as vm_pid does it.
+# The server's process id, or failure when it does not run. Found as vm_pid finds a VM.
 server_pid() {
     local pid
-    read -r pid 2>/dev/null <"$VM_DIR/server/pid" || return 1
-    process_confirm "$pid" --socket "$VM_DIR/server/socket"
+    read -r pid 2>/dev/null <"$VM_DIR/server/pid" || pid=''
+    process_confirm "$pid" --socket "$VM_DIR/server/socket" || process_find --socket "$VM_DIR/server/socket"
 }
 
 # Starts the server for the region, which exists, and waits until it listens.
@@ -28,20 +28,35 @@ server_start() {
     # In a session of its own: no Ctrl-C meant for start.sh reaches it.
     setsid "${command[@]}" </dev/null >"$dir/ready" 2>"$dir/log" {LAB_LOCK}>&- &
     pid=$!
+    disown "$pid" # whose end is told below, and not by bash
     printf '%d\n' "$pid" | write_file "$dir/pid" 600
+    lab_own "$dir"
     until [[ -s $dir/ready ]]; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= deadline)); then
-            die "the ivshmem server did not start: $(tail -n 1 "$dir/log"); its log is $dir/log"
+            die "the ivshmem server did not start: $(server_last_words); its log is $dir/log"
         fi
         pause 0.05
     done
 }
 
-# Ends the server, if it runs.
+server_last_words() {
+    if [[ -s $VM_DIR/server/log ]]; then
+        tail -n 1 -- "$VM_DIR/server/log"
+    else
+        echo 'it was killed, or is too slow'
+    fi
+}
+
+server_runs() {
+    server_pid >/dev/null
+}
+
+# Ends the server, if it runs; server_runs says whether that was so.
 server_stop() {
-    if ! process_end server_pid; then
-        error "cannot end the ivshmem server, process $(server_pid): end it as its user"
-        return 1
+    process_end server_pid
+    if server_runs; then
+        error "cannot end the ivshmem server, process $(process_name "$(server_pid)"): end it as its user"
+        return
     fi
     rm -f -- "$VM_DIR"/server/{pid,peers,ready,socket} 2>/dev/null || true
 }

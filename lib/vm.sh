@@ -43,17 +43,13 @@ vm_require_among() {
     done
 }
 
-# The process id of VM $1, or failure when it does not run. The pid file is QEMU's own (-pidfile), and what a crash or
-# a reboot left of it is recognised: the process must have been started with this very file.
+# The process id of VM $1, or failure when it does not run: the process that was started with this VM's pid file, whoever
+# started it. QEMU's own file (-pidfile) tells quickly; but only its user can read it, and what a crash or a reboot left in
+# it is somebody else's number.
 vm_pid() {
     local file=$VM_DIR/$1/pid pid
-    if [[ -e $file && ! -r $file ]]; then
-        # QEMU made it readable for its own user alone, who is another one.
-        pid=$(pgrep -o -f -- "^qemu-system-x86_64 .*-pidfile ${file//[.+]/\\&} ") || return 1
-    else
-        read -r pid 2>/dev/null <"$file" || return 1
-    fi
-    process_confirm "$pid" -pidfile "$file"
+    read -r pid 2>/dev/null <"$file" || pid=''
+    process_confirm "$pid" -pidfile "$file" || process_find -pidfile "$file"
 }
 
 vm_running() {
@@ -70,32 +66,20 @@ vm_all_running() {
     done
 }
 
-# Has the guest of VM $1 said that it is ready?
-vm_ready() {
-    grep -qs '^ready' "$VM_DIR/$1/ready"
+# Has VM $1 ended? Between its launch and QEMU's first words only its session is there.
+vm_ended() {
+    ! vm_running "$1" && ! process_find --session "$VM_DIR/$1" >/dev/null
 }
 
-# Whether the running VM $1 has doorbells: plain or doorbell.
+# Whether the running VM $1 has doorbells: plain or doorbell. QEMU_ARGS may have added devices of any kind; ours is the one
+# at our server.
 vm_mode() {
-    local -a words=()
-    mapfile -d '' -t words 2>/dev/null <"/proc/$(vm_pid "$1")/cmdline" || true
-    if [[ " ${words[*]}" == *' ivshmem-doorbell,'* ]]; then
+    local pid
+    pid=$(vm_pid "$1") || return 0
+    if [[ $(process_option "$pid" -chardev socket,id=server,) == *",path=$VM_DIR/server/socket" ]]; then
         echo doorbell
     else
         echo plain
-    fi
-}
-
-# A word for the state of VM $1: absent, stopped, starting or ready.
-vm_state() {
-    if [[ ! -d $VM_DIR/$1 ]]; then
-        echo absent
-    elif ! vm_running "$1"; then
-        echo stopped
-    elif vm_ready "$1"; then
-        echo ready
-    else
-        echo starting
     fi
 }
 
@@ -125,79 +109,37 @@ vm_parent() {
 vm_launch() {
     local name=$1 dir=$VM_DIR/$1
     disk_create "$name"
+    vm_disk_free "$name"
     rm -f -- "$dir"/{pid,qmp.sock,link.sock,ready,exit,command,qemu.log}
     [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
     : >"$dir/console.log"
     chmod 600 "$dir/console.log"
     qemu_command "$name" "$2" "$3"
     printf '%s\n' "${QEMU_COMMAND[*]@Q}" >"$dir/command"
+    lab_own "$dir"
+    vm_session_create "$name"
+}
+
+# A lab that was moved while its VMs ran has a disk that is in use, and files by which that VM can still be reached.
+# QEMU holds locks on a disk that it writes to, and qemu-img looks for them.
+vm_disk_free() {
+    local disk=$VM_DIR/$1/disk.qcow2 answer user
+    answer=$(qemu-img info "$disk" 2>&1 >/dev/null) || true
+    if [[ $answer == *'" lock'* ]]; then
+        user=$(find /proc/[0-9]*/fd -lname "$disk" -print -quit 2>/dev/null | cut -d / -f 3) || true
+        die "its disk $disk is in use by ${user:+process }$(if [[ $user ]]; then process_name "$user"; else echo 'another process'; fi):" \
+            "if the lab was moved while its VMs ran, move it back, ./stop.sh, and then move it"
+    fi
+    [[ -z $answer ]] || die "$answer"
+}
+
+# The session in which QEMU runs: with none of the user's own settings (~/.screenrc), and a TERM that every host knows,
+# for who attaches brings a terminal of another kind anyway.
+vm_session_create() {
+    local name=$1 dir=$VM_DIR/$1 answer
     # shellcheck disable=SC2016 # expanded by the shell in the session
-    TERM=${TERM:-vt100} screen -dmS "$name" \
-        bash -c '"${@:2}" 2>"$1/qemu.log"; echo "$?" >"$1/exit"' "$name" "$dir" "${QEMU_COMMAND[@]}" \
-        {LAB_LOCK}>&- || die "cannot make a screen session for $name (see above)"
-}
-
-# Waits until VM $1, just launched, is ready, or until second $2 of SECONDS. On failure says why, with what it printed last.
-vm_wait_ready() {
-    local name=$1 deadline=$2 dir=$VM_DIR/$1
-    until vm_ready "$name"; do
-        if [[ -s $dir/exit ]]; then
-            vm_account "$name"
-            error "$name ended before it was ready (QEMU's exit status $(<"$dir/exit")); its logs are in $dir"
-            return 1
-        elif ((SECONDS >= deadline)); then
-            vm_account "$name"
-            error "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It was left running:" \
-                "look at it with screen -r $name, or ./stop.sh"
-            return 1
-        fi
-        pause 0.1
-    done
-}
-
-# What QEMU and the guest of VM $1 printed last.
-vm_account() {
-    local log
-    for log in qemu.log console.log; do
-        if [[ -s $VM_DIR/$1/$log ]]; then
-            say "--- the end of $VM_DIR/$1/$log:"
-            tail -n 15 -- "$VM_DIR/$1/$log" | tr -d '\r' | sed 's/^/    /' >&2
-        fi
-    done
-}
-
-# --- Stopping
-
-# The power button of a guest without ACPI: a key of its virtio keyboard, to which acpid listens.
-POWER_KEY='{"keys": [{"type": "qcode", "data": "power"}]}'
-
-# power_down SECONDS NAME...: asks the guests to power down and waits until they have, for SECONDS at most. Asks again
-# every 5 s: a guest that is still booting does not hear the first time. Fails if one still runs then.
-power_down() {
-    local deadline=$((SECONDS + $1)) round name
-    local -a running=("${@:2}")
-    while ((${#running[@]} && SECONDS < deadline)); do
-        for name in "${running[@]}"; do
-            qmp "$VM_DIR/$name/qmp.sock" send-key "$POWER_KEY" >/dev/null || true
-        done
-        round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
-        while ((${#running[@]} && SECONDS < round)); do
-            pause 0.1
-            still_running "${running[@]}"
-        done
-    done
-    ((${#running[@]} == 0))
-}
-
-# Leaves in the caller's array `running` those of the named VMs that run, and says that the others do not.
-still_running() {
-    local name
-    running=()
-    for name; do
-        if vm_running "$name"; then
-            running+=("$name")
-        else
-            say "$name is powered down"
-        fi
-    done
+    answer=$(TERM=vt100 screen -c /dev/null -dmS "$name" \
+        bash -c 'eval "$(<"$2/command") 2>\"\$2/qemu.log\""; echo "$?" >"$2/exit"' "$name" --session "$dir" \
+        2>&1 {LAB_LOCK}>&-) || die "cannot make a screen session (${answer:-screen says nothing}): see that screen -ls works;" \
+        "where /run/screen is missing, sudo systemd-tmpfiles --create, or export SCREENDIR=~/.screen"
 }

@@ -3,7 +3,8 @@
  *
  *	offset
  *	0x0000   +--------------------------------------------+
- *	         | claims, each on its own 64-byte line       |
+ *	         | claims, each on its own 64-byte line; the  |
+ *	         | last is the server's (peers.h)             |
  *	0x1000   +--------------------------------------------+
  *	         | the message of __read_write                |
  *	0x2000   +--------------------------------------------+
@@ -41,6 +42,7 @@
 
 enum {
 	LAYOUT_CLAIMS = 0x0000,
+	LAYOUT_VECTORS = 0x0fc0,
 	LAYOUT_MESSAGE = 0x1000,
 	LAYOUT_PEERS = 0x2000,
 	LAYOUT_FREE = 0x3000,

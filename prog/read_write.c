@@ -11,6 +11,9 @@
 
 #define GREETING "Other VM says hello world!"
 
+/* For other VMs to write theirs, which takes each a moment. */
+#define PATIENCE UINT64_C(30000000000) /* nanoseconds */
+
 /*
  * The page of the message. Anything may be in it: zeros at first, then what
  * programs of other VMs put there, some of them killed half-way. A message is
@@ -103,6 +106,27 @@ static void print_quoted(const char *before, const struct text *text, const char
 	shmem_print("%s'%s'%s\n", before, quoted, after);
 }
 
+/* The text in JSON's own way of quoting: byte for byte, as U+0000 to U+00FF. */
+static void record(const struct shmem *region, const struct shmem_options *options,
+		   const char *action, const struct text *text)
+{
+	shmem_record_begin(region, options, "message");
+	shmem_record_text("action", action);
+	shmem_record_bytes("text", text->length ? text->bytes : NULL, text->length);
+	shmem_record_end();
+}
+
+static void print(const char *action, const struct text *text)
+{
+	if (strcmp(action, "cleared") == 0)
+		shmem_print("Cleared shmem: no message is there now\n");
+	else if (strcmp(action, "read") == 0)
+		print_quoted("Read from shmem: ", text, "");
+	else
+		print_quoted("Written to shmem: ", text,
+			     "; run this program again on another VM");
+}
+
 static struct text text_from(const char *argument)
 {
 	struct text text = { .length = strlen(argument) };
@@ -132,7 +156,8 @@ static struct text read_or_write(const struct shmem *region, const struct text *
 	if (theirs.length != 0)
 		return theirs;
 
-	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message");
+	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message",
+						    PATIENCE);
 	if (!overwrite)
 		theirs = read_message(message);
 	if (theirs.length == 0)
@@ -173,15 +198,15 @@ int main(int argc, char **argv)
 		ours = text_from(argument ? argument : GREETING);
 
 	struct shmem region = shmem_open(&options);
-	shmem_print("--- mmap successful\n");
+	if (!options.json)
+		shmem_print("--- mmap successful\n");
 	struct text theirs = read_or_write(&region, &ours, clear || argument);
+	const char *action = clear ? "cleared" : theirs.length ? "read" : "written";
+	const struct text *text = theirs.length ? &theirs : &ours;
 
-	if (clear)
-		shmem_print("Cleared shmem: no message is there now\n");
-	else if (theirs.length != 0)
-		print_quoted("Read from shmem: ", &theirs, "");
+	if (options.json)
+		record(&region, &options, action, text);
 	else
-		print_quoted("Written to shmem: ", &ours,
-			     "; run this program again on another VM");
+		print(action, text);
 	return 0;
 }

@@ -22,6 +22,7 @@ void publish_map(struct server *server, int memory)
 	if (base == MAP_FAILED)
 		shmem_die("cannot map %s: %s", server->memory_path, strerror(errno));
 	server->table = (struct layout_peer *)(base + LAYOUT_PEERS);
+	server->vectors_told = (_Atomic uint64_t *)(base + LAYOUT_VECTORS);
 }
 
 /*
@@ -83,6 +84,7 @@ static bool write_listing(const struct server *server)
 bool publish_open(struct server *server)
 {
 	memset(server->table, 0, LAYOUT_FREE - LAYOUT_PEERS);
+	atomic_store(server->vectors_told, server->vectors);
 	if (write_listing(server))
 		return true;
 	shmem_warn("cannot write %s: %s", server->listing_path, strerror(errno));
@@ -101,6 +103,7 @@ void publish(struct server *server)
 void publish_close(struct server *server)
 {
 	write_table(server);
+	atomic_store(server->vectors_told, 0);
 	if (server->listing_path)
 		unlink(server->listing_path);
 }

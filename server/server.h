@@ -63,6 +63,7 @@ struct server {
 	dev_t socket_device; /* device and inode tell our socket from a successor's */
 	ino_t socket_inode;
 	struct layout_peer *table; /* in the region; written, never read */
+	_Atomic uint64_t *vectors_told; /* likewise */
 
 	struct peer peers[PEERS_MAX];
 	unsigned int room;    /* how many of them the limit of open files allows */
@@ -122,10 +123,10 @@ void peers_tell(struct server *server);
 
 /* --- publish.c -------------------------------------------------------------- */
 
-/* Maps the table, from a descriptor of the region; ends the program if it cannot. */
+/* Maps both, from a descriptor of the region; ends the program if it cannot. */
 void publish_map(struct server *server, int memory);
 
-/* An empty table and listing. False, and a line in the log, if they cannot be. */
+/* An empty table and listing, and the number of vectors. False, and a line in the log, if they cannot be. */
 bool publish_open(struct server *server);
 
 /* Brings both up to date. */

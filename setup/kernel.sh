@@ -8,13 +8,15 @@ KERNEL_FRAGMENT=kernel/lab.config
 KERNEL_NOT_COMPILED=('arch/[!x]*/*.[chS]' 'arch/*.dts' 'arch/*.dtsi' 'Documentation/*/*' 'tools/testing/*' 'tools/perf/*')
 
 inputs_kernel() {
+    local fragment
     if [[ -n $KERNEL_SOURCE ]]; then
         printf 'KERNEL_SOURCE=%s\n' "$KERNEL_SOURCE"
         [[ ! -f $KERNEL_SOURCE ]] || printf 'file=%s\n' "$(stat -c '%s %Y' -- "$KERNEL_SOURCE")"
     else
         printf 'KERNEL_VERSION=%s\nKERNEL_HOME=%s\n' "$KERNEL_VERSION" "$KERNEL_HOME"
     fi
-    printf '%s=%s\n' "$KERNEL_FRAGMENT" "$(content_sum "$KERNEL_FRAGMENT")"
+    fragment=$(content_sum "$KERNEL_FRAGMENT")
+    printf '%s=%s\n' "$KERNEL_FRAGMENT" "$fragment"
 }
 
 present_kernel() {
@@ -35,10 +37,11 @@ step_kernel() {
     lab_remove "$work"
     mkdir -p -- "$work/source" "$VM_DIR/cache"
     kernel_source
-    echo "Unpacking $KERNEL_TARBALL"
+    step_says "Unpacking $KERNEL_TARBALL"
     # --touch: a tree newer than the objects of nobody, and no warnings about a clock that is behind.
     tar --extract --touch --strip-components=1 --directory "$work/source" "${left_out[@]}" --file "$KERNEL_TARBALL"
     [[ -f $work/source/Kconfig ]] || die "$KERNEL_TARBALL holds no Linux source"
+    step_says 'Configuring and compiling'
     kernel_configure "$work/source"
     kernel_make "$work/source" vmlinux
     kernel_install "$work"
@@ -46,7 +49,7 @@ step_kernel() {
 }
 
 kernel_make() {
-    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(($(nproc) + 1))}" "${@:2}"
+    make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(build_jobs)}" "${@:2}"
 }
 
 # allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
@@ -81,32 +84,18 @@ kernel_install() {
         mv -- "$work/source" "$work/done/source"
     fi
     chmod -R u+rwX,go+rX "$work/done"
-    lab_remove "$final"
-    mv -T -- "$work/done" "$final"
+    result_replace "$work/done" "$final"
 }
 
 # Gets the source: sets KERNEL_TARBALL to its path, KERNEL_FROM to where it is from, KERNEL_SHA256 to its checksum and
 # KERNEL_FALLBACK to true if it is not what was asked for.
 kernel_source() {
-    local status=0
     KERNEL_FALLBACK=false
     mkdir -p -- "$VM_DIR/cache/kernel"
     if [[ -n $KERNEL_SOURCE ]]; then
         kernel_source_own
     else
-        kernel_source_home || status=$?
-        case $status in
-        0) ;;
-        "$FETCH_NOT_THERE") die "$KERNEL_HOME has no Linux $KERNEL_VERSION: set KERNEL_VERSION to one that it has" ;;
-        "$FETCH_WRONG") die "$KERNEL_HOME has a Linux $KERNEL_VERSION that is not what its checksum says (see above)" ;;
-        "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): make room there" ;;
-        *)
-            [[ $ALLOW_FALLBACK == yes ]] ||
-                die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and ALLOW_FALLBACK=no forbids another:" \
-                    "give a tarball with KERNEL_SOURCE"
-            kernel_source_package
-            ;;
-        esac
+        kernel_source_home
     fi
     KERNEL_SHA256=$(sha256sum -- "$KERNEL_TARBALL" | cut -d ' ' -f 1)
 }
@@ -117,38 +106,74 @@ kernel_source_own() {
     http*://*)
         KERNEL_TARBALL=$VM_DIR/cache/kernel/${KERNEL_SOURCE##*/}
         [[ -n ${KERNEL_SOURCE##*/} ]] || die "KERNEL_SOURCE=$KERNEL_SOURCE names no file"
-        fetch "$KERNEL_SOURCE" "$KERNEL_TARBALL" || die "cannot fetch KERNEL_SOURCE=$KERNEL_SOURCE (see above)"
+        step_says "Fetching $KERNEL_SOURCE"
+        fetch "$KERNEL_SOURCE" "$KERNEL_TARBALL" &
+        wait "$!" || die "cannot fetch KERNEL_SOURCE=$KERNEL_SOURCE (see above)"
         ;;
     esac
 }
 
-# linux-VERSION.tar.xz, with the checksum that its home publishes beside it. Fails as fetch does.
+# linux-VERSION.tar.xz, or what there is instead.
 kernel_source_home() {
-    local folder=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x tarball=linux-$KERNEL_VERSION.tar.xz sums sha256
-    sums=$VM_DIR/cache/kernel/sha256sums.asc
+    local folder=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x tarball=linux-$KERNEL_VERSION.tar.xz status=0
+    KERNEL_TARBALL=$VM_DIR/cache/kernel/$tarball KERNEL_FROM=$folder/$tarball
+    step_says "Fetching $KERNEL_FROM"
+    kernel_fetch "$folder" "$tarball" &
+    wait "$!" || status=$?
+    case $status in
+    0) ;;
+    "$FETCH_NOT_THERE") die "$KERNEL_HOME has no Linux $KERNEL_VERSION: set KERNEL_VERSION to one that it has" ;;
+    "$FETCH_WRONG") die "$KERNEL_HOME has a Linux $KERNEL_VERSION that is not what its checksum says (see above)" ;;
+    "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): make room there" ;;
+    *)
+        [[ $ALLOW_FALLBACK == yes ]] ||
+            die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME (see above), and ALLOW_FALLBACK=no forbids" \
+                "another: give a tarball with KERNEL_SOURCE"
+        kernel_source_package
+        ;;
+    esac
+}
+
+# kernel_fetch FOLDER TARBALL: with the checksum that its home publishes beside it. Ends as fetch does.
+kernel_fetch() {
+    local sums=$VM_DIR/cache/kernel/sha256sums.asc sha256
     rm -f -- "$sums" "$sums.part"
-    echo "Fetching $folder/$tarball"
-    fetch "$folder/sha256sums.asc" "$sums" || return
-    sha256=$(awk -v name="$tarball" '$2 == name && length($1) == 64 { print $1; exit }' "$sums")
+    fetch "$1/sha256sums.asc" "$sums"
+    sha256=$(awk -v name="$2" '$2 == name && length($1) == 64 { print $1; exit }' "$sums")
     if [[ -z $sha256 ]]; then
-        error "$folder/sha256sums.asc knows no $tarball"
+        error "$1/sha256sums.asc knows no $2"
         return "$FETCH_NOT_THERE"
     fi
-    KERNEL_TARBALL=$VM_DIR/cache/kernel/$tarball KERNEL_FROM=$folder/$tarball
-    fetch "$KERNEL_FROM" "$KERNEL_TARBALL" "$sha256"
+    fetch "$1/$2" "$VM_DIR/cache/kernel/$2" "$sha256"
+}
+
+# The name of the newest linux-source package of the host's mirror; nothing if apt's lists have none.
+kernel_package() {
+    apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1
 }
 
 # The newest linux-source package of the host's mirror. apt checks its signature; the package is not installed.
 kernel_source_package() {
     local package folder=$VM_DIR/cache/kernel/package
-    package=$(apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1)
+    local -a download
+    package=$(kernel_package)
+    if [[ -z $package ]]; then
+        apt_update
+        package=$(kernel_package)
+    fi
     [[ -n $package ]] || die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and the host's mirror has no" \
         "linux-source package: give a tarball with KERNEL_SOURCE"
-    echo "Fetching $package from the host's mirror"
+    step_says "Fetching $package from the host's mirror"
     lab_remove "$folder"
     mkdir -p -- "$folder"
     # Unsandboxed, because the folder is root's.
-    (cd "$folder" && apt-get -o APT::Sandbox::User=root download -- "$package")
+    download=(env --chdir="$folder" apt-get -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$(apt_source_list)"
+        download -- "$package")
+    if ! "${download[@]}"; then
+        # The mirror has a newer one by now, and no longer that of our lists.
+        apt_update
+        "${download[@]}"
+    fi
     dpkg-deb --fsys-tarfile "$folder/$package"_*.deb |
         tar --extract --directory "$folder" --strip-components=3 --wildcards './usr/src/linux-source-*.tar.*'
     KERNEL_TARBALL=$(echo "$folder"/linux-source-*.tar.*)

@@ -6,18 +6,24 @@ inputs_keys() {
 }
 
 present_keys() {
-    [[ -s $VM_DIR/ssh/id_ed25519.pub && -s $VM_DIR/ssh/host_ed25519.pub && -s $VM_DIR/ssh/known_hosts ]]
+    local file
+    for file in id_ed25519 id_ed25519.pub host_ed25519 host_ed25519.pub known_hosts; do
+        [[ -s $VM_DIR/ssh/$file ]] || return 1
+    done
 }
 
-# Makes those that are not there.
+# Makes those that are not there. The public part comes last, so that a pair with one is whole.
 step_keys() {
-    local folder=$VM_DIR/ssh key
+    local folder=$VM_DIR/ssh partial=$VM_DIR/ssh.partial key
     install -d -m 700 -- "$folder"
     for key in id_ed25519 host_ed25519; do
-        if [[ ! -s $folder/$key.pub ]]; then
-            rm -f -- "$folder/$key"
-            ssh-keygen -q -t ed25519 -N '' -C 'ivshmem lab' -f "$folder/$key"
-        fi
+        [[ ! -s $folder/$key || ! -s $folder/$key.pub ]] || continue
+        lab_remove "$partial"
+        mkdir -m 700 -- "$partial"
+        ssh-keygen -q -t ed25519 -N '' -C 'ivshmem lab' -f "$partial/$key"
+        mv -f -- "$partial/$key" "$folder/$key"
+        mv -f -- "$partial/$key.pub" "$folder/$key.pub"
     done
+    lab_remove "$partial"
     printf 'ivshmem-lab %s\n' "$(<"$folder/host_ed25519.pub")" | write_file "$folder/known_hosts"
 }

@@ -2,8 +2,15 @@
 # shellcheck source-path=SCRIPTDIR
 # What setup.sh has beyond lib/load.sh. Sourcing runs nothing.
 
-source "$LAB_HOME/setup/fetch.sh"
 source "$LAB_HOME/setup/steps.sh"
+source "$LAB_HOME/setup/reason.sh"
+source "$LAB_HOME/setup/sources.sh"
+source "$LAB_HOME/setup/resources.sh"
+source "$LAB_HOME/setup/fetch.sh"
+source "$LAB_HOME/setup/apt.sh"
+source "$LAB_HOME/setup/check.sh"
+source "$LAB_HOME/setup/check_start.sh"
+source "$LAB_HOME/setup/check_sources.sh"
 source "$LAB_HOME/setup/host.sh"
 source "$LAB_HOME/setup/kernel.sh"
 source "$LAB_HOME/setup/programs.sh"

@@ -10,9 +10,10 @@ manifest_write() {
         --arg kit "$(git -C "$LAB_HOME" describe --always --dirty 2>/dev/null || echo unknown)" \
         --arg host "$(. /etc/os-release && echo "${PRETTY_NAME:-unknown}")" \
         --arg linux "$(uname -r)" \
-        --arg qemu "$(dpkg-query --show --showformat='${Version}' qemu-system-x86 2>/dev/null || echo none)" \
+        --arg qemu "$(dpkg-query --show --showformat='${Version}' qemu-system-x86 2>/dev/null ||
+            qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p')" \
         --arg gcc "$(gcc -dumpfullversion)" \
-        --arg prog "$(content_sum prog)" \
+        --arg prog "$(sed -n 's/^prog=//p' "$VM_DIR/steps/programs" 2>/dev/null)" \
         --arg base "${base##*/}" \
         --slurpfile kernel "$VM_DIR/kernel/manifest.json" \
         --slurpfile debian "$VM_DIR/bootstrap.json" \

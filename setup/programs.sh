@@ -2,7 +2,10 @@
 # Step programs: from prog/ and server/ to VM_DIR/bin. The guests get the very same binaries (setup/rootfs.sh).
 
 inputs_programs() {
-    printf 'prog=%s\nserver=%s\n' "$(content_sum prog)" "$(content_sum server)"
+    local prog server
+    prog=$(content_sum prog)
+    server=$(content_sum server)
+    printf 'prog=%s\nserver=%s\n' "$prog" "$server"
 }
 
 present_programs() {
@@ -13,11 +16,11 @@ step_programs() {
     local partial=$VM_DIR/bin.partial
     lab_remove "$partial"
     mkdir -- "$partial"
+    step_says 'Compiling prog/ and server/'
     make -C "$LAB_HOME/prog" O="$partial/prog"
     make -C "$LAB_HOME/server" O="$partial/server"
     mkdir -- "$partial/bin"
     install -m 755 -- "$partial"/prog/__* "$partial/server/ivshmem-server" "$partial/bin/"
-    lab_remove "$VM_DIR/bin"
-    mv -T -- "$partial/bin" "$VM_DIR/bin"
+    result_replace "$partial/bin" "$VM_DIR/bin"
     lab_remove "$partial"
 }

@@ -18,19 +18,19 @@ inputs_bootstrap() {
 }
 
 present_bootstrap() {
-    [[ -d $VM_DIR/bootstrap/etc ]] && ! fallback_unwanted "$VM_DIR/bootstrap.json"
+    [[ -d $VM_DIR/bootstrap/etc && -s $VM_DIR/bootstrap.json ]] && ! fallback_unwanted "$VM_DIR/bootstrap.json"
 }
 
 step_bootstrap() {
-    local partial=$VM_DIR/bootstrap.partial status=0
+    local partial=$VM_DIR/bootstrap.partial
     lab_remove "$partial"
     bootstrap_source
     mkdir -p -- "$VM_DIR/cache/packages"
-    bootstrap_run "$partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}" || status=$?
-    ((status == 0)) || die "debootstrap of $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR failed with status $status"
+    bootstrap_run "$partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
     rm -rf -- "$partial/var/cache/apt/archives"/*.deb
-    lab_remove "$VM_DIR/bootstrap" "$VM_DIR/cache/packages"
-    mv -T -- "$partial" "$VM_DIR/bootstrap"
+    lab_remove "$VM_DIR/cache/packages"
+    rm -f -- "$VM_DIR/bootstrap.json"
+    result_replace "$partial" "$VM_DIR/bootstrap"
     jq -n --arg suite "$BOOTSTRAP_SUITE" --arg mirror "$BOOTSTRAP_MIRROR" --arg keyring "$BOOTSTRAP_KEYRING" \
         --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$BOOTSTRAP_FALLBACK" \
         '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
@@ -40,28 +40,41 @@ step_bootstrap() {
 # bootstrap_run FOLDER PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
 # suite lacks, which it finds out before it fetches any.
 bootstrap_run() {
-    local folder=$1 output status=0 name lacking
+    local folder=$1 output status=0 lacking
     local -a packages=("${@:2}") left=()
     output=$(mktemp)
+    step_says "Bootstrapping $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR"
     # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
     unshare --mount --pid --fork --kill-child=KILL -- \
         debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$BOOTSTRAP_KEYRING" \
         --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${packages[*]}")" \
         "$BOOTSTRAP_SUITE" "$folder" "$BOOTSTRAP_MIRROR" "$(bootstrap_script)" 2>&1 | tee "$output" || status=$?
+    ((status != 0)) || return 0
     lacking=$(sed -n "s/^E: Couldn't find these debs: *//p" "$output")
-    rm -f -- "$output"
-    [[ -n $lacking ]] || return "$status"
-    for name in "${packages[@]}"; do
+    mapfile -t left < <(bootstrap_without "$lacking" "${packages[@]}")
+    if ((${#left[@]} == 0)); then
+        # What failed within the tree is told nowhere else.
+        ! grep -q '^W: Failure trying to run' "$output" || tail -n 30 -- "$folder/debootstrap/debootstrap.log" || true
+        die "debootstrap of $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR failed with status $status (see above)"
+    fi
+    step_says "Without $lacking, which $BOOTSTRAP_SUITE does not have"
+    lab_remove "$folder"
+    bootstrap_run "$folder" "${left[@]}"
+}
+
+# bootstrap_without LACKING PACKAGE...: prints the packages that are left without those; nothing if it does not do to go
+# on without them.
+bootstrap_without() {
+    local lacking=$1 name
+    local -a left=()
+    for name in "${@:2}"; do
         if [[ " $lacking " != *" $name "* ]]; then
             left+=("$name")
         elif [[ " ${GUEST_PACKAGES_IF_THERE[*]} " != *" $name "* ]]; then
-            return "$status"
+            return 0
         fi
     done
-    ((${#left[@]} < ${#packages[@]})) || return "$status"
-    echo "Without $lacking, which $BOOTSTRAP_SUITE does not have"
-    lab_remove "$folder"
-    bootstrap_run "$folder" "${left[@]}"
+    ((${#left[@]} == $# - 1)) || printf '%s\n' "${left[@]}"
 }
 
 # debootstrap's script for a suite that it does not know by name: all of today's are alike.
@@ -75,15 +88,22 @@ bootstrap_script() {
 # one that was asked for.
 bootstrap_source() {
     local host status reached=yes
-    host=$(host_mirror) || host=''
+    local -a printed
+    mapfile -t printed < <(host_mirror)
+    host=${printed[0]:-}
     BOOTSTRAP_SUITE=$DEBIAN_SUITE BOOTSTRAP_FALLBACK=false
     for BOOTSTRAP_MIRROR in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
-        echo "Looking for $DEBIAN_SUITE at $BOOTSTRAP_MIRROR"
+        step_says "Looking for $DEBIAN_SUITE at $BOOTSTRAP_MIRROR"
         status=0
-        BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE") || status=$?
+        mapfile -t printed < <(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE")
+        wait "$!" || status=$?
         case $status in
-        0) return ;;
+        0)
+            BOOTSTRAP_KEYRING=${printed[0]}
+            return
+            ;;
         "$FETCH_NOT_THERE") ;;
+        "$FETCH_NO_ROOM") die "cannot write to ${TMPDIR:-/tmp} (see above): make room there" ;;
         "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $BOOTSTRAP_MIRROR is not to be trusted (see above)" ;;
         *) reached=no ;;
         esac
@@ -101,11 +121,14 @@ bootstrap_source() {
 }
 
 inputs_rootfs() {
-    printf 'bootstrap=%s\n' "$(stat -c %Y -- "$VM_DIR/bootstrap.json" 2>/dev/null || echo none)"
+    local guest prog bin ssh
+    guest=$(content_sum guest)
+    prog=$(content_sum prog)
+    bin=$(LC_ALL=C && cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16) # whose order would be the locale's
+    ssh=$(cat -- "$VM_DIR/ssh/"{host,id}_ed25519.pub | sha256sum | cut -c 1-16)
+    printf 'bootstrap=%s\n' "$(step_made bootstrap)"
     printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
-    printf 'guest=%s\n' "$(content_sum guest)"
-    printf 'prog=%s\n' "$(content_sum prog)"
-    printf 'ssh=%s\n' "$(cat -- "$VM_DIR/ssh/"*.pub | sha256sum | cut -c 1-16)"
+    printf 'guest=%s\nprog=%s\nbin=%s\nssh=%s\n' "$guest" "$prog" "$bin" "$ssh"
 }
 
 present_rootfs() {
@@ -115,22 +138,22 @@ present_rootfs() {
 step_rootfs() {
     local root=$VM_DIR/rootfs.partial
     lab_remove "$root"
-    echo 'Copying the bootstrapped tree'
+    step_says 'Copying the bootstrapped tree'
+    [[ -d $VM_DIR/bootstrap ]] || die "there is no bootstrapped tree in $VM_DIR: ./setup.sh bootstrap makes it"
     cp -a --reflink=auto -- "$VM_DIR/bootstrap" "$root"
     rootfs_system "$root"
     rootfs_login "$root"
     rootfs_programs "$root"
-    lab_remove "$VM_DIR/rootfs"
-    mv -T -- "$root" "$VM_DIR/rootfs"
+    result_replace "$root" "$VM_DIR/rootfs"
 }
 
 # The files of guest/, and what a new machine must have or must not have.
 rootfs_system() {
     local root=$1 unit
-    echo 'Laying guest/ over it'
-    # As root's, whoever owns the checkout; a folder's own owner and mode stay as they are in Debian.
-    tar --create --directory "$LAB_HOME/guest" --owner=0 --group=0 --mode=u=rwX,go=rX . |
-        tar --extract --directory "$root" --no-overwrite-dir --keep-directory-symlink --same-owner
+    step_says 'Laying guest/ over it'
+    sources_tar guest | tar --extract --directory "$root" --strip-components=1 --keep-directory-symlink --same-owner
+    # Also where the checkout has lost its x bits.
+    find "$LAB_HOME/guest" -type f -path '*bin/*' -printf "$root/%P\\0" | xargs -0 -r chmod 755 --
     # The name comes from the kernel's command line, the name server from its DHCP client.
     rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
     ln -s /proc/net/pnp "$root/etc/resolv.conf"
@@ -138,8 +161,8 @@ rootfs_system() {
     # Each guest makes its own at its first boot (machine-id(5)).
     : >"$root/etc/machine-id"
     # Socket activation: the first connection starts the server.
-    chroot "$root" systemctl disable ssh.service
-    chroot "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
+    in_root "$root" systemctl disable ssh.service
+    in_root "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
         lab-doorbell.service sys-kernel-debug.automount
     # Mounted when somebody looks (guest/etc/systemd/system/sys-kernel-debug.automount), and not at boot.
     rm -f -- "$root/lib/systemd/system/sysinit.target.wants/sys-kernel-debug.mount"
@@ -152,33 +175,37 @@ rootfs_system() {
     done
 }
 
+# in_root FOLDER COMMAND...: TMPDIR is a folder of the host's.
+in_root() {
+    env -u TMPDIR chroot "$@"
+}
+
 # Keys, and root's password.
 rootfs_login() {
     local root=$1
-    echo 'Installing the keys'
+    step_says 'Installing the keys'
     rm -f -- "$root"/etc/ssh/ssh_host_*
     install -m 600 -- "$VM_DIR/ssh/host_ed25519" "$root/etc/ssh/ssh_host_ed25519_key"
     install -m 644 -- "$VM_DIR/ssh/host_ed25519.pub" "$root/etc/ssh/ssh_host_ed25519_key.pub"
     install -d -m 700 -- "$root/root/.ssh"
     install -m 600 -- "$VM_DIR/ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
     case $ROOT_PASSWORD in
-    '') chroot "$root" passwd --quiet --delete root ;;
-    '!') chroot "$root" usermod --lock root ;;
-    *) chroot "$root" chpasswd <<<"root:$ROOT_PASSWORD" ;;
+    '') in_root "$root" passwd --quiet --delete root ;;
+    '!') in_root "$root" usermod --lock root ;;
+    *) in_root "$root" chpasswd <<<"root:$ROOT_PASSWORD" ;;
     esac
 }
 
 # The programs, built static on the host, and their sources to change and build in the guest.
 rootfs_programs() {
-    local root=$1
-    echo 'Installing the programs'
+    local root=$1 jobs
+    step_says 'Installing the programs'
     install -m 755 -- "$VM_DIR"/bin/__* "$root/usr/local/bin/"
-    rm -rf -- "$root/root/prog"
-    cp -r --no-preserve=ownership -- "$LAB_HOME/prog" "$root/root/prog"
-    rm -rf -- "$root/root/prog/build"
+    sources_tar prog | tar --extract --touch --directory "$root/root" --same-owner
     # Built once more by the guest's own compiler, which is quick here and slow under emulation: what is edited in the
     # guest then needs to be compiled, and no more.
-    chroot "$root" make -s -j "$(nproc)" -C /root/prog ||
+    jobs=$(processors)
+    in_root "$root" make -s -j "$jobs" -C /root/prog ||
         step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
 }
 

@@ -1,27 +1,39 @@
 # shellcheck shell=bash
 # The steps of setup: which are due, running them side by side, and what is seen of it.
 #
-# A step NAME is three functions: inputs_NAME prints what its result depends on, a line each; present_NAME succeeds if
-# its result is still there; step_NAME does the work, in a process of its own, with its output in log/NAME.log.
+# A step NAME is three functions: inputs_NAME prints what its result depends on, a line NAME=VALUE each; present_NAME
+# succeeds if its result is still there; step_NAME does the work, in a process of its own, with its output in
+# log/NAME.log. It works on NAME.partial and puts the result in its place at the end, with result_replace.
 
 # What each step needs to be done before it, if that is asked for too; what needs nothing of another runs beside it.
 declare -A STEP_NEEDS=()
 
-# Prints why step $1 is due; fails if it is not.
+# Prints why step $1 is due; nothing if it is not.
 step_due() {
-    local stamp=$VM_DIR/steps/$1 changed
+    local stamp=$VM_DIR/steps/$1 changed status=0
     if [[ " ${FORCED[*]} " == *" $1 "* ]]; then
         echo 'asked for with --force'
     elif [[ ! -f $stamp ]]; then
         echo 'not done yet'
     elif ! "present_$1"; then
         echo 'its result is gone, or not wanted'
-    elif changed=$(diff --changed-group-format='%>' --unchanged-group-format='' "$stamp" <("inputs_$1")); then
-        return 1
     else
-        # Each input is NAME=VALUE: its name says what changed. What is only in the stamp left nothing to print.
+        # Inputs that cannot be had are no reason to end here: the step fails by them, and says why.
+        changed=$(diff --changed-group-format='%>' --unchanged-group-format='' \
+            <(grep -v '^made=' "$stamp") <("inputs_$1" 2>/dev/null)) || status=$?
+        ((status != 0)) || return 0
+        # The name of an input says what changed. What is only in the stamp left nothing to print.
         changed=$(cut -d = -f 1 <<<"$changed" | sort -u | paste -sd ' ')
         printf 'changed: %s\n' "${changed:-fewer inputs}"
+    fi
+}
+
+# Which result of step $1 there is, as an input for a step that works on it: another one each time it was made.
+step_made() {
+    if [[ -f $VM_DIR/steps/$1 ]]; then
+        sha256sum <"$VM_DIR/steps/$1" | cut -c 1-16
+    else
+        echo none
     fi
 }
 
@@ -30,6 +42,8 @@ step_due() {
 steps_run() {
     local step
     STEPS_WAITING=("$@") STEPS_FAILED=()
+    OOM_KILLS=$(oom_kills)
+    lifeline_open
     steps_start
     while ((${#STEP_PIDS[@]})); do
         live_show
@@ -39,13 +53,14 @@ steps_run() {
         steps_start
     done
     for step in "${STEPS_FAILED[@]}"; do
-        step_error "$step"
+        error "step $step failed: ${STEP_REASON[$step]}. Its log is $VM_DIR/log/$step.log;" \
+            "mend the cause and call ./setup.sh again, which goes on from there"
     done
     ((${#STEPS_FAILED[@]} == 0)) || exit 1
 }
 
-# The pids of the running steps, and the second of this script in which each began.
-declare -A STEP_PIDS=() STEP_BEGAN=()
+# The pids of the running steps, and the second of this script in which each began; why those failed that did.
+declare -A STEP_PIDS=() STEP_BEGAN=() STEP_REASON=()
 
 # Starts each waiting step whose turn has come; what is not due has ended with that, and others may follow it.
 steps_start() {
@@ -56,7 +71,10 @@ steps_start() {
         for step in "${STEPS_WAITING[@]}"; do
             if ! step_ready "$step"; then
                 waiting+=("$step")
-            elif reason=$(step_due "$step"); then
+                continue
+            fi
+            reason=$(step_due "$step")
+            if [[ -n $reason ]]; then
                 say "$(step_label "$step") starts ($reason)"
                 step_start "$step"
             else
@@ -76,57 +94,145 @@ step_ready() {
     done
 }
 
-# Starts step $1 in a process group of its own, so that all that it starts can be ended with it.
+# --- The process of a step
+#
+# setup may be killed at any moment, by SIGKILL too, and then nothing of a step may work on beside the next setup. So
+# every process of a step inherits setup's lock, LAB_LOCK: the next setup waits until the last of them is gone. And a
+# guard in the step's process group ends that group when setup is gone. It learns that from a pipe, the lifeline, whose
+# only writing end setup holds and never writes to: the kernel closes it however setup ends.
+
+# Sets LIFELINE to the writing end and LIFELINE_READ to the other.
+lifeline_open() {
+    local both
+    exec {both}<> <(:)
+    # To open a pipe's descriptor once more opens one end of it (proc(5), on /proc/PID/fd).
+    exec {LIFELINE}>"/proc/self/fd/$both"
+    exec {LIFELINE_READ}<"/proc/self/fd/$both" {both}>&-
+}
+
+# Starts step $1 in a process group of its own.
 step_start() {
-    local log=$VM_DIR/log/$1.log inputs
-    inputs=$("inputs_$1")
-    rm -f -- "$VM_DIR/steps/$1"
     set -m
-    (
-        trap - EXIT HUP INT TERM
-        "step_$1"
-        printf '%s\n' "$inputs" | write_file "$VM_DIR/steps/$1"
-    ) </dev/null >"$log" 2>&1 {LAB_LOCK}>&- &
+    step_process "$1" </dev/null >"$VM_DIR/log/$1.log" 2>&1 {LIFELINE}>&- &
     set +m
     STEP_PIDS[$1]=$!
     STEP_BEGAN[$1]=$SECONDS
 }
 
-# Takes note of the steps that have ended.
+# The step as a whole: guarded, with a folder for temporary files that is gone afterwards, in a locale in which programs
+# say what step_reason knows, and with a stamp at the end.
+step_process() {
+    local inputs
+    trap - EXIT HUP INT TERM
+    step_guard "$BASHPID"
+    set -o errtrace
+    trap 'step_failing "$?" "$BASH_COMMAND"' ERR
+    export LC_ALL=C TMPDIR=$VM_DIR/$1.tmp
+    inputs=$("inputs_$1")
+    rm -f -- "$VM_DIR/steps/$1"
+    lab_remove "$TMPDIR"
+    mkdir -p -- "$TMPDIR"
+    "step_$1"
+    lab_remove "$TMPDIR"
+    step_stamp "$1" "$inputs"
+}
+
+# For the log: command $2 ended the step by its status $1. It may not have said why.
+step_failing() {
+    printf '\n%s: status %d of: %s\n' "$PROGRAM" "$1" "${2%%$'\n'*}" >&2
+}
+
+# Guards process group $1. A shell of its own, and not of this script: `pkill -9 setup.sh` ends setup and the step's shell, but not the guard. Without
+# the lock, because a guard alone is nothing to wait for.
+step_guard() {
+    # shellcheck disable=SC2016 # for the other shell
+    sh -c 'read -r _; kill -s KILL -- "-$1"' guard "$1" <&"$LIFELINE_READ" >/dev/null 2>&1 {LAB_LOCK}>&- &
+    exec {LIFELINE_READ}<&-
+}
+
+# Notes that step $1 is done, with its inputs as they were before it ($2). One that has changed meanwhile is left out:
+# nobody knows which of its values the result is made of, and the next call sees that there is one more.
+step_stamp() {
+    local now
+    now=$("inputs_$1")
+    {
+        grep -xF -f <(printf '%s\n' "$now") <<<"$2" || true
+        printf 'made=%s\n' "$(date +%s.%N)"
+    } | write_file "$VM_DIR/steps/$1"
+}
+
+# Puts the new result, $1, in the place of the old, $2: at any moment one of them is there whole, or none.
+result_replace() {
+    lab_remove "$2.old"
+    [[ ! -e $2 ]] || mv -T -- "$2" "$2.old"
+    mv -T -- "$1" "$2"
+    lab_remove "$2.old"
+}
+
+# For the log of a step: what it does next. What went wrong before and did not end the step is no reason of a failure.
+step_says() {
+    printf '==> %s\n' "$*"
+}
+
+# The same, for what the user must be told when the step has ended well.
+step_notice() {
+    printf 'notice: %s\n' "$*"
+}
+
+# --- The end of steps
+
+# Ends step $1 with everything that it started; sets STEP_STATUS to how it ended. Without mercy: a step can be ended at any
+# moment, since its result only counts when it has a stamp.
+step_end() {
+    local pid=${STEP_PIDS[$1]}
+    STEP_STATUS=0
+    kill -KILL -- "-$pid" 2>/dev/null || true
+    { wait "$pid" || STEP_STATUS=$?; } 2>/dev/null # bash would say "Killed"
+    unset "STEP_PIDS[$1]"
+}
+
+# Takes note of the steps that have ended. Their guards end with that, and what a step has left running.
 steps_reap() {
-    local step status
+    local step
     for step in "${!STEP_PIDS[@]}"; do
-        ! kill -0 "${STEP_PIDS[$step]}" 2>/dev/null || continue
-        status=0
-        wait "${STEP_PIDS[$step]}" || status=$?
-        unset "STEP_PIDS[$step]"
-        step_ended "$step" "$status"
+        if ! kill -0 "${STEP_PIDS[$step]}" 2>/dev/null; then
+            step_end "$step"
+            step_ended "$step" "$STEP_STATUS"
+        fi
     done
 }
 
 step_ended() {
-    local took
+    local took log=$VM_DIR/log/$1.log
     took=$(clock $((SECONDS - STEP_BEGAN[$1])))
     if (($2 == 0)); then
         say "$(step_label "$1") ${GREEN}done${PLAIN} in $took"
-        sed -n 's/^notice: //p' "$VM_DIR/log/$1.log" | while read -r line; do
+        sed -n 's/^notice: //p' "$log" | while read -r line; do
             warn "$line"
         done
     else
         say "$(step_label "$1") ${RED}failed${PLAIN} after $took"
         STEPS_FAILED+=("$1")
-        say "--- the end of $VM_DIR/log/$1.log:"
-        tail -n 15 -- "$VM_DIR/log/$1.log" | sed 's/^/    /' >&2
+        STEP_REASON[$1]=$(step_reason "$1" "$2")
+        say "--- the end of $log:"
+        say "$(tail -n 15 -- "$log" | tr -d '\000-\010\013-\037' | sed 's/^/    /')"
     fi
 }
 
-# The last line of all about a failed step.
-step_error() {
-    local log=$VM_DIR/log/$1.log reason
-    reason=$(sed -n 's/^.*error:[^ ]* //p' "$log" | tail -n 1)
-    error "step $1 failed${reason:+: $reason}. Its log is $log; mend the cause and call ./setup.sh again," \
-        "which goes on from there"
+# Ends all running steps. For the EXIT trap: first what must be done, then what is said of it.
+steps_end() {
+    local step
+    local -a ended=("${!STEP_PIDS[@]}")
+    for step in "${ended[@]}"; do
+        step_end "$step"
+    done
+    live_clear
+    for step in "${ended[@]}"; do
+        say "$(step_label "$step") stopped; ./setup.sh goes on from there"
+    done
 }
+
+# --- What is seen
 
 step_label() {
     printf '%s%-10s%s' "$BOLD" "$1" "$PLAIN"
@@ -139,8 +245,8 @@ live_show() {
     width=$(tput cols 2>/dev/null || echo 80)
     for step in $(printf '%s\n' "${!STEP_PIDS[@]}" | sort); do
         line=$(tail -c 400 -- "$VM_DIR/log/$step.log" | tr -d '\r\033' | tr '\t' ' ' | tail -n 1)
-        line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_BEGAN[$step])))" "$line")
-        printf '%s\n' "${line:0:width-1}" >&2
+        line=$(printf '%-10s %s  %s' "$step" "$(clock $((SECONDS - STEP_BEGAN[$step])))" "${line#==> }")
+        say "${line:0:width-1}"
     done
     LIVE_LINES=${#STEP_PIDS[@]}
 }
@@ -148,39 +254,6 @@ LIVE_LINES=0
 
 # Takes the live lines away again.
 live_clear() {
-    ((LIVE_LINES == 0)) || printf '\e[%dA\e[J' "$LIVE_LINES" >&2
+    ((LIVE_LINES == 0)) || printf '\e[%dA\e[J' "$LIVE_LINES" >&2 || true
     LIVE_LINES=0
-}
-
-# Ends all running steps with what they started. For the EXIT trap.
-steps_end() {
-    local step
-    live_clear
-    for step in "${!STEP_PIDS[@]}"; do
-        kill -TERM -- "-${STEP_PIDS[$step]}" 2>/dev/null || true
-    done
-    for step in "${!STEP_PIDS[@]}"; do
-        group_wait_gone "${STEP_PIDS[$step]}" || kill -KILL -- "-${STEP_PIDS[$step]}" 2>/dev/null || true
-        wait "${STEP_PIDS[$step]}" 2>/dev/null || true
-        say "$(step_label "$step") stopped; ./setup.sh goes on from there"
-    done
-}
-
-# Waits up to 10 s until no process of group $1 is left: debootstrap ends only after what it has just started.
-group_wait_gone() {
-    local deadline=$((SECONDS + 10))
-    while kill -0 -- "-$1" 2>/dev/null; do
-        ((SECONDS < deadline)) || return 1
-        pause 0.1
-    done
-}
-
-# For the log of a step: what the user must be told when it has ended well.
-step_notice() {
-    printf 'notice: %s\n' "$*"
-}
-
-# A checksum of files and folders, by content, name and mode.
-content_sum() {
-    (cd "$LAB_HOME" && find "$@" -printf '%p %m %l\n' -type f -exec sha256sum {} + | sort | sha256sum | cut -c 1-16)
 }

@@ -3,7 +3,7 @@
  *
  * Without options: copies 64 MiB from ordinary memory into the region's upper
  * half with memcpy, REPETITIONS times, and prints the median in MB/s, 1 MB being
- * 10^6 bytes. While it runs it holds a claim, so that of several VMs each
+ * 10^6 bytes. It holds a claim for each figure, so that of several VMs each
  * measures alone.
  *
  * Here is the command line; bandwidth.h says where the rest is.
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define DEFAULT_SIZE (64UL << 20)
+#define PATIENCE UINT64_C(600000000000) /* nanoseconds; in -h, too */
 
 enum { REPETITIONS = 9 };
 
@@ -56,6 +57,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_LOST] = { "lost", "change a bit after the copy" },
 	[FAULT_SHORT] = { "short", "leave out the last bytes" },
 	[FAULT_CLOCK] = { "clock", "a clock that runs at a hundredth of its speed" },
+	[FAULT_SLOW] = { "slow", "wait 50 ms for each MiB that is filled" },
 	{ 0 },
 };
 
@@ -70,8 +72,8 @@ static const struct option longs[] = {
 };
 
 static const struct shmem_program program = {
-	.synopsis = "[-k NAME] [-s SIZE] [-r COUNT] [--from] [--sweep]",
-	.letters = "k:s:r:",
+	.synopsis = "[-k NAME] [-s SIZE] [-r COUNT] [OPTION...]",
+	.letters = "k:s:r:w:",
 	.longs = longs,
 	.faults = faults,
 	.about = "Measures the bandwidth of copying 64 MiB from ordinary memory to the shared\n"
@@ -80,6 +82,7 @@ static const struct shmem_program program = {
 		   "  -s SIZE     copy so much, in steps of 4 KiB; K, M and G may follow\n"
 		   "              (default: 64M)\n"
 		   "  -r COUNT    so many samples (default: 9)\n"
+		   "  -w SECONDS  wait that long while another VM measures (default: 600)\n"
 		   "  --to        from ordinary to shared memory (default)\n"
 		   "  --from      from shared to ordinary memory\n"
 		   "  --local     within ordinary memory, for comparison\n"
@@ -138,6 +141,9 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
 			settings->repetitions =
 				(int)shmem_option_number("-r", optarg, 1, REPETITIONS_MAX);
 			break;
+		case 'w':
+			settings->patience = shmem_option_seconds("-w", optarg);
+			break;
 		case OPTION_TO:
 		case OPTION_FROM:
 		case OPTION_LOCAL:
@@ -154,7 +160,8 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
 
 int main(int argc, char **argv)
 {
-	struct settings settings = { .kernel = copy_kernels, .repetitions = REPETITIONS };
+	struct settings settings = { .kernel = copy_kernels, .repetitions = REPETITIONS,
+				     .patience = PATIENCE };
 	struct shmem_options options = { 0 };
 	struct bench bench = { .options = &options, .settings = &settings };
 
@@ -166,14 +173,12 @@ int main(int argc, char **argv)
 	size_t size = block_size(&bench.region, &settings);
 	bench.source = ordinary_memory(size);
 	bench.sink = ordinary_memory(size);
-	bench.claim = shmem_claim_take(&bench.region, CLAIM_BANDWIDTH, "the area of __bandwidth");
 	if (settings.sweep)
 		sweep(&bench, size);
 	else if (settings.kernel)
 		one_figure(&bench, size);
 	else
 		all_kernels(&bench, size);
-	shmem_claim_drop(&bench.claim);
 	free(bench.source);
 	free(bench.sink);
 	return 0;

@@ -17,7 +17,7 @@ enum { REPETITIONS_MAX = 1000 };
 
 enum direction { TO, FROM, LOCAL };
 
-enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK };
+enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_SLOW };
 
 struct settings {
 	enum direction direction;
@@ -25,6 +25,7 @@ struct settings {
 	size_t size;                      /* bytes; 0: as much as there is room for */
 	int repetitions;
 	bool sweep;
+	uint64_t patience; /* nanoseconds, for another VM to give up the area */
 };
 
 /* The two buffers of ordinary memory, and what is worked with besides. */
@@ -46,7 +47,7 @@ struct figures {
 /* --- bandwidth_measure.c -------------------------------------------------- */
 
 /*
- * Measures, and compares with the best that the same copy does within the guest.
+ * Measures, as the only VM at that time, and compares with the best that the same copy does within the guest.
  * Something may have disturbed that one; so a figure has to be beyond physics
  * several times until it is not believed.
  */

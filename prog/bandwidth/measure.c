@@ -2,13 +2,14 @@
 #include "bandwidth.h"
 
 #include <string.h>
+#include <time.h>
 
 #define CHUNK_SIZE (1UL << 20)
 #define MS UINT64_C(1000000) /* in nanoseconds */
 
 /* A sample is at least so long; a copy longer than the second goes in pieces. */
 #define SAMPLE_AT_LEAST (2 * MS)
-#define PIECE_AT_MOST (500 * MS)
+#define PIECE_AT_MOST (100 * MS)
 
 enum { CONFIRMATIONS = 3 };
 
@@ -58,7 +59,7 @@ static uint64_t time_sample(const struct job *job)
 	for (size_t i = 0; i < job->copies; i++)
 		copy(job);
 	shmem_fence();
-	uint64_t took = shmem_now() - start;
+	uint64_t took = shmem_since(start);
 	shmem_claim_renew(&job->bench->claim);
 	if (job->fault == FAULT_CLOCK)
 		took /= 100;
@@ -91,13 +92,28 @@ static void calibrate(struct job *job)
 
 /* --- The bytes ------------------------------------------------------------ */
 
-/* A pattern that differs at each place and with each seed. */
-static void fill(unsigned char *to, size_t size, uint64_t seed)
+/* What a VM is like that is short of memory. */
+static void dawdle(const struct bench *bench)
 {
-	uint64_t *words = (uint64_t *)to;
+	if (bench->options->fault == FAULT_SLOW)
+		nanosleep(&(struct timespec){ .tv_nsec = 50 * MS }, NULL);
+}
 
-	for (size_t i = 0; i < size / sizeof(*words); i++)
+/*
+ * A pattern that differs at each place and with each seed. In pieces, as all that
+ * is done under the claim: memory that is touched for the first time is slow.
+ */
+static void fill(struct bench *bench, size_t size, uint64_t seed)
+{
+	uint64_t *words = (uint64_t *)bench->source;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++) {
+		if (i % (CHUNK_SIZE / sizeof(*words)) == 0) {
+			dawdle(bench);
+			shmem_claim_renew(&bench->claim);
+		}
 		words[i] = seed += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+	}
 }
 
 /* Another pattern where the job copies from; for that, source has it always. */
@@ -105,7 +121,7 @@ static void prepare(const struct job *job, uint64_t seed)
 {
 	struct bench *bench = job->bench;
 
-	fill(bench->source, job->size, seed);
+	fill(bench, job->size, seed);
 	for (size_t at = 0; job->from != bench->source && at < job->size; at += CHUNK_SIZE) {
 		size_t rest = job->size - at;
 
@@ -175,7 +191,8 @@ static struct job job_of(struct bench *bench, const struct copy_kernel *kernel, 
 	};
 }
 
-struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size)
+static struct figures measure_alone(struct bench *bench, const struct copy_kernel *kernel,
+				    size_t size)
 {
 	const struct settings *settings = bench->settings;
 	struct job job = job_of(bench, kernel, size, settings->direction);
@@ -194,4 +211,14 @@ struct figures measure(struct bench *bench, const struct copy_kernel *kernel, si
 	shmem_die("%s: %.2f MB/s is more than %.0f times what the same copy reaches within this "
 		  "VM, %.2f MB/s; that cannot be, so nothing is reported", kernel->name,
 		  figures.median, BEYOND_PHYSICS, limit.max);
+}
+
+/* Others may have the area while the figure is printed, which can take any time. */
+struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size)
+{
+	bench->claim = shmem_claim_take(&bench->region, CLAIM_BANDWIDTH,
+					"the area of __bandwidth", bench->settings->patience);
+	struct figures figures = measure_alone(bench, kernel, size);
+	shmem_claim_drop(&bench->claim);
+	return figures;
 }

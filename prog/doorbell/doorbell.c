@@ -16,14 +16,16 @@
 /* A vector is optional, and 0 without. */
 static unsigned int parse_vector(const struct doorbell *d, const char *text)
 {
-	unsigned int vectors = shmem_doorbell_vectors(d->bell);
 	uint64_t vector = 0;
 
 	if (text && !shmem_number(text, SHMEM_VECTORS_MAX - 1, &vector))
 		shmem_usage_error("'%s' is not the number of a vector", text);
-	if (vector >= vectors)
+	if (!shmem_doorbell_has(d->bell, (unsigned int)vector)) {
+		unsigned int vectors = shmem_doorbell_vectors(d->bell);
+
 		shmem_die("there is no vector %s: the device has %u, from 0 to %u", text, vectors,
 			  vectors - 1);
+	}
 	return (unsigned int)vector;
 }
 
@@ -119,6 +121,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_SKIP] = { "skip", "test: write without waking the other" },
 	[FAULT_ORDER] = { "order", "test: look for who sleeps before writing, not after" },
 	[FAULT_DIE] = { "die", "test: end under way by SIGKILL" },
+	[FAULT_STOP] = { "stop", "test: write, then stop by SIGSTOP before looking for who sleeps" },
 	{ 0 },
 };
 

@@ -20,7 +20,7 @@ enum status {
 	STATUS_LEFT = 6,
 };
 
-enum fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE };
+enum fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE, FAULT_STOP };
 
 struct doorbell {
 	struct shmem_options options;

@@ -4,7 +4,7 @@
  * Two sides take turns: each writes a number, wakes the other, and sleeps until
  * the other has written the same number. Nobody polls. If one side's time is up
  * and the number is there, but no interrupt came for it, and none comes in the
- * seconds after, then that wake-up was lost; a program without such a deadline
+ * seconds after, while the other side lives, then that wake-up was lost; a program without such a deadline
  * would have slept for ever.
  */
 #include "doorbell.h"
@@ -16,10 +16,9 @@
 #include "sleep.h"
 
 #define SECOND UINT64_C(1000000000) /* in nanoseconds */
-#define TURN (SECOND / 4)           /* asleep at the longest, since we have to show that we live */
-#define GRACE (3 * SECOND)          /* for an interrupt that is slow */
+#define TURN (SECOND / 10)          /* asleep at the longest: shmem_meet_peer asks for no less */
 #define PATIENCE (60 * SECOND)      /* for the others to come */
-#define MOST_TURNS 120              /* for the other to answer at all */
+#define MOST_TURNS 300              /* for the other to answer at all */
 
 enum {
 	VECTOR = 0,
@@ -97,12 +96,44 @@ static bool is_answered(void *context)
 	return seen == number_now(t) || seen == (t->meeting.session ^ THE_END);
 }
 
+/* The notice of the other side, once it sleeps. */
+static uint64_t wait_for_notice(const struct test *t)
+{
+	uint64_t notice;
+
+	while ((notice = atomic_load(&t->other->notice)) == 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return notice;
+}
+
+static void stop_before_the_look(struct test *t, uint64_t number)
+{
+	uint64_t notice = wait_for_notice(t);
+
+	atomic_store(&t->own->number, number);
+	shmem_warn("stops now, and the other side sleeps under notice %016llx",
+		   (unsigned long long)notice);
+	raise(SIGSTOP);
+	shmem_wake(&t->waker);
+}
+
+/* All but the stop from there on. */
+static bool is_time_to_inject(const struct test *t)
+{
+	if (t->d->options.fault == FAULT_STOP)
+		return t->exchanges == INJECT_AFTER;
+	return t->d->options.fault != FAULT_NONE && t->exchanges > INJECT_AFTER;
+}
+
 static void inject(struct test *t, uint64_t number)
 {
 	switch ((enum fault)t->d->options.fault) {
 	case FAULT_DIE:
 		raise(SIGKILL);
 		break;
+	case FAULT_STOP:
+		stop_before_the_look(t, number);
+		return;
 	case FAULT_ORDER:
 		shmem_wake(&t->waker);
 		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
@@ -116,32 +147,13 @@ static void inject(struct test *t, uint64_t number)
 
 static void say(struct test *t, uint64_t number)
 {
-	if (t->exchanges > INJECT_AFTER && t->d->options.fault != FAULT_NONE) {
+	shmem_meet_check(&t->meeting);
+	if (is_time_to_inject(t)) {
 		inject(t, number);
 		return;
 	}
 	atomic_store_explicit(&t->own->number, number, memory_order_release);
 	shmem_wake(&t->waker);
-}
-
-/* The deadline has passed, and it was all there: is the interrupt only slow? */
-static void judge(struct test *t)
-{
-	uint64_t deadline = shmem_now() + GRACE;
-
-	while (shmem_now() < deadline) {
-		uint64_t until = shmem_now() + TURN;
-
-		if (shmem_doorbell_wait(t->d->bell, VECTOR, until)) {
-			t->slow++;
-			return;
-		}
-		shmem_meet_beat(&t->meeting);
-	}
-	report(t, 1);
-	shmem_fail(STATUS_FAILED,
-		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
-		   (unsigned long long)t->exchanges);
 }
 
 static void check_other(enum shmem_peer peer)
@@ -150,6 +162,22 @@ static void check_other(enum shmem_peer peer)
 		shmem_fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
 	if (peer == SHMEM_PEER_LEFT)
 		shmem_fail(STATUS_LEFT, "the other side gave up");
+}
+
+/* The deadline has passed, and it was all there: is the interrupt only slow? */
+static void judge(struct test *t)
+{
+	int other = 1 - t->meeting.seat;
+
+	if (shmem_sleep_late(&t->sleeper, &t->meeting, other)) {
+		t->slow++;
+		return;
+	}
+	check_other(shmem_meet_peer(&t->meeting, other));
+	report(t, 1);
+	shmem_fail(STATUS_FAILED,
+		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
+		   (unsigned long long)t->exchanges);
 }
 
 /* Before the first interrupt ever, the VMs may not all have heard of one another. */

@@ -17,7 +17,7 @@ static struct moment now_by_both(void)
 		uint64_t ns = shmem_now();
 		uint64_t after = ticks();
 
-		if (after - before < narrowest) {
+		if (after >= before && after - before < narrowest) {
 			narrowest = after - before;
 			best = (struct moment){ .ns = ns, .ticks = before + narrowest / 2 };
 		}
@@ -59,5 +59,5 @@ double clock_cost_ns(double ns_per_tick)
 
 	for (int i = 0; i < READINGS; i++)
 		ticks();
-	return (double)(ticks() - begin) * ns_per_tick / READINGS;
+	return (double)ticks_between(begin, ticks()) * ns_per_tick / READINGS;
 }

@@ -65,6 +65,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_DEAF] = { "deaf", "live on, but answer no more" },
 	[FAULT_SKIP] = { "skip", "answer without ringing who sleeps" },
 	[FAULT_CLOCK] = { "clock", "a time stamp counter that does not run evenly" },
+	[FAULT_BACK] = { "back", "a time stamp counter that steps back while we measure" },
 	{ 0 },
 };
 

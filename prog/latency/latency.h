@@ -46,6 +46,7 @@ enum fault {
 	FAULT_DEAF,
 	FAULT_SKIP,
 	FAULT_CLOCK,
+	FAULT_BACK,
 };
 
 struct settings {
@@ -119,6 +120,12 @@ static inline uint64_t ticks(void)
 {
 	_mm_lfence();
 	return __rdtsc();
+}
+
+/* Between two readings; 0 if the counter has stepped back, as between unsynchronised CPUs. */
+static inline uint64_t ticks_between(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
 }
 
 /*

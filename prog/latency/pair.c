@@ -49,7 +49,7 @@ static bool has_polled_enough(struct run *run)
 
 	if (run->polled_since == 0)
 		run->polled_since = now;
-	return now - run->polled_since >= run->window;
+	return ticks_between(run->polled_since, now) >= run->window;
 }
 
 /*
@@ -96,14 +96,22 @@ static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint
 
 /* --- Who measures --------------------------------------------------------- */
 
-/* Sends, waits for it to come back, and returns the time between, in ticks. */
-static inline uint64_t round_trip(struct run *run, int seat, uint64_t number, bool first)
-{
-	uint64_t begin = ticks();
+/* The readings of the counter before and after. */
+struct trip {
+	uint64_t begin, end;
+};
 
+/* Sends, and waits for it to come back. */
+static inline struct trip round_trip(struct run *run, int seat, uint64_t number, bool first)
+{
+	struct trip trip;
+
+	shmem_meet_check(&run->meeting);
+	trip.begin = ticks();
 	throw(run, seat, number);
 	wait_for(run, seat, number, number, first);
-	return ticks() - begin;
+	trip.end = ticks();
+	return trip;
 }
 
 /* Warms both sides up. Returns the number of round trips. */
@@ -125,6 +133,19 @@ static uint64_t warm_up(struct run *run, int seat, uint64_t base)
 	return trips;
 }
 
+/*
+ * A counter that steps back, from one trip to the next or in one, has also stepped
+ * forward unseen, and no time by it means anything.
+ */
+static void check_clock(const struct run *run, uint64_t last, struct trip trip)
+{
+	if (trip.begin < last || trip.end < trip.begin)
+		shmem_die("the time stamp counter stepped back, by %.0f ns: those of this machine's "
+			  "CPUs do not agree, or this VM was moved; stay on one with -p CPU",
+			  (double)(trip.begin < last ? last - trip.begin :
+						       trip.begin - trip.end) * run->ns_per_tick);
+}
+
 static uint64_t in_units(const struct run *run, uint64_t duration)
 {
 	return (uint64_t)((double)duration * run->ns_per_tick * UNITS_PER_NS + 0.5);
@@ -141,16 +162,19 @@ struct figures measure(struct run *run, int seat, uint64_t step)
 	base += figures.warm_up;
 
 	struct cost before = cost_now(run);
-	uint64_t limit = ticks() + (uint64_t)((double)settings->time / run->ns_per_tick);
-	for (uint64_t trip = 1; !settings->trips || trip <= settings->trips; trip++) {
+	uint64_t last = ticks();
+	uint64_t limit = last + (uint64_t)((double)settings->time / run->ns_per_tick);
+	for (uint64_t n = 1; last < limit && (!settings->trips || n <= settings->trips); n++) {
 		run->waited = 0;
-		uint64_t took = round_trip(run, seat, base + trip, false);
+		struct trip trip = round_trip(run, seat, base + n, false);
 
-		shmem_histogram_add(&run->histogram, in_units(run, took));
-		if (trip % TRIPS_UNTIL_LOOK == 0)
+		if (run->options->fault == FAULT_BACK && n == INJECT_AFTER)
+			trip.end = trip.begin - 1;
+		check_clock(run, last, trip);
+		shmem_histogram_add(&run->histogram, in_units(run, trip.end - trip.begin));
+		last = trip.end;
+		if (n % TRIPS_UNTIL_LOOK == 0)
 			look(run, seat);
-		if (ticks() >= limit)
-			break;
 	}
 	figures.cost = cost_since(run, &before);
 	figures.us = shmem_histogram_summary(&run->histogram, UNITS_TO_US);
@@ -160,6 +184,7 @@ struct figures measure(struct run *run, int seat, uint64_t step)
 /* It stays there until it has been seen. */
 void throw_end(struct run *run, int seat, uint64_t step)
 {
+	shmem_meet_check(&run->meeting);
 	throw(run, seat, base_of(run, step) - 1);
 }
 
@@ -187,6 +212,7 @@ static uint64_t inject(struct run *run, int seat, uint64_t number)
 		break;
 	case FAULT_NONE:
 	case FAULT_CLOCK:
+	case FAULT_BACK:
 		break;
 	}
 	return number;

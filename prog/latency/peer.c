@@ -19,6 +19,7 @@ void lost(const struct run *run, int seat, const char *how)
 {
 	char name[NAME_SIZE];
 
+	shmem_meet_check(&run->meeting); /* else it is we who were lost */
 	name_of(run, seat, name);
 	shmem_die("%s (seat %d) %s", name, seat, how);
 }
@@ -26,9 +27,10 @@ void lost(const struct run *run, int seat, const char *how)
 enum shmem_peer look(struct run *run, int seat)
 {
 	uint64_t now = ticks();
-	uint64_t passed = (uint64_t)((double)(now - run->looked) * run->ns_per_tick);
+	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->ns_per_tick);
 
-	if (passed < SECOND / 200)
+	/* A counter that has stepped back does not keep us from showing that we live. */
+	if (passed < SECOND / 200 && now >= run->looked)
 		return SHMEM_PEER_LIVES;
 	run->looked = now;
 	/* A pause of our own is not the other's. */

@@ -17,6 +17,7 @@ static uint64_t step_count(const struct run *run)
 /* Shows the others how many steps we have finished. */
 static void show_finished(struct run *run, uint64_t steps)
 {
+	shmem_meet_check(&run->meeting);
 	atomic_store(&run->mine->turn, turn_of(run, steps));
 	shmem_fence();
 	for (int seat = 0; seat < run->settings->seats; seat++)

@@ -10,7 +10,6 @@
 enum {
 	VECTOR = 0,
 	NAP_US = 1000,
-	GRACE_SLEEPS = 30, /* for an interrupt that is late: 3 s */
 	FIRST_TRIES = 40,  /* sleeps in which no interrupt came at all */
 	LOOKS_UNTIL_IDLE = 4096,
 	LOOKS_A_CLOCK = 64,
@@ -88,40 +87,22 @@ static bool has_changed(void *context)
 	return atomic_load_explicit(awaited->word, memory_order_acquire) != awaited->seen;
 }
 
-/* An interrupt has come since so many. */
-struct ring {
-	const struct shmem_sleeper *sleeper;
-	uint64_t interrupts;
-};
-
-static bool is_rung(void *context)
-{
-	const struct ring *ring = context;
-
-	return ring->sleeper->interrupts != ring->interrupts;
-}
-
 /*
  * The word was there when the time was up, but no interrupt: is it only late?
- * While we wait for it our notice is up again, for who was stopped between its
- * store and its look at the notice. Before a seat's first ring, the VMs may not
- * have heard of one another yet.
+ * Before a seat's first ring, the VMs may not have heard of one another yet.
  */
 static void wait_for_late_ring(struct run *run, int seat)
 {
 	struct seat *other = &run->others[seat];
-	struct ring ring = { &run->sleeper, run->sleeper.interrupts };
 
 	run->late++;
 	if (!other->has_rung && ++other->silent <= FIRST_TRIES)
 		return;
 	if (!other->has_rung)
 		lost(run, seat, "wrote while we slept, many times, and no interrupt ever came");
-	for (int i = 0; i < GRACE_SLEEPS; i++) {
-		if (shmem_sleep(&run->sleeper, is_rung, &ring, shmem_now() + SLEEP))
-			return;
-		shmem_meet_beat(&run->meeting);
-	}
+	if (shmem_sleep_late(&run->sleeper, &run->meeting, seat))
+		return;
+	check_peer(run, seat, shmem_meet_peer(&run->meeting, seat), SHMEM_NEVER);
 	lost(run, seat, "wrote while we slept, and no interrupt came: a wake-up was lost");
 }
 

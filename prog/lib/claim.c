@@ -1,12 +1,12 @@
 /* claim.c - one VM at a time, without trusting that it lives. */
-#include "shmem.h"
+#include "hold.h"
 
 #include <time.h>
 
 /*
  * Staleness is counted in looks, not by the clock: a waiter that was itself
  * paused, with its VM or with the host, must not conclude from the time it
- * missed that the holder is dead.
+ * missed that the holder is dead. Nor that its own patience is over.
  */
 enum {
 	LOOK_MS = 10,
@@ -14,59 +14,67 @@ enum {
 	LOOKS_UNTIL_STALE = 3000 / LOOK_MS,
 };
 
-#define BEAT_BITS 16
-#define BEAT_MASK ((UINT64_C(1) << BEAT_BITS) - 1)
+#define LOOK_NS (LOOK_MS * UINT64_C(1000000))
+
+#define CLAIMS_MAX ((LAYOUT_VECTORS - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
+
+/* Here, and not in the caller's, for who gives back what is held at the end. */
+static struct {
+	struct shmem_hold hold;
+	const char *what;
+} claims[CLAIMS_MAX];
 
 static _Noreturn void lost(const struct shmem_claim *claim)
 {
 	shmem_die("another VM took over %s, because this one gave no sign of life for 3 s; "
-		  "run this program again", claim->what);
+		  "run this program again", claims[claim->which].what);
 }
 
-static uint64_t new_ticket(void)
+/* --- All that are held ----------------------------------------------------- */
+
+static void renew_all(void)
 {
-	/* The beat begins at 1, so that no ticket makes the word 0. */
-	return (shmem_random() & ~BEAT_MASK) | 1;
+	for (int i = 0; i < CLAIMS_MAX; i++)
+		if (claims[i].hold.mine)
+			shmem_claim_renew(&(struct shmem_claim){ .which = i });
 }
 
-/*
- * Puts next into the word if it holds *seen, otherwise sets *seen to what it
- * holds. Strong, since a spurious failure would read as a lost claim. The
- * acquire of who takes pairs with the release of who dropped or last renewed,
- * in mappings of all types: LOCK CMPXCHG is a full fence.
- */
-static bool exchange(struct shmem_claim *claim, uint64_t *seen, uint64_t next)
+static void give_all_back(void)
 {
-	return atomic_compare_exchange_strong_explicit(claim->word, seen, next,
-						       memory_order_acq_rel,
-						       memory_order_relaxed);
+	for (int i = 0; i < CLAIMS_MAX; i++)
+		if (claims[i].hold.mine)
+			hold_give_back(&claims[i].hold);
 }
+
+/* --- One -------------------------------------------------------------------- */
 
 static void wait_a_look(void)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = LOOK_NS }, NULL);
 }
 
-struct shmem_claim shmem_claim_take(const struct shmem *region,
-				    enum layout_claim which, const char *what)
+struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_claim which,
+				    const char *what, uint64_t timeout)
 {
-	size_t offset = LAYOUT_CLAIMS + (size_t)which * LAYOUT_CLAIM_LINE;
-	struct shmem_claim claim = {
-		.word = (_Atomic uint64_t *)(region->base + offset),
-		.mine = new_ticket(),
-		.what = what,
-	};
+	static const struct holdings kind = { .renew = renew_all, .give_back = give_all_back };
+	struct shmem_hold *hold = &claims[which].hold;
+	struct shmem_claim claim = { .which = which };
 	uint64_t watched = 0;
 	int unchanged = 0;
 
-	for (int looks = 0;; looks++) {
-		uint64_t seen = 0;
+	assert((int)which < CLAIMS_MAX && !hold->mine);
+	hold->word = (_Atomic uint64_t *)(region->base + LAYOUT_CLAIMS +
+					  (size_t)which * LAYOUT_CLAIM_LINE);
+	claims[which].what = what;
+	hold_register(&kind);
+	for (uint64_t looks = 0; looks * LOOK_NS < timeout; looks++) {
+		uint64_t seen = atomic_load_explicit(hold->word, memory_order_relaxed);
 
-		if (exchange(&claim, &seen, claim.mine))
+		if (seen == 0 && hold_take(hold, 0))
 			return claim;
 		unchanged = seen == watched ? unchanged + 1 : 0;
 		watched = seen;
-		if (unchanged >= LOOKS_UNTIL_STALE && exchange(&claim, &seen, claim.mine)) {
+		if (unchanged >= LOOKS_UNTIL_STALE && hold_take(hold, seen)) {
 			shmem_warn("took over %s: its holder gave no sign of life for 3 s", what);
 			return claim;
 		}
@@ -74,23 +82,18 @@ struct shmem_claim shmem_claim_take(const struct shmem *region,
 			shmem_warn("waiting for %s, which another VM holds", what);
 		wait_a_look();
 	}
+	shmem_die("another VM that lives has held %s for %.9g s; wait until it is done, or end "
+		  "what it runs", what, (double)timeout / 1e9);
 }
 
 void shmem_claim_renew(struct shmem_claim *claim)
 {
-	uint64_t seen = claim->mine;
-	uint64_t beat = (claim->mine + 1) & BEAT_MASK;
-	uint64_t next = (claim->mine & ~BEAT_MASK) | (beat ? beat : 1);
-
-	if (!exchange(claim, &seen, next))
+	if (!hold_renew(&claims[claim->which].hold))
 		lost(claim);
-	claim->mine = next;
 }
 
 void shmem_claim_drop(struct shmem_claim *claim)
 {
-	uint64_t seen = claim->mine;
-
-	if (!exchange(claim, &seen, 0))
+	if (!hold_give_back(&claims[claim->which].hold))
 		lost(claim);
 }

@@ -1,6 +1,7 @@
 /*
  * internal.h - what the library's files share; no program includes it.
  *
+ *	machine.c           what this VM is
  *	device.c            the ivshmem device, as sysfs shows it
  *	region.c            maps the region: a device's, a file's, a server's
  *	interrupt.c         the doorbell of either kind
@@ -13,6 +14,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 
 #include "interrupt.h"
 #include "shmem.h"
@@ -39,6 +41,14 @@ struct bar device_bar(const char *address, int number);
  * program if that cannot be done.
  */
 void device_enable(const char *address);
+
+/* --- machine.c ------------------------------------------------------------- */
+
+/*
+ * The allowed CPUs in the order in which to use them: one hardware thread of each
+ * core, then a second one, and so on. Returns how many there are.
+ */
+size_t cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE]);
 
 /* --- region.c -------------------------------------------------------------- */
 
@@ -71,8 +81,20 @@ struct server *server_connect(const char *path);
 /* The memory's descriptor; the server's to close. */
 int server_memory(const struct server *server);
 
-/* Waits until the server has set up our own vectors, and copies them to bell. */
-void server_open_doorbell(struct shmem_doorbell *bell, struct server *server);
+/*
+ * Waits until the server has set up our own vectors, which is when there are as
+ * many as told, or for 0 when it has said nothing for a while. It may have paused,
+ * so that there are more later.
+ */
+void server_wait_for_vectors(struct server *server, uint64_t told);
+
+/* Our id, our vectors so far, and the eventfd of one of these. */
+unsigned int server_id(const struct server *server);
+unsigned int server_vectors(const struct server *server);
+int server_event(const struct server *server, unsigned int vector);
+
+/* Whether we have that vector, once the server has had the time to say so. */
+bool server_has_vector(struct server *server, unsigned int vector);
 
 /* Reads what the server has sent meanwhile, without waiting. */
 void server_attend(struct server *server);
@@ -88,11 +110,11 @@ void server_close(struct server *server);
 /* --- interrupt.c ----------------------------------------------------------- */
 
 struct shmem_doorbell {
-	unsigned int id, vectors;
-	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
 	bool waits;                    /* opened for waiting too */
 
 	/* In a VM. */
+	unsigned int id, vectors;
+	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
 	volatile uint32_t *registers;  /* BAR 0 */
 	int container, group, device;  /* of vfio; -1 if not open */
 

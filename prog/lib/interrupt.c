@@ -9,18 +9,26 @@
 
 #define SECOND UINT64_C(1000000000) /* in nanoseconds */
 
+/* The lab's own server tells; others, and rubbish: 0. */
+static uint64_t vectors_told(const struct shmem *region)
+{
+	uint64_t told = atomic_load((const _Atomic uint64_t *)(region->base + LAYOUT_VECTORS));
+
+	return told <= SHMEM_VECTORS_MAX ? told : 0;
+}
+
 static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
 					     struct shmem_doorbell *bell)
 {
 	struct server *server = server_connect(path);
 
 	*region = region_of_server(server_memory(server), path);
-	server_open_doorbell(bell, server);
+	server_wait_for_vectors(server, vectors_told(region));
+	bell->server = server;
 	return bell;
 }
 
-struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
-					   struct shmem *region, bool wait)
+static struct shmem_doorbell *new_doorbell(bool wait)
 {
 	struct shmem_doorbell *bell = calloc(1, sizeof(*bell));
 
@@ -30,8 +38,14 @@ struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					 .device = -1 };
 	for (int i = 0; i < SHMEM_VECTORS_MAX; i++)
 		bell->events[i] = -1;
+	return bell;
+}
+
+struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
+					   struct shmem *region, bool wait)
+{
 	if (server_is_meant(options))
-		return open_at_server(options->file, region, bell);
+		return open_at_server(options->file, region, new_doorbell(wait));
 	if (options->file && access(options->file, F_OK) < 0)
 		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
 			  strerror(errno));
@@ -39,6 +53,7 @@ struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 		shmem_die("%s is an ordinary file, and nobody can be rung there; with -f, "
 			  "interrupts need the ivshmem server's socket", options->file);
 	*region = shmem_open(options);
+	struct shmem_doorbell *bell = new_doorbell(wait);
 	device_open_doorbell(bell, options, wait);
 	return bell;
 }
@@ -54,12 +69,20 @@ void shmem_doorbell_close(struct shmem_doorbell *bell)
 
 unsigned int shmem_doorbell_id(const struct shmem_doorbell *bell)
 {
-	return bell->id;
+	return bell->server ? server_id(bell->server) : bell->id;
 }
 
 unsigned int shmem_doorbell_vectors(const struct shmem_doorbell *bell)
 {
-	return bell->vectors;
+	if (!bell->server)
+		return bell->vectors;
+	server_attend(bell->server);
+	return server_vectors(bell->server);
+}
+
+bool shmem_doorbell_has(const struct shmem_doorbell *bell, unsigned int vector)
+{
+	return bell->server ? server_has_vector(bell->server, vector) : vector < bell->vectors;
 }
 
 bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigned int vector)
@@ -76,7 +99,10 @@ bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigne
 
 int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vector)
 {
-	assert(bell->waits && vector < bell->vectors);
+	assert(bell->waits && vector < SHMEM_VECTORS_MAX);
+	if (bell->server)
+		return server_event(bell->server, vector);
+	assert(vector < bell->vectors);
 	return bell->events[vector];
 }
 

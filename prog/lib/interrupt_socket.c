@@ -4,6 +4,7 @@
  * There is no thread to listen to the server: it is read while we wait, and when
  * a peer is to be rung that is not known yet.
  */
+#include "hold.h"
 #include "interrupt_socket.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@
 
 enum {
 	PATIENCE_S = 5, /* for the server to introduce itself */
-	QUIET_MS = 50,  /* after which it is taken to be done with that */
+	LOOK_MS = 50,
+	QUIET_MS = 300, /* after which it is taken to be done with that, unless it tells */
 	MESSAGES_AT_A_TIME = 4096,
 };
 
@@ -71,9 +73,16 @@ static bool wait_for_message(const struct server *server, int timeout)
 	return poll(&socket, 1, timeout) > 0;
 }
 
+/* What we hold meanwhile, we keep. */
+static bool is_patient(uint64_t begin)
+{
+	hold_renew_all();
+	return shmem_now() - begin <= PATIENCE_S * UINT64_C(1000000000);
+}
+
 static void check_patience(const struct server *server, uint64_t begin, const char *what)
 {
-	if (shmem_now() - begin > PATIENCE_S * UINT64_C(1000000000))
+	if (!is_patient(begin))
 		shmem_die("the server at %s did not give us %s within %d s; is it an ivshmem "
 			  "server?", server->path, what, PATIENCE_S);
 }
@@ -91,7 +100,7 @@ struct server *server_connect(const char *path)
 	server->memory = server->descriptor = -1;
 	server->socket = fd;
 	while (server->stage < STAGE_PEERS) {
-		wait_for_message(server, QUIET_MS);
+		wait_for_message(server, LOOK_MS);
 		server_attend_once(server);
 		check_patience(server, begin, "the memory");
 	}
@@ -103,31 +112,53 @@ int server_memory(const struct server *server)
 	return server->memory;
 }
 
-/*
- * Our own vectors are the last that the server introduces, and their number is
- * said nowhere: all are there when it becomes quiet.
- */
-static const struct peer *wait_for_vectors(struct server *server)
-{
-	uint64_t begin = shmem_now();
-	bool quiet;
+/* --- Our own vectors -------------------------------------------------------- */
 
-	do {
-		quiet = server->stage == STAGE_GONE || !wait_for_message(server, QUIET_MS);
-		server_attend(server);
-		check_patience(server, begin, "our vectors");
-	} while (!quiet || !server->peers[server->id]);
-	return server->peers[server->id];
+unsigned int server_id(const struct server *server)
+{
+	return server->id;
 }
 
-void server_open_doorbell(struct shmem_doorbell *bell, struct server *server)
+unsigned int server_vectors(const struct server *server)
 {
-	const struct peer *own = wait_for_vectors(server);
+	return vectors_of(server->peers[server->id]);
+}
 
-	bell->server = server;
-	bell->id = server->id;
-	bell->vectors = vectors_of(own);
-	memcpy(bell->events, own->events, bell->vectors * sizeof(int));
+int server_event(const struct server *server, unsigned int vector)
+{
+	assert(vector < server_vectors(server));
+	return server->peers[server->id]->events[vector];
+}
+
+/* They are the last that the server introduces, and the protocol does not say how many. */
+void server_wait_for_vectors(struct server *server, uint64_t told)
+{
+	uint64_t begin = shmem_now();
+	bool quiet = false;
+
+	server->told = told;
+	while (server_vectors(server) == 0 || (told ? server_vectors(server) < told : !quiet)) {
+		if (server->stage == STAGE_GONE)
+			return;
+		quiet = !wait_for_message(server, told ? LOOK_MS : QUIET_MS);
+		server_attend(server);
+		if (server_vectors(server) > 0 && !is_patient(begin))
+			return; /* what was told is not so */
+		check_patience(server, begin, "our vectors");
+	}
+}
+
+bool server_has_vector(struct server *server, unsigned int vector)
+{
+	uint64_t begin = shmem_now();
+
+	server_attend(server);
+	while (server_vectors(server) <= vector && server_vectors(server) != server->told &&
+	       server->stage != STAGE_GONE && is_patient(begin)) {
+		wait_for_message(server, LOOK_MS);
+		server_attend(server);
+	}
+	return server_vectors(server) > vector;
 }
 
 /* --- At work --------------------------------------------------------------- */

@@ -23,6 +23,7 @@ struct server {
 	int socket;
 	enum stage stage;
 	unsigned int id;           /* ours */
+	uint64_t told;             /* how many vectors we are to have; 0: not told */
 	int memory;
 	unsigned char bytes[8];    /* of a message that has come in part */
 	size_t have;

@@ -29,7 +29,7 @@
 #define DEV_VFIO "/dev/vfio"
 #endif
 
-#define REGISTERS_SIZE 4096 /* mapped; the device has 256 bytes of them */
+#define PAGE 4096UL
 
 static const char plain[] =
 	"this VM was started with SHMEM_MODE=plain: its device at %s has no interrupts; on the "
@@ -72,23 +72,40 @@ static unsigned int msix_vectors(const char *address)
 	return 0;
 }
 
+/*
+ * Pages are mapped, and a BAR of 256 bytes may begin anywhere in one (kernel:
+ * Documentation/PCI/sysfs-pci.rst, "Accessing PCI device resources through sysfs").
+ */
+static size_t offset_in_page(uint64_t address)
+{
+	return address & (PAGE - 1);
+}
+
 static volatile uint32_t *map_registers(const char *address)
 {
 	char path[PATH_MAX];
+	uint64_t start = device_bar(address, 0).start;
 
-	if (device_bar(address, 0).start == 0)
+	if (start == 0)
 		shmem_die("BAR 0 of %s has no address; the kernel log says why: dmesg | grep %s",
 			  address, address);
 	sysfs_path(path, address, "resource0");
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
-	void *registers = mmap(NULL, REGISTERS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (registers == MAP_FAILED)
+	unsigned char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
 		shmem_die("cannot map %s: %s; the guest's kernel must not have "
 			  "CONFIG_IO_STRICT_DEVMEM", path, strerror(errno));
 	close(fd);
-	return registers;
+	return (volatile uint32_t *)(page + offset_in_page(start));
+}
+
+static void unmap_registers(volatile uint32_t *registers)
+{
+	uintptr_t address = (uintptr_t)registers;
+
+	munmap((void *)(address - offset_in_page(address)), PAGE);
 }
 
 /* --- vfio ------------------------------------------------------------------ */
@@ -230,7 +247,7 @@ void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_option
 
 void device_close_doorbell(struct shmem_doorbell *bell)
 {
-	munmap((void *)bell->registers, REGISTERS_SIZE);
+	unmap_registers(bell->registers);
 	if (!bell->waits)
 		return;
 	close(bell->device); /* which switches the interrupts off */

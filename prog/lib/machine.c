@@ -1,15 +1,19 @@
 /* machine.c - what this VM is, as far as a result depends on it. */
-#include "shmem.h"
+#include "internal.h"
 
 #include <cpuid.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The unit tests build the programs with a file of their own. */
 #ifndef PAT_LIST
 #define PAT_LIST "/sys/kernel/debug/x86/pat_memtype_list"
+#endif
+#ifndef CPU_DEVICES
+#define CPU_DEVICES "/sys/devices/system/cpu"
 #endif
 
 const char *shmem_mapping_name(const struct shmem_options *options)
@@ -99,6 +103,8 @@ const char *shmem_memory_type(const struct shmem *region)
 	return found ? type : NULL;
 }
 
+/* --- Where to run --------------------------------------------------------- */
+
 void shmem_pin(unsigned int cpu)
 {
 	cpu_set_t set;
@@ -108,4 +114,61 @@ void shmem_pin(unsigned int cpu)
 		CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) != 0)
 		shmem_die("cannot run on CPU %u: %s", cpu, strerror(errno));
+}
+
+/* Of a list like "0-1,4,6-7", how many are below cpu and in the set. */
+static unsigned int count_below(const char *list, unsigned int cpu, const cpu_set_t *set)
+{
+	unsigned int count = 0;
+
+	for (char *end; ; list = end + 1) {
+		unsigned long first = strtoul(list, &end, 10), last = first;
+
+		if (end == list)
+			return count;
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		for (unsigned long i = first; i <= last && i < cpu; i++)
+			count += CPU_ISSET(i, set) != 0;
+		if (*end != ',')
+			return count;
+	}
+}
+
+/* Which of its core's hardware threads a CPU is, among the allowed ones; 0 if nobody tells. */
+static unsigned int thread_of(unsigned int cpu, const cpu_set_t *allowed)
+{
+	char path[128], list[1024] = "";
+
+	/* Kernel: Documentation/ABI/stable/sysfs-devices-system-cpu. */
+	snprintf(path, sizeof(path), CPU_DEVICES "/cpu%u/topology/thread_siblings_list", cpu);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (!fgets(list, sizeof(list), file))
+		list[0] = '\0';
+	fclose(file);
+	return count_below(list, cpu, allowed);
+}
+
+size_t cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE])
+{
+	size_t count = 0;
+
+	for (unsigned int thread = 0; count < (size_t)CPU_COUNT(allowed); thread++)
+		for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+			if (CPU_ISSET(cpu, allowed) && thread_of(cpu, allowed) == thread)
+				cpus[count++] = cpu;
+	return count;
+}
+
+void shmem_pin_apart(uint64_t turn)
+{
+	static unsigned int cpus[CPU_SETSIZE];
+	cpu_set_t allowed;
+
+	/* Fails with more CPUs than the set has room for: then we stay where we are. */
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
+		return;
+	shmem_pin(cpus[turn % cpus_apart(&allowed, cpus)]);
 }

@@ -1,8 +1,6 @@
 /* meet.c - programs in several VMs find each other, whichever starts first. */
-#include "shmem.h"
+#include "hold.h"
 
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -17,9 +15,6 @@
 #define STALE (3000 * MS)
 #define TELL_AFTER (500 * MS)
 
-#define BEAT_BITS 16
-#define BEAT_MASK ((UINT64_C(1) << BEAT_BITS) - 1)
-
 /*
  * A seat in the region: word is 0 while free, otherwise the random ticket of its
  * holder above a beat, as the word of a claim. agreed is the session number that
@@ -32,36 +27,15 @@
 struct shmem_seat {
 	_Atomic uint64_t word;
 	_Atomic uint64_t agreed;
-	unsigned char rest[SHMEM_SEAT_SIZE - 16];
+	_Atomic uint64_t size; /* its holder's region in bytes ^ agreed, so not an earlier one's */
+	unsigned char rest[SHMEM_SEAT_SIZE - 24];
 };
 
 static_assert(sizeof(struct shmem_seat) == SHMEM_SEAT_SIZE, "a cache line");
 
-static uint64_t new_ticket(void)
-{
-	uint64_t ticket;
-
-	do
-		ticket = shmem_random() & ~BEAT_MASK;
-	while (ticket == 0);
-	return ticket | 1; /* the beat is never 0 */
-}
-
-static uint64_t next_beat(uint64_t word)
-{
-	uint64_t beat = (word + 1) & BEAT_MASK;
-
-	return (word & ~BEAT_MASK) | (beat ? beat : 1);
-}
-
 static uint64_t read_word(const struct shmem_meeting *meeting, int seat)
 {
 	return atomic_load_explicit(&meeting->row[seat].word, memory_order_acquire);
-}
-
-static bool exchange(struct shmem_meeting *meeting, uint64_t seen, uint64_t next)
-{
-	return atomic_compare_exchange_strong(&meeting->row[meeting->seat].word, &seen, next);
 }
 
 /* How much of the time since the last look counts as time without a beat. */
@@ -84,7 +58,7 @@ static void watch_seat(struct shmem_meeting *meeting, int seat, uint64_t passed)
 		return;
 	}
 	/* Another ticket is another holder, of whom nothing is known yet. */
-	watch->moved = (word & ~BEAT_MASK) == (watch->seen & ~BEAT_MASK);
+	watch->moved = hold_is_same(word, watch->seen);
 	watch->seen = word;
 	watch->still = 0;
 }
@@ -103,19 +77,16 @@ static void watch_all(struct shmem_meeting *meeting)
 static bool take_seat(struct shmem_meeting *meeting, int seat)
 {
 	struct shmem_seat_watch *watch = &meeting->watch[seat];
-	uint64_t ticket = new_ticket();
 
 	if (watch->seen != 0 && watch->still < STALE)
 		return false;
-	meeting->seat = seat;
-	if (!exchange(meeting, watch->seen, ticket)) {
-		meeting->seat = SHMEM_ANY_SEAT;
+	meeting->hold.word = &meeting->row[seat].word;
+	if (!hold_take(&meeting->hold, watch->seen))
 		return false;
-	}
+	meeting->seat = seat;
 	if (watch->seen != 0)
 		shmem_warn("took over a seat of %s: its holder gave no sign of life for 3 s",
 			   meeting->what);
-	meeting->mine = ticket;
 	return true;
 }
 
@@ -148,7 +119,7 @@ static void make_session(struct shmem_meeting *meeting)
 
 	for (int seat = 0; seat < meeting->seats; seat++) {
 		struct shmem_seat_watch *watch = &meeting->watch[seat];
-		uint64_t word = seat == meeting->seat ? meeting->mine : watch->seen;
+		uint64_t word = seat == meeting->seat ? meeting->hold.mine : watch->seen;
 
 		if (seat != meeting->seat && (!watch->moved || watch->still >= STALE))
 			return;
@@ -166,14 +137,37 @@ static void make_session(struct shmem_meeting *meeting)
  */
 static bool all_agree(struct shmem_meeting *meeting)
 {
+	struct shmem_seat *own = &meeting->row[meeting->seat];
+
 	make_session(meeting);
-	atomic_store(&meeting->row[meeting->seat].agreed, meeting->session);
+	atomic_store(&own->size, meeting->size ^ meeting->session);
+	atomic_store(&own->agreed, meeting->session);
 	if (meeting->session == 0)
 		return false;
 	for (int seat = 0; seat < meeting->seats; seat++)
 		if (atomic_load(&meeting->row[seat].agreed) != meeting->session)
 			return false;
 	return true;
+}
+
+/*
+ * The size decides where the areas lie, so each would call the other's data
+ * rubbish. What cannot be a size is the leftover of a run before, in the seat of a
+ * program that is too old to tell its own.
+ */
+static void check_sizes(struct shmem_meeting *meeting)
+{
+	for (int seat = 0; seat < meeting->seats; seat++) {
+		uint64_t size = atomic_load(&meeting->row[seat].size) ^ meeting->session;
+
+		if (size == meeting->size || size % 4096 != 0 || size >> 48 != 0)
+			continue;
+		shmem_meet_leave(meeting);
+		shmem_die("the region of %s is %llu bytes here and %llu in the VM on seat %d: "
+			  "SHMEM_SIZE in prog.h must be the same in all; amend it and rebuild",
+			  meeting->what, (unsigned long long)meeting->size,
+			  (unsigned long long)size, seat);
+	}
 }
 
 static void tell(const struct shmem_meeting *meeting)
@@ -205,6 +199,7 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 		.seat = SHMEM_ANY_SEAT,
 		.row = (struct shmem_seat *)(region->base + offset),
 		.what = what,
+		.size = region->size,
 		.looked = begin,
 	};
 	while (shmem_now() - begin < timeout) {
@@ -215,8 +210,10 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 			take_any_seat(meeting);
 		else
 			take_seat(meeting, seat);
-		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting))
+		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting)) {
+			check_sizes(meeting);
 			return SHMEM_MET;
+		}
 		if (!told && shmem_now() - begin > TELL_AFTER) {
 			tell(meeting);
 			told = true;
@@ -231,63 +228,58 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 
 /* --- Together ------------------------------------------------------------- */
 
+static _Noreturn void lost(const struct shmem_meeting *meeting)
+{
+	shmem_die("another VM took over our seat of %s, because this one gave no sign of "
+		  "life for 3 s; run this program again", meeting->what);
+}
+
 void shmem_meet_beat(struct shmem_meeting *meeting)
 {
-	uint64_t next = next_beat(meeting->mine);
+	if (!hold_renew(&meeting->hold))
+		lost(meeting);
+}
 
-	if (!exchange(meeting, meeting->mine, next))
-		shmem_die("another VM took over our seat of %s, because this one gave no sign of "
-			  "life for 3 s; run this program again", meeting->what);
-	meeting->mine = next;
+void shmem_meet_check(const struct shmem_meeting *meeting)
+{
+	if (!hold_is_there(&meeting->hold))
+		lost(meeting);
 }
 
 enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
 {
 	watch_all(meeting);
-	if ((meeting->watch[seat].seen & ~BEAT_MASK) != meeting->tickets[seat])
+	if (!hold_is_same(meeting->watch[seat].seen, meeting->tickets[seat]))
 		return SHMEM_PEER_LEFT;
 	return meeting->watch[seat].still < STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
 }
 
 void shmem_meet_leave(struct shmem_meeting *meeting)
 {
-	exchange(meeting, meeting->mine, 0);
-	meeting->mine = 0;
+	hold_give_back(&meeting->hold);
 }
 
 /* --- However the program ends --------------------------------------------- */
 
 static struct shmem_meeting *left_at_the_end;
 
-/* Nothing but atomics, so that a signal may come at any moment. */
+static void beat_if_there(void)
+{
+	if (left_at_the_end->hold.mine)
+		shmem_meet_beat(left_at_the_end);
+}
+
 static void leave_if_there(void)
 {
-	if (left_at_the_end->mine)
+	if (left_at_the_end->hold.mine)
 		shmem_meet_leave(left_at_the_end);
-}
-
-/* SA_RESETHAND: when raised again it does what it does by default. */
-static void on_signal(int number)
-{
-	leave_if_there();
-	raise(number);
-}
-
-/* A signal that whoever started us had ignored stays so, as nohup(1) wants it. */
-static void leave_on(int number)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-	struct sigaction before;
-
-	if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-		sigaction(number, &action, NULL);
 }
 
 void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
 {
+	static const struct holdings kind = { .renew = beat_if_there,
+					      .give_back = leave_if_there };
+
 	left_at_the_end = meeting;
-	leave_on(SIGINT);
-	leave_on(SIGTERM);
-	leave_on(SIGHUP);
-	atexit(leave_if_there);
+	hold_register(&kind);
 }

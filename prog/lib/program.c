@@ -1,8 +1,9 @@
 /* program.c - what makes the programs alike: command line, output, measuring. */
-#include "shmem.h"
+#include "hold.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 /* --- Output --------------------------------------------------------------- */
 
+enum { BLOCKED_MS = 200 };
+
 static void complain(const char *format, va_list values, const char *tail)
 {
 	fprintf(stderr, "%s: ", program_invocation_short_name);
@@ -20,10 +23,23 @@ static void complain(const char *format, va_list values, const char *tail)
 	fprintf(stderr, "%s\n", tail);
 }
 
+/*
+ * Who reads our output may not do so for a while; that is no reason to be taken
+ * for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
+ */
+static void wait_until_writable(int fd)
+{
+	struct pollfd file = { .fd = fd, .events = POLLOUT };
+
+	while (poll(&file, 1, BLOCKED_MS) == 0)
+		hold_renew_all();
+}
+
 void shmem_print(const char *format, ...)
 {
 	va_list values;
 
+	wait_until_writable(STDOUT_FILENO);
 	va_start(values, format);
 	int written = vprintf(format, values);
 	va_end(values);
@@ -35,6 +51,7 @@ void shmem_warn(const char *format, ...)
 {
 	va_list values;
 
+	wait_until_writable(STDERR_FILENO);
 	va_start(values, format);
 	complain(format, values, "");
 	va_end(values);
@@ -357,6 +374,13 @@ uint64_t shmem_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+uint64_t shmem_since(uint64_t start)
+{
+	uint64_t now = shmem_now();
+
+	return now > start ? now - start : 1;
 }
 
 uint64_t shmem_random(void)

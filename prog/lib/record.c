@@ -18,10 +18,10 @@ static struct {
 } record;
 
 /* JSON (RFC 8259) wants UTF-8; bytes that are not ASCII become U+0080 to U+00FF. */
-static void put_text(const char *text)
+static void put_bytes(const unsigned char *bytes, size_t length)
 {
 	putc('"', record.stream);
-	for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+	for (const unsigned char *byte = bytes; byte < bytes + length; byte++) {
 		if (*byte == '"' || *byte == '\\')
 			fprintf(record.stream, "\\%c", *byte);
 		else if (*byte >= ' ' && *byte <= '~')
@@ -30,6 +30,11 @@ static void put_text(const char *text)
 			fprintf(record.stream, "\\u%04x", *byte);
 	}
 	putc('"', record.stream);
+}
+
+static void put_text(const char *text)
+{
+	put_bytes((const unsigned char *)text, strlen(text));
 }
 
 static void put_name(const char *name)
@@ -63,6 +68,15 @@ void shmem_record_text(const char *name, const char *value)
 	put_name(name);
 	if (value)
 		put_text(value);
+	else
+		fputs("null", record.stream);
+}
+
+void shmem_record_bytes(const char *name, const void *bytes, size_t length)
+{
+	put_name(name);
+	if (bytes)
+		put_bytes(bytes, length);
 	else
 		fputs("null", record.stream);
 }

@@ -9,10 +9,14 @@
 /* What is copied before the other side hears of it. */
 #define CUT_SIZE (32UL << 10)
 
-static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size)
+/*
+ * Who was paused for long may have lost its seat, and its end of the ring with
+ * it. Before bytes are copied, and once more before they are counted.
+ */
+static void check_seat(const struct ring *ring)
 {
-	assert(size > 0 && (size & (size - 1)) == 0);
-	return (struct ring){ .counts = counts, .bytes = bytes, .size = size };
+	if (ring->meeting)
+		shmem_meet_check(ring->meeting);
 }
 
 /*
@@ -20,23 +24,38 @@ static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size
  * see its partners in ring_write and ring_read. The one behind sends the count
  * on its way, which could sit in a write-combining buffer for long.
  */
-static void publish(_Atomic uint64_t *count, uint64_t value)
+static void publish(const struct ring *ring, _Atomic uint64_t *count)
 {
 	shmem_fence();
-	atomic_store_explicit(count, value, memory_order_relaxed);
+	check_seat(ring);
+	atomic_store_explicit(count, ring->mine, memory_order_relaxed);
 	shmem_fence();
 }
 
-struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size)
+static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size,
+			    const struct shmem_meeting *meeting)
 {
-	publish(&counts->written, 0);
-	return new_ring(counts, bytes, size);
+	assert(size > 0 && (size & (size - 1)) == 0);
+	return (struct ring){ .counts = counts, .bytes = bytes, .size = size,
+			      .meeting = meeting };
 }
 
-struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size)
+struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+			const struct shmem_meeting *meeting)
 {
-	publish(&counts->read, 0);
-	return new_ring(counts, bytes, size);
+	struct ring ring = new_ring(counts, bytes, size, meeting);
+
+	publish(&ring, &counts->written);
+	return ring;
+}
+
+struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+			const struct shmem_meeting *meeting)
+{
+	struct ring ring = new_ring(counts, bytes, size, meeting);
+
+	publish(&ring, &counts->read);
+	return ring;
 }
 
 static size_t minimum(size_t one, size_t other)
@@ -93,11 +112,12 @@ size_t ring_write(struct ring *ring, const void *from, size_t length)
 		return 0;
 
 	size_t first = minimum(length, ring->size - at);
+	check_seat(ring);
 	shmem_fence(); /* pairs with publish in ring_read: it has read what is overwritten */
 	memcpy(ring->bytes + at, from, first);
 	memcpy(ring->bytes, (const unsigned char *)from + first, length - first);
 	ring->mine += length;
-	publish(&ring->counts->written, ring->mine);
+	publish(ring, &ring->counts->written);
 	return length;
 }
 
@@ -121,7 +141,7 @@ size_t ring_read(struct ring *ring, void *to, size_t length)
 	memcpy(to, ring->bytes + at, first);
 	memcpy((unsigned char *)to + first, ring->bytes, length - first);
 	ring->mine += length;
-	publish(&ring->counts->read, ring->mine);
+	publish(ring, &ring->counts->read);
 	return length;
 }
 

@@ -7,6 +7,12 @@
  */
 enum { LOOKS_A_CLOCK = 256 };
 
+/*
+ * For an interrupt that is late: 4 s. Counted in looks, of which shmem_meet_peer
+ * counts each as it does, so that who is still for all of it has been found dead.
+ */
+enum { LATE_LOOKS = 40, LATE_LOOK_NS = 100000000 };
+
 struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
 				   unsigned int vector, uint64_t poll_ns)
 {
@@ -70,15 +76,37 @@ bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), voi
 		put_up_notice(sleeper);
 		/* Only after the notice is up: this look is what must not be left out. */
 		bool is_done = done(context);
+		bool is_unrung = is_done && !interrupts;
 		if (is_done || !interrupts) {
-			take_down_notice(sleeper);
-			sleeper->unrung += is_done && !interrupts;
+			/* Who was stopped before its look at the notice still has to ring. */
+			if (!is_unrung)
+				take_down_notice(sleeper);
+			sleeper->unrung += is_unrung;
 			return is_done;
 		}
 		sleeper->sleeps++;
 		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector, deadline);
 		sleeper->interrupts += interrupts > 0;
 	}
+}
+
+/*
+ * The notice is still up. Without it who was stopped between its store and its
+ * look would find none, and rightly not ring.
+ */
+bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat)
+{
+	uint64_t interrupts = 0;
+
+	for (int i = 0; i < LATE_LOOKS && !interrupts; i++) {
+		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector,
+						 shmem_now() + LATE_LOOK_NS);
+		shmem_meet_beat(meeting);
+		shmem_meet_peer(meeting, seat);
+	}
+	take_down_notice(sleeper);
+	sleeper->interrupts += interrupts > 0;
+	return interrupts > 0;
 }
 
 struct shmem_waker shmem_waker(struct shmem_doorbell *bell, const _Atomic uint64_t *notice)

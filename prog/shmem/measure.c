@@ -28,7 +28,7 @@ static double time_loads(const unsigned char *block)
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t at = 0; at < BLOCK; at += LINE)
 			value = *(const volatile uint64_t *)(block + at + (value & none));
-	return (double)(shmem_now() - start) / (ROUNDS * (BLOCK / LINE));
+	return (double)shmem_since(start) / (ROUNDS * (BLOCK / LINE));
 }
 
 static double time_stores(unsigned char *block, uint64_t pattern)
@@ -40,7 +40,7 @@ static double time_stores(unsigned char *block, uint64_t pattern)
 		for (size_t i = 0; i < BLOCK / sizeof(*words); i++)
 			words[i] = pattern + i;
 	shmem_fence();
-	return (double)(shmem_now() - start) / ROUNDS;
+	return (double)shmem_since(start) / ROUNDS;
 }
 
 static void verify(const unsigned char *block, uint64_t pattern)

@@ -49,11 +49,13 @@ static void advise(const struct finding *findings, const bool *had)
 		shmem_print("\nWhy: TCG emulates no caches; the guest's memory types change nothing here.\n"
 			    "Change: nothing. With KVM they matter: run this again there.\n");
 	else if (uc == WRITE_BACK)
-		shmem_print("\nWhy: uncached was asked for, but the hypervisor makes memory of the host write-back,\n"
-			    "as KVM does on Intel. Change: nothing, every -m is cached.\n");
+		shmem_print("\nWhy: uncached was asked for, and is cached all the same. Either the hypervisor makes the\n"
+			    "host's memory write-back, as KVM does on Intel; or the host itself runs in an emulator\n"
+			    "without caches, such as TCG. Change: nothing, every -m is alike here.\n");
 	else if (wb == WRITE_BACK)
-		shmem_print("\nWhy: the hypervisor honours what the guest asks for, as KVM does on AMD, and resource2\n"
-			    "asks for uncached. Change: use -m wb, with every program, in every VM.\n");
+		shmem_print("\nWhy: the hypervisor honours what the guest asks for, as KVM does on AMD, and on Intel for\n"
+			    "some assigned devices; resource2 asks for uncached. Change: use -m wb, with every\n"
+			    "program, in every VM.\n");
 	else if (wb == UNKNOWN)
 		shmem_print("\nWhy: the hypervisor honours what the guest asks for, and sysfs has no cached mapping.\n"
 			    "Change: what the line of wb says; then use -m wb.\n");

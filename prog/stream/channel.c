@@ -134,7 +134,7 @@ void show_accepted(struct stream *s, uint64_t what)
 {
 	if (injected(s, FAULT_TOTAL))
 		what = s->total + 1;
-	show_word(&s->channel->accepted, what);
+	show_word(s, &s->channel->accepted, what);
 	wake(s);
 }
 
@@ -167,7 +167,7 @@ void inject_under_way(struct stream *s)
 	struct ring_counts *counts = &s->channel->counts;
 
 	if (injected(s, FAULT_COUNT))
-		show_word(s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40);
+		show_word(s, s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40);
 	if (injected(s, FAULT_COUNT))
 		wait_for_word(s, &s->channel->accepted, UINT64_MAX); /* which never comes */
 	if (injected(s, FAULT_DIE))
@@ -227,13 +227,13 @@ static void open_ring(struct stream *s)
 	s->other = &channel->sleeps[s->plan.send ? RECEIVER_SEAT : SENDER_SEAT];
 	show_whether_we_sleep(s);
 	if (s->plan.send) {
-		s->ring = ring_writer(&channel->counts, bytes, size);
-		show_word(&channel->sender_ready, s->meeting.session);
+		s->ring = ring_writer(&channel->counts, bytes, size, &s->meeting);
+		show_word(s, &channel->sender_ready, s->meeting.session);
 		wait_for_word(s, &channel->receiver_ready, s->meeting.session);
 	} else {
-		s->ring = ring_reader(&channel->counts, bytes, size);
-		show_word(&channel->accepted, 0);
-		show_word(&channel->receiver_ready, s->meeting.session);
+		s->ring = ring_reader(&channel->counts, bytes, size, &s->meeting);
+		show_word(s, &channel->accepted, 0);
+		show_word(s, &channel->receiver_ready, s->meeting.session);
 		wait_for_word(s, &channel->sender_ready, s->meeting.session);
 	}
 	prepare_to_wake(s);

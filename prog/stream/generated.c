@@ -4,7 +4,6 @@
  */
 #include "stream.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,24 +32,6 @@ static void *allocate(struct stream *s, size_t size)
 	return memory;
 }
 
-/*
- * Before measuring: the ends of all channels on CPUs in turn, as far as there
- * are any. In a VM with one CPU this means nothing; two processes on a file may
- * otherwise be put on the same CPU, since they keep waking each other up.
- */
-static void pin(const struct stream *s)
-{
-	uint64_t turn = 2 * s->plan.channel + (s->plan.send ? 0 : 1);
-	cpu_set_t allowed;
-
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return;
-	turn %= (uint64_t)CPU_COUNT(&allowed);
-	for (unsigned int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && turn-- == 0)
-			shmem_pin(cpu);
-}
-
 /* Both sides generate the same, from the session. */
 static void generate(struct stream *s)
 {
@@ -58,7 +39,12 @@ static void generate(struct stream *s)
 
 	if (s->pool)
 		return;
-	pin(s);
+	/*
+	 * The ends of all channels on CPUs in turn. In a VM with one CPU this means
+	 * nothing; two processes on a file may otherwise be put on the same CPU,
+	 * since they keep waking each other up.
+	 */
+	shmem_pin_apart(2 * s->plan.channel + (s->plan.send ? SENDER_SEAT : RECEIVER_SEAT));
 	s->pool = allocate(s, POOL_SIZE);
 	s->copy = allocate(s, ROUND_SIZE);
 	for (size_t at = 0; at < POOL_SIZE; at += sizeof(value)) {
@@ -87,7 +73,7 @@ double own_memcpy(struct stream *s, size_t message)
 		for (size_t at = 0; at + message <= ROUND_SIZE; at += message)
 			library_memcpy(s->copy + at, s->pool + at, message);
 
-		double sample = ROUND_SIZE * 1e3 / (double)(shmem_now() - start);
+		double sample = ROUND_SIZE * 1e3 / (double)shmem_since(start);
 		best = sample > best ? sample : best;
 		tend(s);
 	}

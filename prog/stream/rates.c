@@ -27,9 +27,9 @@ struct usage usage_now(void)
 
 double cpu_percent(struct usage since)
 {
-	struct usage now = usage_now();
+	uint64_t used = usage_now().cpu - since.cpu;
 
-	return 100 * (double)(now.cpu - since.cpu) / (double)(now.time - since.time);
+	return 100 * (double)used / (double)shmem_since(since.time);
 }
 
 const char *describe_cpu(const struct stream *s, double percent)
@@ -60,11 +60,9 @@ void record_cpu(const struct stream *s, double percent)
 
 double rate(const struct stream *s, uint64_t bytes, uint64_t start)
 {
-	double elapsed = (double)(shmem_now() - start);
+	uint64_t elapsed = injected(s, FAULT_CLOCK) ? 1 : shmem_since(start);
 
-	if (injected(s, FAULT_CLOCK))
-		elapsed /= 1000;
-	return (double)bytes * 1e3 / elapsed;
+	return (double)bytes * 1e3 / (double)elapsed;
 }
 
 void add_rate(struct rates *rates, uint64_t bytes, double sample)

@@ -24,8 +24,10 @@ const char *other_side(const struct stream *s)
 	return s->plan.send ? "receiver" : "sender";
 }
 
+/* Unless it is we who do not belong here any more. */
 void rubbish(const struct stream *s, const char *what)
 {
+	shmem_meet_check(&s->meeting);
 	shmem_fail(STATUS_RUBBISH,
 		   "the %s, or who overwrote it, sent rubbish: %s (after %llu bytes)",
 		   other_side(s), what, (unsigned long long)s->total);
@@ -39,7 +41,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_HEADER] = { "header", "send headers of another session" },
 	[FAULT_BYTES] = { "bytes", "send a byte that is wrong" },
 	[FAULT_TOTAL] = { "total", "count one byte too many at the end" },
-	[FAULT_CLOCK] = { "clock", "take the time to be a thousandth of what it was" },
+	[FAULT_CLOCK] = { "clock", "take the time that a round takes to be a nanosecond" },
 	[FAULT_DIE] = { "die", "end under way by SIGKILL" },
 	[FAULT_LEAVE] = { "leave", "give up under way" },
 	[FAULT_SKIP] = { "skip", "do not ring the other side, when it sleeps" },

@@ -190,7 +190,7 @@ void wait_until(struct stream *s, bool (*done)(void *context), void *context);
 void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value);
 
 /* Writes one that the other side waits for. */
-void show_word(_Atomic uint64_t *word, uint64_t value);
+void show_word(const struct stream *s, _Atomic uint64_t *word, uint64_t value);
 
 /* Until poll says that the file is ready. */
 void wait_for_file(struct stream *s, int fd, short events);

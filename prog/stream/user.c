@@ -70,7 +70,7 @@ void send_stdin(struct stream *s)
 void report_stdin(const struct stream *s, struct usage start)
 {
 	double percent = cpu_percent(start);
-	double seconds = (double)(shmem_now() - start.time) / 1e9;
+	double seconds = (double)shmem_since(start.time) / 1e9;
 	double megabytes = (double)s->total / 1e6;
 
 	if (!s->options.json) {
@@ -130,5 +130,5 @@ void report_stdout(const struct stream *s, struct usage start)
 	double percent = cpu_percent(start);
 
 	shmem_warn("received %llu bytes in %.3f s: %s", (unsigned long long)s->total,
-		   (double)(shmem_now() - start.time) / 1e9, describe_cpu(s, percent));
+		   (double)shmem_since(start.time) / 1e9, describe_cpu(s, percent));
 }

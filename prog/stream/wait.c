@@ -69,7 +69,7 @@ void show_whether_we_sleep(struct stream *s)
 		s->sleeper = shmem_sleeper(s->bell, &s->own->notice,
 					   (unsigned int)s->plan.channel % vectors, POLL);
 	}
-	show_word(&s->own->sleeps, s->plan.sleep ? s->meeting.session : 0);
+	show_word(s, &s->own->sleeps, s->plan.sleep ? s->meeting.session : 0);
 }
 
 void prepare_to_wake(struct stream *s)
@@ -175,9 +175,10 @@ void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t valu
 	shmem_fence(); /* pairs with show_word: what was written before it is seen now */
 }
 
-void show_word(_Atomic uint64_t *word, uint64_t value)
+void show_word(const struct stream *s, _Atomic uint64_t *word, uint64_t value)
 {
 	shmem_fence(); /* pairs with wait_for_word */
+	shmem_meet_check(&s->meeting);
 	atomic_store_explicit(word, value, memory_order_relaxed);
 	shmem_fence(); /* out of the write-combining buffer */
 }

@@ -36,7 +36,7 @@ void check_counter(struct stress *s)
 	if (s->meeting.seat == 0)
 		store(&s->common->counter, 0);
 	barrier(s);
-	while (go_on(&slice))
+	while (go_on(s, &slice))
 		add_one(s, added++ % 2);
 	store(&s->own->count, added + injected(s, FAULT_COUNTER));
 	barrier(s);
@@ -110,7 +110,7 @@ void check_lock(struct stress *s)
 		s->common->guarded[0] = s->common->guarded[1] = 0;
 	}
 	barrier(s);
-	for (; go_on(&slice); entered++)
+	for (; go_on(s, &slice); entered++)
 		enter(s);
 	store(&s->own->count, entered);
 	barrier(s);
@@ -149,7 +149,7 @@ void check_torn(struct stress *s)
 
 	store(&s->own->word, whole_word(0));
 	barrier(s);
-	while (go_on(&slice)) {
+	while (go_on(s, &slice)) {
 		write_word(s, whole_word(++number));
 		uint64_t word = load(&from->word);
 

@@ -58,7 +58,7 @@ void check_message(struct stress *s)
 	store(&s->own->flag, 0);
 	store(&s->own->data, 0);
 	barrier(s);
-	while (go_on(&slice)) {
+	while (go_on(s, &slice)) {
 		pass_message(s, ++message);
 		receive_message(s, from);
 	}
@@ -182,6 +182,7 @@ static void write_block(struct stress *s, uint64_t number)
 
 	for (int i = 0; i < BLOCK_WORDS; i++)
 		words[i] = value += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+	shmem_meet_check(&s->meeting);
 	store(&s->own->sequence, 2 * number - 1);
 	shmem_fence(); /* pairs with the fence behind the block in read_block */
 	store(&s->own->checksum, checksum(words));

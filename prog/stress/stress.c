@@ -80,6 +80,7 @@ void violation(struct stress *s, enum check check, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(account, sizeof(account), format, values);
 	va_end(values);
+	shmem_meet_check(&s->meeting); /* what we saw may be another run's */
 	store(&s->own->verdict, s->meeting.session + 1 + check);
 	shmem_fence(); /* out of the write-combining buffer */
 	end_with(s, check, account);

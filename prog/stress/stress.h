@@ -159,7 +159,7 @@ struct slice {
 	uint64_t operations, end;
 };
 
-bool go_on(struct slice *slice);
+bool go_on(const struct stress *s, struct slice *slice);
 
 /* Of all participants, as each has it on its desk. */
 uint64_t sum_of_counts(const struct stress *s);

@@ -35,6 +35,7 @@ static void look_after(struct stress *s, int seat, enum shmem_peer peer)
 static void show_step(struct stress *s)
 {
 	shmem_fence(); /* pairs with the one in barrier: what came before is seen */
+	shmem_meet_check(&s->meeting);
 	store(&s->own->step, s->meeting.session + s->steps);
 	shmem_fence(); /* out of the write-combining buffer */
 }
@@ -73,10 +74,11 @@ void barrier(struct stress *s)
 
 /* --- Slices of time ------------------------------------------------------- */
 
-bool go_on(struct slice *slice)
+bool go_on(const struct stress *s, struct slice *slice)
 {
 	if (slice->operations++ % CLOCK_EVERY != 0)
 		return true;
+	shmem_meet_check(&s->meeting);
 	uint64_t now = shmem_now();
 
 	if (!slice->end)

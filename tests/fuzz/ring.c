@@ -99,8 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	take(counts, sizeof(*counts));
 	take(bytes, take_byte() % RING_SIZE);
 	hostile = tampered = false;
-	struct ring writer = ring_writer(counts, bytes, RING_SIZE);
-	struct ring reader = ring_reader(counts, bytes, RING_SIZE);
+	struct ring writer = ring_writer(counts, bytes, RING_SIZE, NULL);
+	struct ring reader = ring_reader(counts, bytes, RING_SIZE, NULL);
 
 	hostile = take_byte() % 2;
 	while (supplied > 0) {

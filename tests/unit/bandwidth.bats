@@ -69,6 +69,28 @@ END
     fails 1 'has 64 MiB and this needs 128 MiB; set SHMEM_SIZE=128M'
 }
 
+@test "__bandwidth: a holder that is slow to fill memory lives, and is not robbed" {
+    start holder __bandwidth -f region --local -s 70M -r 1 --inject slow # 3.5 s for each time that it is filled
+    soon other_word 64 0000000000000000
+    start waiter __bandwidth -f region -s 4K -r 1
+    ends holder 0
+    ends waiter 0
+    run ! grep 'took over' waiter.err
+}
+
+@test "__bandwidth: a holder whose output nobody reads is not robbed, and keeps nobody waiting" {
+    mkfifo pipe
+    exec {gate}<>pipe
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
+    start holder bash -c 'exec __bandwidth -f region -s 4K -r 1 -k all --json >pipe'
+    soon other_word 64 0000000000000000
+    start waiter __bandwidth -f region -s 4K -r 1
+    ends waiter 0
+    run ! grep 'took over' waiter.err
+    head -c 64K <&"$gate" >/dev/null
+    ends holder 0
+}
+
 # --- Options ------------------------------------------------------------------
 
 @test "-k list: needs no region; memcpy first" {

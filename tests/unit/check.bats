@@ -78,6 +78,7 @@ END
     succeeds as_somebody env ROOT_PASSWORD='se cret' ./setup.sh --set VM_COUNT=5 host
     says 'need root: going on through sudo'
     grep -qxF "$KIT/setup.sh" "$TMPDIR/arguments"
+    same bash "$(grep -vx -e -- "$TMPDIR/arguments" | head -n 1)" # also where the right to execute is lost
     grep -qx host "$TMPDIR/arguments"
     refuted grep -q cret "$TMPDIR/arguments"
     grep -qx 'ROOT_PASSWORD=se cret' "$TMPDIR/knobs"
@@ -92,7 +93,7 @@ END
 
 @test "neither root nor sudo: said" {
     as_somebody true || skip 'no user namespaces here'
-    script become <<<'have() { [[ $1 != sudo ]] && command -v "$1" >/dev/null; }; config_load; host_check() { check_root; }; host_check'
+    script become <<<'have() { [[ $1 != sudo ]] && command -v "$1" >/dev/null; }; config_load; CHECK_LISTED=yes; check_root'
     succeeds as_somebody ./become
     prints 'neither root nor sudo' 'call setup.sh as root'
 }

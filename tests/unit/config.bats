@@ -66,6 +66,13 @@ END
     done
 }
 
+@test "a config.local.sh that was written on Windows is named, with the remedy" {
+    printf 'VM_COUNT=3\r\n' >config.local.sh
+    refuses 'config.local.sh has the line ends of Windows' ./start.sh
+    eval "$(sed -n "s/.*: \(sed -i .*\) (see.*/\1/p" <<<"$stderr")"
+    same 3 "$(value_of VM_COUNT)"
+}
+
 @test "a config.local.sh that fails is named" {
     echo false >config.local.sh
     fails 2 ./start.sh
@@ -139,18 +146,20 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
 
 @test "numbers" {
     local knob
-    for knob in VM_COUNT VM_CPUS VM_MAXCPUS START_TIMEOUT STOP_TIMEOUT; do
+    for knob in VM_COUNT VM_CPUS START_TIMEOUT STOP_TIMEOUT; do
         bad "$knob" '' 0 -1 1.5 010 many 999999999 "$HUGE" "${NASTY[@]}"
     done
+    bad VM_MAXCPUS 0 -1 1.5 010 many 999999999 "$HUGE" "${NASTY[@]}"
     bad BUILD_JOBS 0 -1 +1 1.5 1e3 0x10 010 1k many 999999999 "$HUGE" "${NASTY[@]}"
     good VM_COUNT 1 2 64
-    good VM_CPUS 1 2
-    good VM_MAXCPUS 1 64
+    good VM_CPUS 1 2 4 18
+    good VM_MAXCPUS '' 1 18
     good START_TIMEOUT 1 86400
     good STOP_TIMEOUT 1 86400
     good BUILD_JOBS '' 1 1024
     bad VM_COUNT 65 +1 1e3 0x10 1k
-    bad VM_CPUS 65
+    bad VM_CPUS 19 64 65
+    bad VM_MAXCPUS 19 64 65
     fails 1 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=4
     refuses VM_MAXCPUS=2 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=2
 }
@@ -164,8 +173,8 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good SHMEM_SIZE 1M 128M 134217728 131072K 1G
     bad VM_MEMORY 127M
     good VM_MEMORY 128M 1G 536870912
-    bad VM_DISK_SIZE 1G 17T
-    good VM_DISK_SIZE 2G 16T
+    bad VM_DISK_SIZE 1G 9T 16T
+    good VM_DISK_SIZE 2G 4294967296 8T
     refuses SHMEM_SIZE=1M ./start.sh --set SHMEM_SIZE=1M --set SHMEM_HUGEPAGES=yes
 }
 

@@ -146,6 +146,31 @@ gone() {
     done
 }
 
+# judged NOTICE: one's time is up, and its word is there: another notice is up, or, on code that takes it down, none.
+judged() {
+    [ "$(word region $((0xf100)))" != "$1" ] && [ "$(word region $((0xf280)))" != "$1" ]
+}
+
+@test "test: a peer that was stopped before it looked for who sleeps still finds the notice, and rings" {
+    serve
+    start one __doorbell -f server test -n 300
+    start two __doorbell -f server test -n 300 --inject stop
+    until_said two.err 'stops now'
+    soon judged "$(sed -n 's/.*under notice //p' two.err)"
+    kill -CONT "${PID[two]}"
+    ends one 0
+    ended two
+    [ "$status" -eq 0 ]
+    grep -E ' [1-9][0-9]* interrupts were slow, none was lost$' one.out
+}
+
+@test "test: a peer that is stopped there for good has died, and no wake-up was lost" {
+    serve
+    start one __doorbell -f server test
+    start two __doorbell -f server test --inject stop
+    ends one 4 'the other side died'
+}
+
 @test "test: one that dies, one that gives up, one that nobody comes to" {
     serve
     start one __doorbell -f server test
@@ -259,6 +284,34 @@ END
     fake 0 3 -1=region 4=event 4=event 100*3=event
     try __doorbell -f server ring 4 1
     [ "$status" -eq 0 ]
+    ended fake
+}
+
+@test "a server that pauses while it hands out our vectors: the rest is learnt of" {
+    fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
+    start waiter __doorbell -f server wait 5 -t 30
+    sleep .5 # no time to wait for anything, but for the waiter to go wrong
+    touch go
+    until_said waiter.err 'waiting for vector 5'
+    kill "${PID[waiter]}"
+    ended waiter
+    ended fake
+
+    rm go
+    le64 8 | put region $((0xfc0)) # as the lab's server tells
+    fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
+    start list __doorbell -f server
+    sleep .5
+    touch go
+    ended list
+    [ "$status" -eq 0 ]
+    [ "$(head -n 1 list.out)" = 'this is peer 3, each has 8 vectors' ]
+    ended fake
+
+    le64 64 | put region $((0xfc0)) # which is not so
+    fake 0 3 -1=region 2*3=event
+    try __doorbell -f server
+    [ "${lines[0]}" = 'this is peer 3, each has 2 vectors' ]
     ended fake
 }
 

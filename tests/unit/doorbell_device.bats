@@ -26,6 +26,19 @@ load doorbell.bash
     fails 1 'no peer 133 is connected'
 }
 
+@test "device: registers that begin within a page are found there" {
+    doorbell_device
+    sed -i '1s/.*/0x00000000febf1300 0x00000000febf13ff 0x0000000000040200/' "$TREE/$DEVICE/resource"
+    bytes "$TREE/$DEVICE/resource0" $((0x300 + 8)) 06 00 00 00
+    connected 6 6 vm1
+    try __doorbell
+    [ "${lines[0]}" = 'this is peer 6, each has 8 vectors' ]
+    try __doorbell ring 6 3
+    [ "$status" -eq 0 ]
+    [ "$(od -An -tx4 -j $((0x300 + 12)) -N 4 "$TREE/$DEVICE/resource0" | tr -d ' ')" = 00060003 ]
+    [ "$(od -An -tx4 -j 12 -N 4 "$TREE/$DEVICE/resource0" | tr -d ' ')" = 00000000 ]
+}
+
 @test "device: name, and names that somebody else has made up" {
     doorbell_device
     connected 5 5

@@ -69,11 +69,38 @@ peers_are() {
     [[ -e $(region) ]]
     fails 1 ./start.sh vm2
     says 'the ivshmem server of vm1 has died' './stop.sh, then ./start.sh'
-    succeeds ./start.sh vm1
-    says 'already running'
+    fails 1 ./start.sh vm1
+    says 'the ivshmem server of vm1 has died' './stop.sh, then ./start.sh'
+    prints 'screen -r vm1'
+    fails 1 ./run.sh host __read_write
+    says 'the ivshmem server of vm1 has died'
     succeeds ./stop.sh
     succeeds ./start.sh vm1
     kill -0 "$(field .server.pid)"
+}
+
+@test "a server that is killed as it starts: one line says so, and no region is left" {
+    with_server
+    printf '#!/bin/sh\nkill -KILL $$\n' >"$VM_DIR/bin/ivshmem-server"
+    fails 1 ./start.sh vm1
+    says 'did not start: it was killed'
+    same 1 "${#stderr_lines[@]}"
+    [[ ! -e $(region) ]]
+}
+
+@test "started by root once: what is left is the owner's, who can start then" {
+    ((EUID == 0)) || skip 'needs root, to be two users'
+    with_server
+    chown -R nobody: "$VM_DIR"
+    succeeds ./start.sh vm1
+    succeeds ./stop.sh
+    same nobody "$({ find "$VM_DIR"/{server,ssh} -printf "%u\n"; stat -c %U "$VM_DIR"/{lock,vm1}; } | sort -u)"
+}
+
+@test "a device of the user's own at another server is not our doorbell" {
+    succeeds env QEMU_ARGS="-chardev socket,id=server,path=/tmp/other -device ivshmem-doorbell,chardev=server" ./start.sh vm1
+    same plain "$(field .mode)"
+    succeeds ./start.sh vm2
 }
 
 @test "VMs of one mode are not joined by one of the other" {

@@ -10,6 +10,7 @@
  *	NUMBER=event    with an eventfd; NUMBER=FILE with that file
  *	NUMBER=two      with two eventfds
  *	half            four bytes
+ *	wait=FILE       nothing, until that file is there
  *	end             closes the connection
  *	COUNT*MESSAGE   so often
  */
@@ -53,6 +54,12 @@ static int new_event(void)
 	return fd;
 }
 
+static void wait_for(const char *path)
+{
+	while (access(path, F_OK) < 0)
+		usleep(1000);
+}
+
 static void send_number(int to, const char *number, const char *with)
 {
 	uint64_t bytes = htole64((uint64_t)strtoll(number, NULL, 10));
@@ -83,7 +90,10 @@ static void say(int to, char *message)
 	}
 	if (with)
 		*with++ = '\0';
-	send_number(to, message, with);
+	if (strcmp(message, "wait") == 0)
+		wait_for(with);
+	else
+		send_number(to, message, with);
 	if (with)
 		with[-1] = '=';
 }

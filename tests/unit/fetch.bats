@@ -224,6 +224,24 @@ no_packages() {
     same 'a kernel' "$(cat "$(sed -n 's/^tarball=//p' <<<"$output")")"
 }
 
+@test "apt's lists are empty, or too old for the mirror: they are brought up to date, once" {
+    stub_packages
+    stub apt-cache <<<'[[ ! -e $TMPDIR/updated ]] || printf "%s\n" "linux-source-6.12 - source"'
+    stub apt-get <<'END'
+case " $* " in
+*' update '*) : >"$TMPDIR/updated" ;;
+*' download '*) [[ -e $TMPDIR/updated ]] && echo deb >"${*: -1}_6.12.3-1_all.deb" ;;
+*) exit 9 ;;
+esac
+END
+    succeeds env KERNEL_HOME="$NOWHERE" ./kernel_source
+    prints 'from=Debian package linux-source-6.12 6.12.3-1'
+    rm "$TMPDIR/updated"
+    stub apt-cache <<<'printf "%s\n" "linux-source-6.12 - source"'
+    succeeds env KERNEL_HOME="$NOWHERE" ./kernel_source
+    prints 'from=Debian package linux-source-6.12 6.12.3-1'
+}
+
 @test "ALLOW_FALLBACK=no: a clear failure, and no package is looked for" {
     no_packages
     fails 1 env KERNEL_HOME="$NOWHERE" ALLOW_FALLBACK=no ./kernel_source
@@ -302,6 +320,29 @@ serve_suite() {
     echo 'not signed at all' >"$WWW/archive/dists/buster/InRelease"
     fails 1 env DEBIAN_ARCHIVE="$WEB/archive" ALLOW_FALLBACK=no ./suite_source
     says 'signed by no key'
+}
+
+@test "a suite that was signed later than it is now: the clock is behind, and that is said" {
+    stub_host_mirror ''
+    serve_suite archive buster later
+    sed -i 's/removed.gpg/later.gpg/' suite_source
+    fails 1 env DEBIAN_ARCHIVE="$WEB/archive" ./suite_source
+    says 'signed by a time that has not come' 'the clock of this host is behind' 'timedatectl'
+    says_not 'no key'
+}
+
+@test "--check tells what is wrong with the suite: the clock, or that apt's lists are empty" {
+    serve_suite archive buster later
+    stub_host_mirror ''
+    sed -i 's/removed.gpg/later.gpg/; s/^bootstrap_source$/CHECK_LISTED=yes; check_suite; exit/' suite_source
+    succeeds env DEBIAN_ARCHIVE="$WEB/archive" ./suite_source
+    prints obstacle 'the clock of this host is behind'
+    stub apt-get <<<'true'
+    succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
+    prints notice "apt's lists are empty"
+    stub apt-get <<<'echo 1'
+    succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
+    prints obstacle 'no Debian mirror to fall back to'
 }
 
 @test "a suite with several signatures: one valid one will do, a bad one will not" {

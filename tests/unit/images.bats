@@ -27,7 +27,7 @@ new_base() {
 }
 
 base_of() {
-    qemu-img info --output=json "$VM_DIR/$1/disk.qcow2" | jq -r '."full-backing-filename"'
+    realpath -- "$(qemu-img info --output=json "$VM_DIR/$1/disk.qcow2" | jq -r '."full-backing-filename"')"
 }
 
 # write_in VM PATTERN: as its guest would write. What was written is what guest_reads then sees.
@@ -36,8 +36,8 @@ write_in() {
 }
 
 guest_reads() {
-    qemu-io -c "read -P $2 65536 4096" "$VM_DIR/$1/disk.qcow2" | grep -q verification && return 1
-    return 0
+    local seen
+    seen=$(qemu-io -c "read -P $2 65536 4096" "$VM_DIR/$1/disk.qcow2") && [[ $seen != *verification* ]]
 }
 
 inode() {
@@ -144,11 +144,11 @@ bases() {
     fails 1 ./disks no
     # A VM of its own on base 2: the third base comes, and vm1 is still on the first.
     rm -r "$VM_DIR/vm2"
-    succeeds env VM_COUNT=2 bash -c 'source lib/load.sh && config_load && lab_create && disk_create vm2 && bases_prune'
+    succeeds env VM_COUNT=2 bash -c 'source lib/load.sh && source setup/load.sh && config_load && lab_create && disk_create vm2 && bases_prune'
     same 'base-1.ext4 base-2.ext4' "$(bases)"
     new_base 3
     rm -r "$VM_DIR/vm2"
-    succeeds bash -c 'source lib/load.sh && config_load && lab_create && bases_prune'
+    succeeds bash -c 'source lib/load.sh && source setup/load.sh && config_load && lab_create && bases_prune'
     same 'base-1.ext4 base-3.ext4' "$(bases)"
     guest_reads vm1 0xaa
 }
@@ -198,4 +198,153 @@ pretend_running() {
     fails 1 ./disks no
     says 'no base image' ./setup.sh
     [[ ! -e $VM_DIR/vm1/disk.qcow2 ]]
+}
+
+# --- A lab that is somewhere else than it was
+
+# Moves the lab, and points VM_DIR at it.
+move_lab() {
+    mv "$VM_DIR" "$VM_DIR-moved"
+    export VM_DIR=$VM_DIR-moved
+}
+
+# Gives the disk of VM $1 the name of its base as an older kit wrote it.
+name_absolutely() {
+    qemu-img rebase -u -F raw -b "$VM_DIR/images/base-1.ext4" "$VM_DIR/$1/disk.qcow2"
+}
+
+# ./launch VM: what start.sh does with a disk before QEMU opens it.
+script_launch() {
+    script launch <<<'config_load; disk_create "$1"'
+}
+
+@test "a moved lab: its disks find their base, and setup has nothing to say" {
+    script_launch
+    succeeds ./disks no
+    write_in vm1 0xaa
+    move_lab
+    same "$VM_DIR/images/base-1.ext4" "$(base_of vm1)"
+    succeeds ./disks no
+    succeeds ./launch vm1
+    same '' "$stderr"
+    guest_reads vm1 0xaa
+    same base-1.ext4 "$(bases)"
+}
+
+@test "a moved lab of an older kit: its disks are led to their base, by setup or by start" {
+    script_launch
+    succeeds ./disks no
+    write_in vm1 0xaa
+    name_absolutely vm1
+    name_absolutely vm2
+    move_lab
+    refuted guest_reads vm1 0xaa
+    succeeds ./launch vm1
+    guest_reads vm1 0xaa
+    succeeds ./disks no
+    same "$VM_DIR/images/base-1.ext4" "$(base_of vm2)"
+    guest_reads vm1 0xaa
+    same base-1.ext4 "$(bases)"
+}
+
+@test "a copied lab of an older kit uses its own base, and not that of the other" {
+    script_launch
+    succeeds ./disks no
+    name_absolutely vm1
+    cp -a "$VM_DIR" "$VM_DIR-copy"
+    succeeds env VM_DIR="$VM_DIR-copy" ./launch vm1
+    VM_DIR=$VM_DIR-copy
+    same "$VM_DIR/images/base-1.ext4" "$(base_of vm1)"
+}
+
+@test "a moved lab, and a new base: what was written is asked about, what was not moves on" {
+    succeeds ./disks no
+    write_in vm1 0xaa
+    name_absolutely vm1
+    name_absolutely vm2
+    move_lab
+    new_base 2
+    fails 1 ./disks no
+    says 'base image has changed' vm1
+    says_not vm2
+    guest_reads vm1 0xaa
+    rm -r "$VM_DIR/vm1"
+    succeeds ./disks no
+    same "$VM_DIR/images/base-2.ext4" "$(base_of vm2)"
+    same base-2.ext4 "$(bases)"
+}
+
+@test "a disk whose base is not in the lab: said which one, and the disk stays" {
+    local before
+    script_launch
+    succeeds ./disks no
+    write_in vm1 0xaa
+    mv "$VM_DIR/images/base-1.ext4" "$BATS_TEST_TMPDIR"
+    new_base 2
+    before=$(inode vm1)
+    fails 1 ./launch vm1
+    says 'the disk of vm1 lies over base-1.ext4' 'bring it back'
+    fails 1 ./disks no
+    says 'the disk of vm1 lies over base-1.ext4'
+    same "$before" "$(inode vm1)"
+    mv "$BATS_TEST_TMPDIR/base-1.ext4" "$VM_DIR/images"
+    guest_reads vm1 0xaa
+}
+
+@test "snapshots that the user made with qemu-img count as written, and keep their base" {
+    succeeds ./disks no
+    write_in vm1 0xaa
+    mv "$VM_DIR/vm1/disk.qcow2" "$VM_DIR/vm1/before.qcow2"
+    (cd "$VM_DIR/vm1" && qemu-img create -q -f qcow2 -F qcow2 -b before.qcow2 disk.qcow2)
+    succeeds ./disks no
+    same base-1.ext4 "$(bases)"
+    new_base 2
+    fails 1 ./disks no
+    says vm1
+    same 'base-1.ext4 base-2.ext4' "$(bases)"
+    guest_reads vm1 0xaa
+}
+
+# --- The base image's size
+
+# ./make_image: step images, over a root file system with one file.
+make_image() {
+    mkdir -p "$VM_DIR/rootfs"
+    echo hello >"$VM_DIR/rootfs/file"
+    script make_image <<<'config_load; step_images'
+    succeeds env VM_DISK_SIZE="$1" ./make_image
+    IMAGE=$VM_DIR/images/$(readlink "$VM_DIR/images/base")
+}
+
+of_image() {
+    dumpe2fs -h "$IMAGE" 2>/dev/null | sed -n "s/^$1: *//p"
+}
+
+@test "a size in bytes, and in units: the same image" {
+    local size
+    for size in 4294967296 4194304K 4096M 4G; do
+        make_image "$size"
+        same 4294967296 "$(stat -c %s "$IMAGE")"
+        same 262144 "$(of_image 'Inode count')"
+        rm "$IMAGE"
+    done
+}
+
+@test "a size in other words is no new size for step images" {
+    script inputs <<<'config_load; inputs_images | grep VM_DISK_SIZE'
+    for size in 4294967296 4194304K 4096M 4G; do
+        succeeds env VM_DISK_SIZE="$size" ./inputs
+        same VM_DISK_SIZE=4G "$output"
+    done
+}
+
+@test "the largest disk takes little room, has all inodes that one needs, and is whole" {
+    make_image 8T
+    same 8796093022208 "$(stat -c %s "$IMAGE")"
+    same 4194304 "$(of_image 'Inode count')"
+    dpkg --compare-versions "$(mke2fs -V 2>&1 | sed -n 's/^mke2fs \([0-9.]*\).*/\1/p')" ge 1.47 || skip 'an old mke2fs writes the tables'
+    (($(du -m "$IMAGE" | cut -f 1) < 200)) || failure "$(du -m "$IMAGE") MB"
+    # Nothing that the guest's kernel would have to do at its first boot.
+    refuted bash -c 'dumpe2fs "$1" 2>/dev/null | grep "^Group [0-9]" | grep -qv ITABLE_ZEROED' - "$IMAGE"
+    succeeds e2fsck -fn "$IMAGE"
 }

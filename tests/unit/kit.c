@@ -4,13 +4,16 @@
  * The only operand, when there is one, is a file name or a text.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "shmem.h"
+#include "library.h"
+#include "ring.h"
 
-enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET };
+enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET, STOPPED, CPUS };
 
 static const struct option longs[] = {
 	{ .name = "number", .has_arg = required_argument, .val = NUMBER },
@@ -21,6 +24,8 @@ static const struct option longs[] = {
 	{ .name = "histogram", .val = HISTOGRAM },
 	{ .name = "summary", .val = SUMMARY },
 	{ .name = "meet", .has_arg = required_argument, .val = MEET },
+	{ .name = "stopped-in-ring", .val = STOPPED },
+	{ .name = "cpus", .has_arg = required_argument, .val = CPUS },
 	{ 0 },
 };
 
@@ -111,6 +116,51 @@ static void meet(const struct shmem_options *options, int seats, int seat, uint6
 	shmem_meet_leave(&meeting);
 }
 
+/* Each bit of mask is a CPU that may be used. */
+static void print_cpus(uint64_t mask)
+{
+	unsigned int cpus[CPU_SETSIZE];
+	cpu_set_t allowed;
+
+	CPU_ZERO(&allowed);
+	for (int cpu = 0; cpu < 64; cpu++)
+		if (mask >> cpu & 1)
+			CPU_SET(cpu, &allowed);
+	size_t count = cpus_apart(&allowed, cpus);
+	for (size_t i = 0; i < count; i++)
+		shmem_print("%u%s", cpus[i], i + 1 < count ? " " : "\n");
+}
+
+/* --- Stopped while it copies into a ring ------------------------------------ */
+
+enum { PAGE = 4096 };
+
+static void *source; /* a page that cannot be read, until somebody does */
+
+static void stop_once(int number)
+{
+	(void)number;
+	if (mprotect(source, PAGE, PROT_READ) != 0)
+		_exit(1);
+	raise(SIGSTOP);
+}
+
+/* Meets one other on seat 0, then writes into a ring behind the seats. */
+static void stopped_in_ring(const struct shmem_options *options)
+{
+	struct shmem region = shmem_open(options);
+	struct ring_counts *counts = (struct ring_counts *)(region.base + LAYOUT_FREE + PAGE);
+	struct shmem_meeting meeting;
+
+	source = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	signal(SIGSEGV, stop_once);
+	shmem_meet(&meeting, &region, LAYOUT_FREE, 2, 0, "the test", UINT64_C(20000000000));
+	struct ring ring = ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
+				       &meeting);
+	ring_write(&ring, source, 100);
+	shmem_print("written\n");
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "red", "green", NULL };
@@ -147,6 +197,12 @@ int main(int argc, char **argv)
 			break;
 		case MEET:
 			meet(&options, (int)shmem_option_number("--meet", optarg, 2, 16), seat, timeout);
+			break;
+		case CPUS:
+			print_cpus(shmem_option_number("--cpus", optarg, 1, UINT64_MAX));
+			break;
+		case STOPPED:
+			stopped_in_ring(&options);
 			break;
 		}
 	}

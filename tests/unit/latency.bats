@@ -207,6 +207,10 @@ both() {
 END
     try __latency -f region -w 1 --inject clock
     fails 1 'the time stamp counter does not run evenly'
+    both -t 600 -w 4 --inject back
+    grep -q 'the time stamp counter stepped back, by [0-9]* ns: .*; stay on one with -p CPU$' one.err two.err
+    [ ! -s one.out ]
+    [ ! -s two.out ]
 }
 
 @test "a wrong command line" {

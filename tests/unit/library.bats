@@ -7,6 +7,8 @@ load prog.bash
 setup_file() {
     build_programs
     build_helper kit
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -static -I "$PROG" -o "$SANITIZED/__stepper" \
+        "$BATS_TEST_DIRNAME/stepper.c" "$STATIC/libshmem.a"
 }
 
 # --- Options ------------------------------------------------------------------
@@ -157,6 +159,40 @@ END
     done
 }
 
+# --- CPUs ---------------------------------------------------------------------
+
+# siblings CPU LIST
+siblings() {
+    mkdir -p "$CPUS/cpu$1/topology"
+    echo "$2" >"$CPUS/cpu$1/topology/thread_siblings_list"
+}
+
+# order MASK: in which CPUs are used.
+order() {
+    __kit --cpus "$1"
+}
+
+@test "CPUs: cores first, hardware threads of the same core after them, all within the affinity" {
+    [ "$(order 0xf)" = '0 1 2 3' ] # nobody tells
+    siblings 0 0-1
+    siblings 1 0-1
+    siblings 2 2-3
+    siblings 3 2-3
+    [ "$(order 0xf)" = '0 2 1 3' ]
+    [ "$(order 0xe)" = '1 2 3' ] # the thread whose sibling may not be used is a core
+    [ "$(order 0xa)" = '1 3' ]
+    [ "$(order 0x3)" = '0 1' ]
+    for cpu in 0 1 2 3; do siblings $cpu "$((cpu % 2)),$((cpu % 2 + 2))"; done
+    [ "$(order 0xf)" = '0 1 2 3' ]
+    for cpu in 0 1 2 3; do siblings $cpu 0-3; done # four threads
+    siblings 4 4-7
+    [ "$(order 0x1f)" = '0 4 1 2 3' ]
+    siblings 0 rubbish
+    siblings 1 '0-'
+    siblings 2 '1,,2'
+    [ "$(wc -w < <(order 0xf))" -eq 4 ]
+}
+
 # --- Meetings -----------------------------------------------------------------
 
 # meet NAME OPTION...: starts __kit so; lines go to it by tell, and its stdin is closed by leave.
@@ -301,6 +337,37 @@ until_says() {
     soon until_says one '1 left'
 }
 
+@test "meeting: two builds with another SHMEM_SIZE name both sizes, and give up their seats" {
+    meet one -s 0 --meet 2
+    soon other_word $((0x3000)) 0000000000000000
+    truncate -s 2M region
+    meet two -s 1 --meet 2
+    leave one
+    leave two
+    grep 'the region of the test is 1048576 bytes here and 2097152 in the VM on seat 1: SHMEM_SIZE in prog.h' one.err
+    grep 'the region of the test is 2097152 bytes here and 1048576 in the VM on seat 0: SHMEM_SIZE in prog.h' two.err
+    [ "$(word region $((0x3000)))$(word region $((0x3040)))" = 00000000000000000000000000000000 ]
+}
+
+# is_stopped NAME
+is_stopped() {
+    [ "$(cut -d ' ' -f 3 "/proc/${PID[$1]}/stat")" = T ]
+}
+
+@test "ring: a writer that was paused while it copied, and robbed, counts nothing any more" {
+    start one __kit -f region --stopped-in-ring
+    meet two -s 1 --meet 2
+    soon is_stopped one
+    leave two
+    meet three -s 1 --meet 2
+    meet four -s 0 --meet 2
+    soon met three # over the body of one
+    soon met four
+    kill -CONT "${PID[one]}"
+    ends one 1 'another VM took over our seat of the test'
+    [ "$(word region $((0x4000)))" = 0000000000000000 ]
+}
+
 @test "meeting: rubbish on the seats is no peer" {
     for rubbish in 5 -1 65536 65537; do
         fresh region
@@ -317,4 +384,23 @@ until_says() {
     done
     ended one
     says one nobody
+}
+
+# --- However the program ends -------------------------------------------------
+
+@test "a signal after any instruction of taking, renewing and giving back leaves no seat and no claim behind" {
+    try __stepper -f region
+    [ "$status" -eq 0 ]
+    [[ $output =~ ^'free after each of '[0-9]+' instructions'$ ]]
+}
+
+@test "Ctrl-C and the like, and a reader that goes away: the seat is free at once" {
+    for signal in INT TERM HUP QUIT PIPE; do
+        start one env --default-signal="$signal" __stress -f region -n 2
+        soon other_word $((0x40000)) 0000000000000000
+        kill -s $signal "${PID[one]}"
+        ended one
+        ((status > 128))
+        [ "$(word region $((0x40000)))" = 0000000000000000 ]
+    done
 }

@@ -143,3 +143,63 @@ setup() {
         succeeds "../kit/$script.sh" --help
     done
 }
+
+# --- Checkouts and shells as people have them
+
+@test "called with sh, the scripts go on with bash" {
+    local script
+    for script in "${SCRIPTS[@]}"; do
+        succeeds sh "$script.sh" --help
+        prints "Usage: ./$script.sh"
+        same '' "$stderr"
+        refuses "no such"  sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
+    done
+    if have dash; then
+        succeeds dash setup.sh --help
+    fi
+}
+
+have() {
+    command -v "$1" >/dev/null
+}
+
+@test "scripts that lost the right to execute run with bash, and setup gives it back before it does anything else" {
+    local script
+    chmod -x ./*.sh
+    for script in "${SCRIPTS[@]}"; do
+        succeeds bash "$script.sh" --help
+    done
+    ((EUID == 0)) || skip 'setup.sh needs root'
+    # It ends right after.
+    sed -i 's/^lab_create() {/&\n    exit 17/' lib/lab.sh
+    stub df <<<'printf "Avail\n90000000M\n"'
+    run --separate-stderr bash setup.sh
+    same 17 "$status"
+    for script in "${SCRIPTS[@]}"; do
+        [[ -x $script.sh ]] || failure "$script.sh is not executable"
+    done
+}
+
+@test "a checkout with the line ends of Windows: one line that says so, however setup is called" {
+    local call
+    find . -type f -exec sed -i 's/$/\r/' {} +
+    for call in ./setup.sh 'bash setup.sh' 'sh setup.sh'; do
+        # shellcheck disable=SC2086 # words
+        fails 1 $call
+        says 'end with CRLF, as on Windows' 'get the files again'
+        same 1 "${#stderr_lines[@]}"
+        same '' "$output"
+    done
+}
+
+@test "a single file with the line ends of Windows is named" {
+    sed -i 's/$/\r/' kernel/lab.config
+    fails 1 ./setup.sh --check
+    prints 'lines end with CRLF' kernel/lab.config
+}
+
+@test "programs of the administrator are found when PATH has no sbin, as with su" {
+    script where <<<'command -v mke2fs chroot'
+    succeeds env PATH="${PATH//sbin/none}" bash ./where
+    prints /mke2fs /chroot
+}

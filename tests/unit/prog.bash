@@ -6,9 +6,9 @@ bats_require_minimum_version 1.5.0
 
 MIB=$((1 << 20))
 
-# Where the sanitized programs look for devices, for /dev/mem, for the kernel's list of memory types, and for /dev/vfio:
-# in the folder that they are started in.
-TREE=devices MEMORY=memory TYPES=types VFIO=vfio
+# Where the sanitized programs look for devices, for /dev/mem, for the kernel's list of memory types, for /dev/vfio, and
+# for the CPUs' topology: in the folder that they are started in.
+TREE=devices MEMORY=memory TYPES=types VFIO=vfio CPUS=cpus
 
 # What __read_write says, to the letter.
 GREETING='Other VM says hello world!'
@@ -37,6 +37,7 @@ build_programs() {
     export PROG=$BATS_TEST_DIRNAME/../../prog
     export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
+    places+=" -DCPU_DEVICES='\"$CPUS\"'"
     (
         flock 9
         make -s -C "$PROG" O="$STATIC" WERROR=1 || exit

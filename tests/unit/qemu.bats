@@ -86,6 +86,8 @@ no_option() {
     succeeds env VM_CPUS=3 VM_MAXCPUS=5 VM_MEMORY=1G ./command_of
     the_option -smp '^3,maxcpus=5,sockets=5,cores=1,threads=1$'
     same 1024 "$(mebibytes)"
+    succeeds env VM_CPUS=4 ./command_of
+    the_option -smp '^4,maxcpus=4,sockets=4,cores=1,threads=1$'
 }
 
 # What -m is in MiB.

@@ -153,6 +153,22 @@ expect() {
     done
 }
 
+@test "__read_write --json: a record and nothing else, the text byte for byte" {
+    try __read_write -f region --json
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e --arg text "$GREETING" '.record == "message" and .program == "__read_write" and .action == "written" and
+        .text == $text' <<<"$output"
+    __read_write -f region "$(printf "$(printf '\\x%02x' {1..255})x")" >/dev/null
+    try __read_write -f region --json
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e '.action == "read"' <<<"$output"
+    jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
+    printf "$(printf '\\x%02x' {1..255})x" | cmp text -
+    try __read_write -f region --json -c
+    [ "${#lines[@]}" -eq 1 ]
+    jq -e '.action == "cleared" and .text == null' <<<"$output"
+}
+
 # --- Claims -------------------------------------------------------------------
 
 @test "claim: a region of random bytes is taken over" {
@@ -220,4 +236,31 @@ expect() {
     [ "$status" -eq 1 ]
     grep '^__holder: another VM took over the message' holder.err
     [ "$(word region 0)" = 0000000000000000 ]
+}
+
+@test "claim: Ctrl-C and the like, and an end of its own, give it back at once" {
+    mkfifo silence
+    exec {gate}<>silence
+    for signal in INT TERM HUP QUIT PIPE; do
+        start one env --default-signal="$signal" __holder -f region <silence
+        until_said one.out held
+        [ "$(word region 0)" != 0000000000000000 ]
+        kill -s $signal "${PID[one]}"
+        ended one
+        ((status > 128))
+        [ "$(word region 0)" = 0000000000000000 ]
+    done
+    exec {gate}>&-
+    try __bandwidth -f region -s 64K -r 1 --inject lost
+    [ "$status" -eq 1 ]
+    [ "$(word region 64)" = 0000000000000000 ]
+}
+
+@test "claim: waiting for one whose holder lives ends, and says why" {
+    le64 77 | put region 64
+    start waiter __bandwidth -f region -s 64K -w 0.8
+    while [ -e "/proc/${PID[waiter]}/exe" ]; do
+        le64 $((0x123456780000 + RANDOM)) | put region 64 # somebody shows life
+    done
+    ends waiter 1 'another VM that lives has held the area of __bandwidth for 0.8 s; wait until it is done, or end what it runs'
 }

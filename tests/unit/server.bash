@@ -3,7 +3,7 @@
 
 load prog.bash
 
-TABLE=$((0x2000)) ENTRY=32
+TABLE=$((0x2000)) ENTRY=32 VECTORS=$((0xfc0))
 
 setup_file() {
     export SANITIZED=$BATS_FILE_TMPDIR/server SERVER=$BATS_TEST_DIRNAME/../../server

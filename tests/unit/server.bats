@@ -149,7 +149,9 @@ END
 @test "the table in the region and the listing follow who is connected" {
     lines 1 2 3 4 5 6 7 8 | put region $((TABLE + 8))
     serve
-    cmp -n $((0x3000)) region /dev/zero
+    cmp -n $((VECTORS)) region /dev/zero
+    [ "$(word region $((VECTORS)))" = 0000000000000008 ]
+    cmp -n $((0x3000 - TABLE)) -i $((TABLE)) region /dev/zero
     [ ! -s peers ]
     hold
     say 'connect a' 'connect b' 'connect c' 'until a 1 2' 'id a' 'close b' 'until c 0' 'id c'
@@ -158,6 +160,7 @@ END
     [ "$(cat peers)" = "$(lines "0 ${PID[holder]}" "2 ${PID[holder]}")" ]
     served
     [ "$(connected 0) $(connected 1) $(connected 2)" = '0 0 0' ]
+    [ "$(word region $((VECTORS)))" = 0000000000000000 ]
 }
 
 @test "what guests write into the table changes nothing, but for their names" {

@@ -41,6 +41,13 @@ whole_device() {
     done
 }
 
+@test "uncached memory that behaves cached: both that can cause it are named, none is concluded" {
+    whole_device
+    try __shmem
+    [[ $output == *'no cache model under TCG'* ]] ||
+        [[ $output == *'Why: uncached was asked for, and is cached all the same. Either '*'KVM does on Intel; or '*TCG* ]]
+}
+
 @test "what the kernel says counts only for all of the mapping" {
     whole_device
     for other in 'PAT: [mem 0x0000000140000000-0x00000001400ff000] write-combining' \

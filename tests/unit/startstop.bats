@@ -258,7 +258,7 @@ load fake
     jq -es 'length == 1 and (.[0] | type == "object")' <<<"$output"
     same "$(pid_of vm1)" "$(jq .vms[0].pid <<<"$output")"
     jq -e --arg dir "$VM_DIR" --arg region "$(region)" '
-        .vm_dir == $dir and .region == {path: $region, bytes: 1048576} and (.vms | length == 2) and
+        .vm_dir == $dir and .region == {path: $region, bytes: 1048576, removed: false} and (.vms | length == 2) and
         (.vms[0] | .name == "vm1" and .set_up and .running and .state == "ready" and .accel == "tcg" and
             .ssh_port == 34567 and .session == "vm1" and .attach == "screen -r vm1" and (.uptime_s | type == "number") and
             .console_log == $dir + "/vm1/console.log") and

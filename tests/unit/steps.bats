@@ -30,9 +30,8 @@ done
 config_load
 lab_create
 lab_lock 60
+signals_catch
 trap steps_end EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
 steps_run "$@"
 say 'all steps are done'

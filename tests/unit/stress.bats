@@ -211,3 +211,16 @@ start_two() {
         [[ $output == *$'\n'"                $fault "* ]]
     done
 }
+
+@test "one whose output nobody reads for a while is not taken for dead" {
+    mkfifo pipe
+    exec {gate}<>pipe
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
+    start one bash -c 'exec __stress -f region -t 0.1 >pipe'
+    start two __stress -f region -t 0.1
+    until_said two.out 'goes on'
+    sleep 4.5 # no time to wait for anything, but for the second to go wrong
+    head -c 64K <&"$gate" >/dev/null
+    ends two 0
+    ends one 0
+}

@@ -57,8 +57,14 @@ void shmem_doorbell_close(struct shmem_doorbell *bell);
 /* Our own id, by which others ring us: less than SHMEM_PEER_IDS. */
 unsigned int shmem_doorbell_id(const struct shmem_doorbell *bell);
 
-/* How many vectors we have, at most SHMEM_VECTORS_MAX: 0, 1, ... that - 1. */
+/*
+ * How many vectors we have, at most SHMEM_VECTORS_MAX: 0, 1, ... that - 1. On the
+ * host more may come, if the server pauses while it hands them out.
+ */
 unsigned int shmem_doorbell_vectors(const struct shmem_doorbell *bell);
+
+/* Whether we have that one. On the host, waits some seconds for it if need be. */
+bool shmem_doorbell_has(const struct shmem_doorbell *bell, unsigned int vector);
 
 /*
  * Interrupts a peer. False if it is known not to be there, or not to have that

@@ -11,6 +11,9 @@
  * can write to any of it: what is read here is a hint about whom to ring, to be
  * checked against its bounds.
  *
+ * How many vectors each peer has is beside it, a 64-bit word at LAYOUT_VECTORS, 0
+ * without a server: the protocol does not say which vector is a peer's last.
+ *
  * An entry is there before the other VMs' devices have heard of the peer, and
  * those ignore a ring for a peer that they do not know yet. So the first ring
  * for a newcomer may get lost: repeat it until it is answered.

@@ -18,6 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct shmem_meeting;
+
 /* In the region. One cache line a writer: neither slows the other's stores. */
 struct ring_counts {
 	_Alignas(64) _Atomic uint64_t written; /* bytes, by the writer alone */
@@ -31,6 +33,7 @@ struct ring {
 	size_t size;                /* a power of two */
 	uint64_t mine;              /* the own count */
 	uint64_t theirs;            /* the other's, as last seen and found possible */
+	const struct shmem_meeting *meeting;
 };
 
 /* What ring_write and ring_read answer when the other's count is impossible. */
@@ -39,10 +42,14 @@ struct ring {
 /*
  * An end of an empty ring. Both ends must be made before either is used, and
  * each makes the own count 0 in the region: ring_writer the count of what is
- * written, ring_reader the one of what is read. Size is a power of two.
+ * written, ring_reader the one of what is read. Size is a power of two. meeting is
+ * what makes this end ours, or NULL if nobody can take it over: a count is written
+ * only while we have our seat there.
  */
-struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size);
-struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size);
+struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+			const struct shmem_meeting *meeting);
+struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+			const struct shmem_meeting *meeting);
 
 /*
  * Writes as many of length bytes as fit now, and returns how many that were: 0

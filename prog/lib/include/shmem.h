@@ -19,7 +19,7 @@
  *
  * No function here returns an error: what cannot be done ends the program with
  * one line on stderr and status 1 (2 for a wrong command line). Claims that are
- * held at that moment stay behind and are taken over by the next one.
+ * held at that moment are given back, as at each end but a violent one.
  *
  * Whatever is in the region was written by somebody else, perhaps just now and
  * perhaps wrongly: read it once into a variable, check that, and use that.
@@ -90,26 +90,35 @@ static inline void shmem_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* What the library remembers of a word in the region that it holds. Private. */
+struct shmem_hold {
+	_Atomic uint64_t *word;
+	_Atomic uint64_t mine; /* what we have put there; 0: nothing. Handlers read it. */
+};
+
 /* --- Claims: one VM at a time ------------------------------------------- */
 
 /*
  * The word of a claim in the region is 0 while free, otherwise a random ticket
  * of its holder above a counter, the beat. A holder whose beat has stood still
  * for three seconds is taken for dead, and its claim goes to who waits for it.
- * A live one so has to renew in shorter intervals.
+ * A live one so has to renew in shorter intervals. At exit, and on SIGINT,
+ * SIGTERM, SIGHUP, SIGQUIT and SIGPIPE, a claim that is held is given back.
  */
 struct shmem_claim {
-	_Atomic uint64_t *word; /* in the region */
-	uint64_t mine;          /* what this program last put there */
-	const char *what;       /* the area's name in messages; the caller's */
+	enum layout_claim which;
 };
 
 /* Only lock-free atomics work across address spaces (C11 7.17.5p3). */
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 
-/* Waits until the claim is free or its holder dead, and takes it. */
-struct shmem_claim shmem_claim_take(const struct shmem *region,
-				    enum layout_claim which, const char *what);
+/*
+ * Waits until the claim is free or its holder dead, and takes it. what is the
+ * area's name in messages. Ends the program if somebody who lives holds it for
+ * timeout nanoseconds.
+ */
+struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_claim which,
+				    const char *what, uint64_t timeout);
 
 /* Shows that the holder lives. Ends the program if the claim was lost. */
 void shmem_claim_renew(struct shmem_claim *claim);
@@ -157,7 +166,8 @@ struct shmem_meeting {
 
 	struct shmem_seat *row; /* in the region */
 	const char *what;
-	uint64_t mine;    /* what our seat's word holds */
+	uint64_t size;          /* of our region, bytes */
+	struct shmem_hold hold; /* of our seat */
 	uint64_t looked;  /* when we did last, by our clock */
 	struct shmem_seat_watch watch[SHMEM_SEATS_MAX];
 	uint64_t tickets[SHMEM_SEATS_MAX]; /* of those who met */
@@ -167,7 +177,8 @@ struct shmem_meeting {
  * Takes the seat (or the first free one, for SHMEM_ANY_SEAT) of the row of
  * seats that begins offset bytes into the region, on a line of its own, and
  * waits for the others, timeout nanoseconds at most. what is the meeting's name
- * in messages. With another result than SHMEM_MET the seat is free again.
+ * in messages. With another result than SHMEM_MET the seat is free again. Ends the
+ * program if who met us has mapped more or less of the region than we have.
  */
 enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
 			   size_t offset, int seats, int seat, const char *what,
@@ -181,6 +192,14 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 void shmem_meet_beat(struct shmem_meeting *meeting);
 
 /*
+ * Ends the program if our seat was lost. A load: do it before each word that the
+ * others believe to be ours, since who was paused for long does not know it, and
+ * would write into what two others are at by now. One that is paused between this
+ * and its store still does.
+ */
+void shmem_meet_check(const struct shmem_meeting *meeting);
+
+/*
  * What has become of who met us on that seat. Look at the data that it sent
  * first: who has finished leaves. Needs calls at most 100 ms apart, beside
  * shmem_meet_beat: time during which we did not look does not count.
@@ -191,10 +210,10 @@ enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat);
 void shmem_meet_leave(struct shmem_meeting *meeting);
 
 /*
- * Gives up our seat, if we have one then, at the end of the program: at exit and
- * on SIGINT, SIGTERM and SIGHUP, so that the others learn at once of every end
- * but a violent one. Call it once, before shmem_meet; the meeting is the
- * caller's, zeroed, and has to last as long as the program.
+ * Gives up our seat, if we have one then, at the end of the program, as claims are
+ * given back, so that the others learn at once of every end but a violent one.
+ * Call it once, before shmem_meet; the meeting is the caller's, zeroed, and has to
+ * last as long as the program.
  */
 void shmem_meet_leave_at_end(struct shmem_meeting *meeting);
 
@@ -290,6 +309,7 @@ void shmem_record_begin(const struct shmem *region, const struct shmem_options *
 void shmem_record_integer(const char *name, uint64_t value);
 void shmem_record_number(const char *name, double value); /* null if not finite */
 void shmem_record_text(const char *name, const char *value); /* null for NULL */
+void shmem_record_bytes(const char *name, const void *bytes, size_t length); /* as a text */
 void shmem_record_flag(const char *name, bool value);
 
 /* An array: members in it have NULL for a name. */
@@ -323,10 +343,19 @@ const char *shmem_memory_type(const struct shmem *region);
 /* Keeps this thread on one CPU of the VM. Ends the program if that is not there. */
 void shmem_pin(unsigned int cpu);
 
+/*
+ * Keeps it on the CPU whose turn it is, of those that it may run on: cores first,
+ * as two hardware threads of one core share what they work with.
+ */
+void shmem_pin_apart(uint64_t turn);
+
 /* --- Measuring ---------------------------------------------------------- */
 
 /* CLOCK_MONOTONIC in nanoseconds. Means nothing in another VM. */
 uint64_t shmem_now(void);
+
+/* Nanoseconds since then, to divide by: 1 at least. */
+uint64_t shmem_since(uint64_t start);
 
 /* Sorts the samples, count of them, at least one, and returns their median. */
 double shmem_median(double *samples, size_t count);

@@ -70,6 +70,14 @@ struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t
 bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
 		 uint64_t deadline);
 
+/*
+ * After shmem_sleep has counted one more unrung, with nothing in between: waits
+ * for that interrupt, which is late, and shows meanwhile that we live. True if it
+ * came. False if it did not for longer than who lives can be still: the holder of
+ * that seat has died or left then (shmem_meet_peer tells), or it was lost.
+ */
+bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat);
+
 /* Who writes. The count is there to be read; the rest is private. */
 struct shmem_waker {
 	uint64_t rings;

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# The host's huge pages, for SHMEM_HUGEPAGES=yes: where they are, how many are free, and how to have more.
+
+HUGE_FOLDER=/dev/hugepages HUGE_MOUNT=pagesize=2M,mode=1777
+HUGE_POOLS=/sys/kernel/mm/hugepages
+
+# The size of a page of HUGE_FOLDER, in bytes.
+hugepage_size() {
+    stat -f -c %S -- "$HUGE_FOLDER"
+}
+
+# The folder with the counters of the pool of such pages.
+hugepage_pool() {
+    printf '%s/hugepages-%dkB' "$HUGE_POOLS" $(($(hugepage_size) >> 10))
+}
+
+# How many pages of the pool are neither used nor promised.
+hugepages_free() {
+    local pool free=0 promised=0
+    pool=$(hugepage_pool)
+    if [[ -r $pool/free_hugepages ]]; then
+        free=$(<"$pool/free_hugepages") promised=$(<"$pool/resv_hugepages")
+    fi
+    printf '%d' $((free - promised))
+}
+
+# What to do to have enough huge pages. The pool grows by what is missing, and so never shrinks under somebody who uses it.
+hugepages_remedy() {
+    local size pool now missing
+    size=$(hugepage_size)
+    if ((SHMEM_BYTES % size)); then
+        printf 'its pages have %dM, more than SHMEM_SIZE: sudo umount %s && sudo mount -t hugetlbfs -o %s hugetlbfs %s' \
+            $((size >> 20)) "$HUGE_FOLDER" "$HUGE_MOUNT" "$HUGE_FOLDER"
+        return
+    fi
+    pool=$(hugepage_pool)
+    now=$(cat -- "$pool/nr_hugepages" 2>/dev/null || echo 0)
+    missing=$((SHMEM_BYTES / size - $(hugepages_free)))
+    printf 'reserve huge pages with: echo %d | sudo tee %s/nr_hugepages' $((now + (missing > 0 ? missing : 0))) "$pool"
+}

@@ -1,0 +1,188 @@
+# shellcheck shell=bash
+# What state a VM is in: what its process, QEMU and its guest say, asked each time.
+#
+#   absent     has no folder yet                 halted    the guest has ended, QEMU has not
+#   stopped    has no process                    crashed   the guest, or its virtual machine, is beyond help
+#   starting   the guest is not ready yet        paused    somebody has stopped its CPUs
+#   ready      the guest said so                 io-error  QEMU has, for the host's disk is full
+#   degraded   as ready, but a unit of ours      hung      QEMU does not answer
+#              failed in it
+
+# The state of VM $1 in a word.
+vm_state() {
+    if [[ ! -d $VM_DIR/$1 ]]; then
+        echo absent
+    elif ! vm_running "$1"; then
+        echo stopped
+    else
+        vm_state_running "$1"
+    fi
+}
+
+vm_state_running() {
+    local run
+    run=$(vm_run_state "$1")
+    case $run in
+    running)
+        if vm_ready "$1" && vm_halted "$1"; then
+            echo halted
+        else
+            vm_guest_state "$1"
+        fi
+        ;;
+    foreign) vm_guest_state "$1" ;;
+    silent)
+        # Before QEMU listens, it allocates and fills memory.
+        if [[ -n $(vm_word "$1") ]] || process_stopped "$(vm_pid "$1")"; then
+            echo hung
+        else
+            echo starting
+        fi
+        ;;
+    io-error) echo io-error ;;
+    shutdown) echo halted ;;
+    guest-panicked | internal-error) echo crashed ;;
+    *) echo paused ;;
+    esac
+}
+
+# What QEMU says of the VM (QEMU: qapi/run-state.json, RunState); silent if it says nothing, and foreign if it is
+# another user's, whom alone it listens to.
+vm_run_state() {
+    local pid answer socket=$VM_DIR/$1/qmp.sock
+    pid=$(vm_pid "$1") || return 0
+    if process_foreign "$pid"; then
+        echo foreign
+    elif ! process_stopped "$pid" && answer=$(qmp "$socket" query-status); then
+        jq -r .status <<<"$answer"
+    else
+        echo silent
+    fi
+}
+
+# What the guest of VM $1 said on its second serial port (guest/etc/systemd/system/lab-ready.service).
+vm_guest_state() {
+    if vm_ready "$1"; then
+        echo ready
+    elif [[ -n $(vm_failed_unit "$1") ]]; then
+        echo degraded
+    else
+        echo starting
+    fi
+}
+
+vm_ready() {
+    [[ $(vm_word "$1") == ready* ]]
+}
+
+# The unit of ours that failed in the guest of VM $1; nothing if none did.
+vm_failed_unit() {
+    local word
+    word=$(vm_word "$1")
+    [[ ! $word =~ ^failed\ ([A-Za-z0-9@._-]+)$ ]] || printf '%s' "${BASH_REMATCH[1]}"
+}
+
+# The first line on that port, once all of it has come.
+vm_word() {
+    local line
+    if read -r line 2>/dev/null <"$VM_DIR/$1/ready"; then
+        printf '%s' "${line%$'\r'}"
+    fi
+}
+
+# Has every CPU of VM $1 halted with interrupts off (bit 9 of RFLAGS), as Linux leaves them when it cannot power down?
+vm_halted() {
+    local answer
+    answer=$(qmp "$VM_DIR/$1/qmp.sock" human-monitor-command '{"command-line": "info registers -a"}') || return 1
+    jq -r . <<<"$answer" | awk '/RFL=/ {
+            match($0, /RFL=[0-9a-f]+/)
+            third = substr($0, RSTART + RLENGTH - 3, 1)
+            if (third ~ /[2367abef]/ || !/HLT=1/) runs = 1
+            cpus++
+        }
+        END { exit !(cpus && !runs) }'
+}
+
+# vm_advice NAME STATE: what a state that is not as it should be means, and what to do.
+vm_advice() {
+    local name=$1 pid='' unit
+    pid=$(vm_pid "$name") || true
+    case $2 in
+    starting) printf 'is still starting: ./start.sh waits until it is ready' ;;
+    paused) printf 'is paused (%s): ./start.sh resumes it' "$(vm_run_state "$name")" ;;
+    io-error)
+        printf 'is paused, for its disk could not grow (%s free in %s): make room there, then ./start.sh resumes it' \
+            "$(df -h --output=avail -- "$VM_DIR/$name" | tail -n 1 | tr -d ' ')" "$VM_DIR/$name"
+        ;;
+    halted) printf 'has halted: ./stop.sh %s ends it, ./start.sh %s starts it again' "$name" "$name" ;;
+    crashed) printf 'has crashed (%s): ./stop.sh %s ends it, ./start.sh %s starts it again' "$(vm_run_state "$name")" "$name" "$name" ;;
+    degraded)
+        unit=$(vm_failed_unit "$name")
+        printf 'is up, but %s failed in it: ./run.sh %s systemctl status %s says why' "$unit" "$name" "$unit"
+        ;;
+    hung)
+        if process_stopped "$pid"; then
+            printf 'hangs: its process %d was stopped; kill -CONT %d lets it go on' "$pid" "$pid"
+        else
+            printf 'hangs: its process %d does not answer on %s (does another program talk to it there?); ./stop.sh %s ends it' \
+                "$pid" "$VM_DIR/$name/qmp.sock" "$name"
+        fi
+        ;;
+    stopped | absent) printf 'is not running%s: ./start.sh starts it' "$(vm_end_reason "$name")" ;;
+    esac
+}
+
+# Why VM $1 ended, if that is known and worth a word.
+vm_end_reason() {
+    local status=''
+    read -r status 2>/dev/null <"$VM_DIR/$1/exit" || return 0
+    case $status in
+    0) ;;
+    137) printf ' (it was killed, as the kernel does when memory is short: see dmesg; lower VM_MEMORY or VM_COUNT)' ;;
+    *) printf " (QEMU's exit status %s)" "$status" ;;
+    esac
+}
+
+# --- Waiting, and changing the state
+
+# Waits until VM $1 is no longer starting, or until second $2 of SECONDS.
+vm_wait() {
+    local asked=$SECONDS
+    until [[ -n $(vm_word "$1") ]] || vm_ended "$1" || ((SECONDS >= $2)); do
+        if ((SECONDS >= asked + 5)); then
+            asked=$SECONDS
+            [[ $(vm_state "$1") == starting ]] || return 0
+        fi
+        pause 0.1
+    done
+}
+
+# vm_resume NAME STATE: lets a VM in this state go on if it is paused, or its process is stopped. A disk that is still
+# full pauses it again at once.
+vm_resume() {
+    local name=$1 deadline pid
+    case $2 in
+    paused | io-error)
+        qmp "$VM_DIR/$name/qmp.sock" cont >/dev/null || true
+        deadline=$((SECONDS + 2))
+        while [[ $2 == io-error && $(vm_run_state "$name") != io-error ]] && ((SECONDS < deadline)); do
+            pause 0.2
+        done
+        ;;
+    hung)
+        pid=$(vm_pid "$name") || return 0
+        ! process_stopped "$pid" || kill -CONT "$pid"
+        ;;
+    esac
+}
+
+# What QEMU and the guest of VM $1 printed last.
+vm_account() {
+    local log
+    for log in qemu.log console.log; do
+        if [[ -s $VM_DIR/$1/$log ]]; then
+            say "--- the end of $VM_DIR/$1/$log:"
+            tail -n 15 -- "$VM_DIR/$1/$log" | tr -d '\r' | sed 's/^/    /' >&2
+        fi
+    done
+}

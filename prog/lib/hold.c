@@ -1,0 +1,132 @@
+/* hold.c - what this program holds in the region, until it ends. */
+#include "hold.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+static uint64_t new_ticket(void)
+{
+	uint64_t ticket;
+
+	do
+		ticket = shmem_random() & ~BEAT_MASK;
+	while (ticket == 0);
+	return ticket | 1; /* the beat is never 0 */
+}
+
+static uint64_t next_beat(uint64_t word)
+{
+	uint64_t beat = (word + 1) & BEAT_MASK;
+
+	return (word & ~BEAT_MASK) | (beat ? beat : 1);
+}
+
+/*
+ * Strong, since a spurious failure would read as a lost claim. The acquire of who
+ * takes pairs with the release of who gave back or last renewed, in mappings of
+ * all types: LOCK CMPXCHG is a full fence. It also keeps the notes in their order.
+ */
+static bool exchange(_Atomic uint64_t *word, uint64_t seen, uint64_t next)
+{
+	return atomic_compare_exchange_strong_explicit(word, &seen, next, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
+static void note(struct shmem_hold *hold, uint64_t word)
+{
+	atomic_store_explicit(&hold->mine, word, memory_order_relaxed);
+}
+
+static uint64_t noted(const struct shmem_hold *hold)
+{
+	return atomic_load_explicit(&hold->mine, memory_order_relaxed);
+}
+
+bool hold_take(struct shmem_hold *hold, uint64_t seen)
+{
+	uint64_t ticket = new_ticket();
+
+	note(hold, ticket);
+	if (exchange(hold->word, seen, ticket))
+		return true;
+	note(hold, 0);
+	return false;
+}
+
+bool hold_renew(struct shmem_hold *hold)
+{
+	uint64_t word = noted(hold), next = next_beat(word);
+
+	if (!exchange(hold->word, word, next))
+		return false;
+	note(hold, next);
+	return true;
+}
+
+bool hold_is_there(const struct shmem_hold *hold)
+{
+	return atomic_load_explicit(hold->word, memory_order_relaxed) == noted(hold);
+}
+
+/* The second for a handler that interrupts hold_renew between its two steps. */
+bool hold_give_back(struct shmem_hold *hold)
+{
+	uint64_t word = noted(hold);
+	bool there = exchange(hold->word, word, 0) || exchange(hold->word, next_beat(word), 0);
+
+	note(hold, 0);
+	return there;
+}
+
+/* --- All of them ----------------------------------------------------------- */
+
+enum { KINDS_MAX = 2 }; /* claims, and the seat of a meeting */
+
+static const struct holdings *_Atomic kinds[KINDS_MAX];
+
+void hold_renew_all(void)
+{
+	for (int i = 0; i < KINDS_MAX && kinds[i]; i++)
+		kinds[i]->renew();
+}
+
+static void give_all_back(void)
+{
+	for (int i = 0; i < KINDS_MAX && kinds[i]; i++)
+		kinds[i]->give_back();
+}
+
+/* SA_RESETHAND: when raised again it does what it does by default. */
+static void on_signal(int number)
+{
+	give_all_back();
+	raise(number);
+}
+
+/* A signal that whoever started us had ignored stays so, as nohup(1) wants it. */
+static void give_back_on(int number)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction before;
+
+	if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+		sigaction(number, &action, NULL);
+}
+
+void hold_register(const struct holdings *holdings)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
+	int i = 0;
+
+	while (i < KINDS_MAX && kinds[i] && kinds[i] != holdings)
+		i++;
+	assert(i < KINDS_MAX);
+	if (kinds[i])
+		return;
+	kinds[i] = holdings;
+	if (i > 0)
+		return;
+	for (size_t s = 0; s < sizeof(signals) / sizeof(*signals); s++)
+		give_back_on(signals[s]);
+	atexit(give_all_back);
+}

@@ -1,0 +1,295 @@
+# shellcheck shell=bash
+# What could stand in the way. setup.sh --check lists all of it and changes nothing; every other call of setup.sh looks
+# at what it needs itself before it touches anything, and ends when there is an obstacle.
+
+OBSTACLES=0    # how many were found
+CHECK_LISTED=no # yes: list what is well, too
+
+# Each check_ function reports with these three.
+
+check_ok() {
+    [[ $CHECK_LISTED == no ]] || printf '%sok%s        %-9s %s\n' "$GREEN" "$PLAIN" "$1" "$2"
+}
+
+check_notice() {
+    [[ $CHECK_LISTED == no ]] || printf '%snotice%s    %-9s %s\n' "$YELLOW" "$PLAIN" "$1" "$2"
+}
+
+# check_obstacle SUBJECT WHAT REMEDY
+check_obstacle() {
+    OBSTACLES=$((OBSTACLES + 1))
+    if [[ $CHECK_LISTED == yes ]]; then
+        printf '%sobstacle%s  %-9s %s\n%21s%s\n' "$RED" "$PLAIN" "$1" "$2" 'remedy: ' "$3"
+    else
+        error "$2: $3"
+    fi
+}
+
+# setup.sh --check: looks at everything, and ends the program.
+host_check() {
+    CHECK_LISTED=yes
+    check_machine
+    check_root
+    # Of a host without apt nothing more can be told.
+    have apt-get && have dpkg-query || exit 1
+    check_setup
+    check_host_ready
+    check_start
+    check_sources
+    ((OBSTACLES == 0)) || exit 1
+    exit 0
+}
+
+# What setup begins with. Ends the program if it could not succeed.
+host_preflight() {
+    check_machine
+    ((OBSTACLES == 0)) || exit 1
+    check_setup
+    check_host_ready
+    ((OBSTACLES == 0)) || exit 1
+}
+
+# The end of step host: what could not be seen before the packages were there.
+host_ready() {
+    check_host_ready
+    ((OBSTACLES == 0)) || exit 1
+}
+
+# What the steps that are asked for and due need.
+check_setup() {
+    STEPS_DUE=" $(steps_due) "
+    check_checkout
+    check_clock
+    check_folder
+    check_rights
+    check_disk
+    check_packages
+}
+
+# What the packages of step host must bring.
+check_host_ready() {
+    check_screen
+    check_qemu
+}
+
+# Those of STEPS that are due, in one line.
+steps_due() {
+    local step
+    for step in "${STEPS[@]}"; do
+        if step_due "$step" >/dev/null 2>&1; then
+            printf '%s ' "$step"
+        fi
+    done
+}
+
+# Is one of the named steps due?
+due() {
+    local step
+    for step; do
+        [[ $STEPS_DUE != *" $step "* ]] || return 0
+    done
+    return 1
+}
+
+check_machine() {
+    local arch
+    if ! have apt-get || ! have dpkg-query; then
+        check_obstacle machine 'this host is no Debian: it has no apt' 'use a Debian host (12 and 13 were tried)'
+        return
+    fi
+    # A Debian for another architecture may run on a kernel for this one.
+    arch=$(dpkg --print-architecture)
+    if [[ $(uname -m) != x86_64 ]]; then
+        check_obstacle machine "this host is $(uname -m)" 'use an x86_64 host: the guests are x86_64'
+    elif [[ $arch != amd64 ]]; then
+        check_obstacle machine "this host's Debian is for $arch" 'use one for amd64: the guests are x86_64'
+    else
+        check_ok machine "$(. /etc/os-release && echo "${PRETTY_NAME:-Debian}"), x86_64, $(processors) processors"
+    fi
+}
+
+check_root() {
+    if ((EUID == 0)); then
+        check_ok root 'yes'
+    elif have sudo; then
+        check_ok root 'through sudo'
+    else
+        check_obstacle root 'neither root nor sudo' 'call setup.sh as root: apt and debootstrap need it'
+    fi
+}
+
+# Files with the line ends of Windows: setup.sh itself would not have come this far.
+check_checkout() {
+    local files
+    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib kernel guest prog host bench 2>/dev/null | paste -sd ' ') || true
+    [[ -z $files ]] || check_obstacle checkout "lines end with CRLF, as on Windows, in $files" \
+        'get the files again, by git or from the archive, without a conversion of line ends'
+}
+
+# Wrong signatures, certificates that are not valid yet: all of it comes from a clock that is behind.
+check_clock() {
+    local newest
+    newest=$(stat -c %Y -- "$LAB_HOME/setup.sh" /var/lib/dpkg/status 2>/dev/null | sort -n | tail -n 1)
+    ((${newest:-0} <= $(date +%s) + 86400)) ||
+        check_notice clock "files of this host are from $(date -u -d "@$newest" +%Y-%m-%d): $(clock_behind)"
+}
+
+# The nearest folder above VM_DIR that exists, or VM_DIR.
+folder_now() {
+    local folder=$VM_DIR
+    until [[ -d $folder ]]; do
+        folder=$(dirname -- "$folder")
+    done
+    printf '%s' "$folder"
+}
+
+FOLDER_REMEDY='set VM_DIR to a folder of a local file system such as ext4, mounted without nodev, noexec and ro'
+
+check_folder() {
+    local folder type='' options='' bad='' owner
+    folder=$(folder_now)
+    if lab_foreign; then
+        check_obstacle folder "$VM_DIR holds something that is no lab of this kit: nothing is touched" \
+            'set VM_DIR to a new or empty folder'
+        return
+    fi
+    read -r type options < <(findmnt --noheadings --output FSTYPE,VFS-OPTIONS --target "$folder") || true
+    case $type in
+    nfs* | cifs | smb* | 9p | fuse* | virtiofs | vboxsf | vmhgfs | afs | ceph | ecryptfs | vfat | msdos | exfat | ntfs* | hfs* | iso9660 | squashfs)
+        bad="$type, which cannot be relied on to keep root's files, devices and locks" ;;
+    esac
+    [[ ",$options," != *,ro,* ]] || bad='mounted ro'
+    [[ ",$options," != *,noexec,* ]] || bad='mounted noexec, and programs are run from there'
+    [[ ",$options," != *,nodev,* ]] || ! due bootstrap rootfs || bad='mounted nodev, and the root file system has devices'
+    owner=$(lab_owner)
+    if [[ -n $bad ]]; then
+        check_obstacle folder "$folder is $bad" "$FOLDER_REMEDY"
+    elif ((EUID == 0)) && ! as_user "$owner" test -x "$folder"; then
+        check_obstacle folder "$owner, whose the lab will be, cannot enter $folder" \
+            'set VM_DIR to a folder that everybody can enter, or VM_OWNER to the user who will start the VMs'
+    else
+        check_ok folder "$VM_DIR${type:+ ($type)}, for $owner"
+    fi
+}
+
+# as_user NAME COMMAND...: as root, runs a command as that user.
+as_user() {
+    if [[ $1 == "$(id -un)" ]]; then
+        "${@:2}"
+    else
+        setpriv --reuid "$(id -u -- "$1")" --regid "$(id -g -- "$1")" --init-groups -- "${@:2}" 2>/dev/null
+    fi
+}
+
+# What debootstrap does that a container may forbid: tried on a file system in memory that nobody else sees.
+check_rights() {
+    local reason
+    due bootstrap rootfs && ((EUID == 0)) || return 0
+    # shellcheck disable=SC2016 # for the other shell
+    if reason=$(unshare --mount --pid --fork --kill-child=KILL -- bash -ec \
+        'mount -t tmpfs tmpfs "$1"; cd "$1"; mknod null c 1 3; echo x >null; chown 1:1 null; chroot / true' - "$LAB_HOME/lib" 2>&1); then
+        check_ok rights 'namespaces, mounts, devices and chroot'
+    else
+        check_obstacle rights "root may not do here what debootstrap needs (${reason##*$'\n'})" \
+            'run setup on a host, in a VM, or in a privileged container (docker run --privileged)'
+    fi
+}
+
+# Enough for the kernel's tree and objects, two copies of Debian and the image, all at their largest.
+DISK_NEEDED_MB=5000 DISK_NEEDED_INODES=200000 TEMP_NEEDED_MB=100
+
+DISK_REMEDY='make room there, or set VM_DIR to a folder on a larger disk'
+
+check_disk() {
+    local folder free inodes temp=${TMPDIR:-/tmp} temp_free
+    folder=$(folder_now)
+    free=$(room_in "$folder" avail -BM) inodes=$(room_in "$folder" iavail)
+    if [[ ! -d $temp || ! -w $temp ]]; then
+        check_obstacle temporary "$temp is no folder that one could write to" 'set TMPDIR to one'
+    else
+        temp_free=$(room_in "$temp" avail -BM)
+        ((temp_free >= TEMP_NEEDED_MB)) || check_obstacle temporary \
+            "$temp_free MB free in $temp, $TEMP_NEEDED_MB needed" 'make room there, or set TMPDIR to another folder'
+    fi
+    if ! due kernel bootstrap; then
+        check_ok disk "$free MB free under $folder"
+    elif ((free < DISK_NEEDED_MB)); then
+        check_obstacle disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building" "$DISK_REMEDY"
+    elif [[ $inodes != 0 ]] && ((inodes < DISK_NEEDED_INODES)); then
+        check_obstacle disk "room for $inodes more files under $folder, for $DISK_NEEDED_INODES needed while building" \
+            "$DISK_REMEDY"
+    else
+        check_ok disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building"
+    fi
+}
+
+# room_in FOLDER avail -BM, or room_in FOLDER iavail: MB or inodes that are free there; 0 where inodes are not counted.
+room_in() {
+    local free
+    free=$(df --output="$2" "${@:3}" -- "$1" | tail -n 1 | tr -dc 0-9)
+    printf '%d' "${free:-0}"
+}
+
+# Was dpkg killed at its work? While it works, it looks the same.
+dpkg_interrupted() {
+    ((EUID == 0)) && [[ -n $(ls -A "$DPKG_UPDATES" 2>/dev/null) ]] && ! apt_lock_holder >/dev/null
+}
+DPKG_UPDATES=/var/lib/dpkg/updates
+
+check_packages() {
+    local missing plan removed reason
+    local -a names
+    mapfile -t names < <(host_missing)
+    missing=${names[*]}
+    if [[ -z $missing ]]; then
+        check_ok packages 'all there'
+        return
+    fi
+    if ! due host; then
+        check_obstacle packages "missing: $missing" './setup.sh host installs them'
+        return
+    fi
+    plan=$(apt_plan "${names[@]}")
+    removed=$(plan_names remove <<<"$plan") reason=$(sed -n 's/^fail //p' <<<"$plan" | head -n 1)
+    if dpkg_interrupted; then
+        check_obstacle packages 'dpkg was interrupted' 'sudo dpkg --configure -a'
+    elif [[ -n $removed ]]; then
+        check_obstacle packages "$(host_removes "$removed")" "$HOST_REMOVES_REMEDY"
+    elif [[ -n $reason ]]; then
+        check_obstacle packages "apt cannot install $missing ($reason)" 'mend that, then call ./setup.sh again'
+    elif [[ $CHECK_LISTED == yes ]]; then
+        check_obstacle packages "missing: $missing" './setup.sh host installs them'
+    elif [[ $plan == *unknown* ]]; then
+        say "Installing $missing, and what they need (how much that is, apt's lists do not tell: they are empty or old)"
+    else
+        host_announce "$plan"
+    fi
+}
+
+# screen keeps its sockets there, and a container without systemd-tmpfiles lacks it. Only root may make it.
+check_screen() {
+    local owner
+    owner=$(lab_owner)
+    have screen && [[ $owner != root && -z ${SCREENDIR:-} ]] || return 0
+    # A screen with rights of its own needs no rights of its user's.
+    [[ ! -u $(command -v screen) && ! -g $(command -v screen) ]] || return 0
+    if [[ ! -d $SCREEN_FOLDER ]] || { ((EUID == 0)) && ! as_user "$owner" test -w "$SCREEN_FOLDER"; }; then
+        check_obstacle screen "$owner cannot make screen sessions: $SCREEN_FOLDER is missing or closed" \
+            "sudo install -d -m 1777 $SCREEN_FOLDER"
+    fi
+}
+SCREEN_FOLDER=/run/screen
+
+# A QEMU of Debian's has all of this; one that somebody built may not.
+check_qemu() {
+    local found
+    have qemu-system-x86_64 || return 0
+    found=$(qemu-system-x86_64 -netdev help 2>&1; qemu-system-x86_64 -device help 2>&1) || true
+    if [[ $found != *ivshmem-plain* || $found != *virtio-blk-pci* ]]; then
+        check_obstacle qemu "this QEMU ($(command -v qemu-system-x86_64)) has no ivshmem-plain or virtio-blk-pci" "$QEMU_REMEDY"
+    elif [[ $'\n'$found != *$'\nuser\n'* ]]; then
+        check_obstacle qemu "this QEMU ($(command -v qemu-system-x86_64)) has no -netdev user: it was built without slirp" \
+            "$QEMU_REMEDY"
+    fi
+}
+QEMU_REMEDY="use Debian's qemu-system-x86, first in PATH"

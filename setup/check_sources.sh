@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# The part of --check that is about where the kernel's source and Debian come from.
+
+check_sources() {
+    if have curl && have gpgv; then
+        check_kernel_source
+        check_suite
+    else
+        check_homes
+    fi
+}
+
+# Without curl, and so before the host's packages are there: whether the homes answer at all.
+check_homes() {
+    local url host port
+    for url in "${KERNEL_SOURCE:-$KERNEL_HOME}" "${DEBIAN_MIRROR:-$DEBIAN_ARCHIVE}"; do
+        [[ $url == http* ]] || continue
+        port=80
+        [[ $url != https:* ]] || port=443
+        host=${url#*://} host=${host%%/*}
+        [[ $host != *:* ]] || port=${host#*:} host=${host%%:*}
+        # shellcheck disable=SC2016 # for the other shell
+        if timeout 10 bash -c ': <"/dev/tcp/$1/$2"' - "$host" "$port" 2>/dev/null; then
+            check_ok source "$host answers"
+        elif [[ $ALLOW_FALLBACK == yes ]]; then
+            check_notice source "$host cannot be reached: setup falls back to the host's own mirror"
+        else
+            check_obstacle source "$host cannot be reached" 'ALLOW_FALLBACK=yes, or sources of your own'
+        fi
+    done
+}
+
+check_kernel_source() {
+    local url=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x/linux-$KERNEL_VERSION.tar.xz
+    case $KERNEL_SOURCE in
+    '') ;;
+    http*) url=$KERNEL_SOURCE ;;
+    *)
+        check_ok kernel "$KERNEL_SOURCE"
+        return
+        ;;
+    esac
+    if curl --head --fail --location --silent --connect-timeout 10 --max-time 30 --output /dev/null -- "$url"; then
+        check_ok kernel "$url"
+    elif [[ -z $KERNEL_SOURCE && $ALLOW_FALLBACK == yes ]]; then
+        check_notice kernel "$url cannot be reached: setup takes the newest linux-source package of the host's mirror"
+    else
+        check_obstacle kernel "$url cannot be reached" 'set KERNEL_SOURCE to a tarball, or ALLOW_FALLBACK=yes'
+    fi
+}
+
+check_suite() {
+    local file output reason status=0
+    file=$(mktemp)
+    (
+        bootstrap_source
+        printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"
+    ) >"$file" 2>&1 &
+    wait "$!" || status=$?
+    output=$(<"$file")
+    rm -f -- "$file"
+    if ((status == 0)); then
+        case $output in
+        *' false') check_ok suite "$DEBIAN_SUITE at $(tail -n 1 <<<"${output% *}")" ;;
+        *) check_notice suite "$(sed -n 's/^notice: //p' <<<"$output")" ;;
+        esac
+        return
+    fi
+    reason=$(sed -n 's/^.*error:[^ ]* //p' <<<"$output" | head -n 1)
+    if [[ $reason == *"no Debian mirror to fall back to"* ]] && ! apt_has_lists; then
+        check_notice suite "Debian $DEBIAN_SUITE cannot be had, and apt's lists are empty: setup brings them, and looks again"
+    else
+        check_obstacle suite "${reason:-Debian $DEBIAN_SUITE cannot be had}" \
+            'set DEBIAN_MIRROR to a mirror that has it, or ALLOW_FALLBACK=yes'
+    fi
+}

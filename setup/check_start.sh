@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# The part of --check that is about starting VMs: what there is now, which may be another thing tomorrow.
+
+check_start() {
+    check_memory
+    check_shmem
+    check_kvm
+}
+
+check_memory() {
+    local free need=$(((VM_MEMORY_BYTES * VM_COUNT + SHMEM_BYTES) >> 20))
+    free=$(memory_available)
+    if ((free >= need)); then
+        check_ok memory "$free MB available, $need MB for $VM_COUNT VMs and the region"
+    else
+        check_obstacle memory "$free MB available, $need MB needed for $VM_COUNT VMs and the region" \
+            'lower VM_MEMORY, VM_COUNT or SHMEM_SIZE (a limit of a container counts, too)'
+    fi
+}
+
+check_shmem() {
+    local file type free
+    file=$(shmem_path)
+    type=$(stat -f -c %T -- "${file%/*}" 2>/dev/null || echo missing)
+    if [[ $SHMEM_HUGEPAGES == yes ]]; then
+        check_hugepages "$type"
+        return
+    fi
+    if [[ $type != tmpfs ]]; then
+        check_obstacle region "/dev/shm is $type, not a tmpfs" 'sudo mount -t tmpfs tmpfs /dev/shm'
+        return
+    fi
+    free=$(df --output=avail -B1 /dev/shm | tail -n 1)
+    if ((free >= SHMEM_BYTES)) || [[ -e $file ]]; then
+        check_ok region "$((free >> 20)) MB free in /dev/shm (tmpfs), $((SHMEM_BYTES >> 20)) for the region"
+    else
+        check_obstacle region "no room for $SHMEM_SIZE" "$(shmem_room_remedy "$file")"
+    fi
+}
+
+# $1 is the type of the file system there.
+check_hugepages() {
+    local size free owner
+    if [[ $1 != hugetlbfs ]]; then
+        check_obstacle region "$HUGE_FOLDER is $1, not a hugetlbfs" "sudo mount -t hugetlbfs -o $HUGE_MOUNT hugetlbfs $HUGE_FOLDER"
+        return
+    fi
+    size=$(hugepage_size) owner=$(lab_owner)
+    free=$(hugepages_free)
+    if ((SHMEM_BYTES % size != 0)); then
+        check_obstacle region "the pages of $HUGE_FOLDER have $((size >> 20)) MB, more than SHMEM_SIZE=$SHMEM_SIZE" \
+            "sudo umount $HUGE_FOLDER && sudo mount -t hugetlbfs -o $HUGE_MOUNT hugetlbfs $HUGE_FOLDER"
+    elif ((EUID == 0 || $(id -u -- "$owner") == EUID)) && ! as_user "$owner" test -w "$HUGE_FOLDER"; then
+        check_obstacle region "$owner may not write to $HUGE_FOLDER" "sudo chmod 1777 $HUGE_FOLDER"
+    elif ((free * size < SHMEM_BYTES)) && [[ ! -e $(shmem_path) ]]; then
+        check_obstacle region "$free huge pages of $((size >> 20)) MB are free" "$(hugepages_remedy)"
+    else
+        check_ok region "$free huge pages of $((size >> 20)) MB are free"
+    fi
+}
+
+# Not having KVM is no obstacle: emulation works everywhere. But the user wants to know.
+check_kvm() {
+    if ! have qemu-system-x86_64 || [[ ! -s $VM_DIR/kernel/vmlinux ]]; then
+        check_notice kvm "tried only when QEMU and the lab's kernel are there; without it the VMs are emulated (TCG)"
+    elif ACCEL_WHY=$(accel_try_kvm); then
+        check_ok kvm "$ACCEL_WHY"
+    else
+        check_notice kvm "$ACCEL_WHY: the VMs are emulated (TCG)"
+    fi
+}

@@ -1,0 +1,159 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # code in quotes; what bats sets, and what its tests read
+# What the campaign shares beyond the unit tests' helpers: steps made up here, small file systems, and what must not be left.
+
+# shellcheck source=tests/unit/helpers.bash
+source "$BATS_TEST_DIRNAME/../unit/helpers.bash"
+
+# Writes ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
+script_steps() {
+    export WORLD=$BATS_TEST_TMPDIR/world
+    mkdir -p "$WORLD"
+    script steps <<'END'
+FORCED=()
+for name; do
+    eval "
+        inputs_$name() { echo input=1; }
+        present_$name() { [[ -e $VM_DIR/$name.result ]]; }
+        step_$name() { $(<"$WORLD/$name")
+        }"
+done
+signals_catch
+config_load
+lab_create
+lab_lock 60 setup.lock
+trap steps_end EXIT
+mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
+steps_run "$@"
+END
+}
+
+# The last line that the last command wrote to stderr holds each TEXT; it is what a user reads first.
+ends_with() {
+    local text
+    for text; do
+        [[ ${stderr_lines[-1]} == *"$text"* ]] || failure "the last line does not say '$text': ${stderr_lines[-1]}"
+    done
+}
+
+# The processes that have to do with the lab, by what they are called, work in, or have open; a line each.
+processes() {
+    local pid
+    {
+        grep -saFl -e "${VM_DIR:?}" /proc/[1-9]*/cmdline
+        find /proc/[1-9]*/{cwd,fd} -lname "$VM_DIR*" 2>/dev/null
+    } | cut -d / -f 3 | sort -un | while read -r pid; do
+        [[ ! -r /proc/$pid/cmdline ]] || printf '%d %s\n' "$pid" "$(tr '\0' ' ' <"/proc/$pid/cmdline")"
+    done 2>/dev/null
+}
+
+# Nothing of the lab runs, is mounted, or has been left half done.
+nothing_left() {
+    wait_until no_processes || failure "still running: $(processes)"
+    same '' "$(grep -F "$VM_DIR/" /proc/mounts)"
+    same '' "$(find "$VM_DIR" -maxdepth 2 \( -name '*.partial' -o -name '*.old' -o -name '*.tmp' \))"
+    same '' "$(ls -A "$TMPDIR")"
+}
+
+no_processes() {
+    [[ -z $(processes) ]]
+}
+
+# small_disk FOLDER SIZE [OPTION...]: a tmpfs there, or the test is skipped. unmount_all is for teardown.
+small_disk() {
+    ((EUID == 0)) || skip 'only root can mount a small file system'
+    mkdir -p "$1"
+    mount -t tmpfs -o "size=$2${3:+,$3}" tmpfs "$1" 2>/dev/null || skip 'nothing can be mounted here'
+    MOUNTED+=("$1")
+}
+MOUNTED=()
+
+unmount_all() {
+    local folder
+    for folder in "${MOUNTED[@]}"; do
+        umount "$folder" || umount --lazy "$folder"
+    done
+    MOUNTED=()
+}
+
+# --- A lab with real steps that take little: programs, keys, rootfs and images
+
+# The kit with two small programs, and a lab with a small tree in the place of what debootstrap made.
+small_lab() {
+    local i
+    export VM_DISK_SIZE=2G ACCEL=tcg SHMEM_SIZE=1M STEPS='programs keys rootfs images'
+    PATH=$PATH:/usr/sbin:/sbin
+    mkdir -p prog server
+    printf '%s\n' 'O ?= build' 'all: $(O)/__read_write $(O)/__other' '$(O)/__%: %.c point.h | $(O)' \
+        $'\t$(CC) -o $@ $<' '$(O):' $'\tmkdir -p $@' >prog/Makefile
+    printf '#include "point.h"\nint main(void) { return POINT; }\n' | tee prog/read_write.c >prog/other.c
+    printf '%s\n' 'O ?= build' '$(O)/ivshmem-server: server.c' $'\tmkdir -p $(O)' $'\t$(CC) -o $@ $<' >server/Makefile
+    echo 'int main(void) { return 0; }' >server/server.c
+    point 0
+    make_lab
+    rm -r "$VM_DIR/images"
+    echo '{"fallback": false}' >"$VM_DIR/kernel/manifest.json"
+    echo '{"fallback": false}' >"$VM_DIR/bootstrap.json"
+    echo 'made=once' >"$VM_DIR/steps/bootstrap"
+    mkdir -p "$VM_DIR"/bootstrap/{etc/ssh,etc/systemd/system,lib/systemd/system/sysinit.target.wants,root,usr/local/bin,usr/share/many,tmp}
+    echo 12.0 >"$VM_DIR/bootstrap/etc/debian_version"
+    for ((i = 0; i < 300; i++)); do
+        printf '%d\n' {1..500} >"$VM_DIR/bootstrap/usr/share/many/$i"
+    done
+    head -c 8M /dev/urandom >"$VM_DIR/bootstrap/usr/share/large"
+    stub chroot <<'END'
+root=$1 command=$2
+shift 2
+case $command in
+systemctl) for unit in "${@:2}"; do ln -sfn "$1" "$root/etc/systemd/system/$unit.$1"; done ;;
+make) touch "$root/root/prog/made" ;;
+*) echo "$command $*" >>"$root/etc/shadow" ;;
+esac
+END
+}
+
+# point N: from now on the programs are others, and with them all that is made of them.
+point() {
+    echo "#define POINT $1" >prog/point.h
+}
+
+# What each file of tree $1 is and holds, but for what differs from lab to lab and point to point; whole() looks at that.
+tree() {
+    (
+        cd "$1" || return
+        find . \( -name 'ssh_host_*' -o -name authorized_keys -o -name point.h -o -name '__*' -o -name lost+found \) -prune -o \
+            -type f -exec sha256sum {} + -o -printf '%p %y %l\n' | sort
+        find . -type f -printf '%p %m\n' | sort
+    )
+}
+
+# Everything that setup makes is there, for the programs as they are now, as an undisturbed setup made it before
+# ($EXPECTED, a tree()); and nothing is left beside it.
+# shellcheck disable=SC2153 # the test's
+whole() {
+    local root=$VM_DIR/rootfs image=$BATS_TEST_TMPDIR/image status=0
+    same "$EXPECTED" "$(tree "$root")"
+    cmp prog/point.h "$root/root/prog/point.h"
+    "$root/usr/local/bin/__read_write" || status=$?
+    same "#define POINT $status" "$(<prog/point.h)"
+    cmp "$VM_DIR/ssh/host_ed25519" "$root/etc/ssh/ssh_host_ed25519_key"
+    cmp "$VM_DIR/ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+    ssh-keygen -y -f "$VM_DIR/ssh/id_ed25519" | cmp - "$VM_DIR/ssh/id_ed25519.pub"
+    cmp "$VM_DIR/bin/__read_write" "$root/usr/local/bin/__read_write"
+
+    e2fsck -fn "$VM_DIR/images/base" >/dev/null 2>&1 || failure 'the image is broken'
+    rm -rf "$image"
+    mkdir "$image"
+    debugfs -R "rdump / $image" "$VM_DIR/images/base" >/dev/null 2>&1
+    rmdir "$image/lost+found"
+    diff -r --no-dereference "$root" "$image" || failure 'the image is not what the root file system is'
+    same "base $(readlink "$VM_DIR/images/base")" "$(cd "$VM_DIR/images" && echo base base-*)"
+    nothing_left
+}
+
+# ./setup.sh for these steps succeeds, and the lab is whole then.
+setup_succeeds() {
+    # shellcheck disable=SC2086 # words
+    succeeds ./setup.sh "$@" $STEPS
+    says Ready
+    whole
+}

@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
+# apt on hosts as people have them: locks that others hold, lists that are empty or old, discs among the sources, proxies.
+
+load helpers
+
+setup() {
+    begin
+    make_lab
+    LOCK=$BATS_TEST_TMPDIR/lock-frontend
+    # ./call FUNCTION ARGUMENT...: with a lock and sources of the test's own.
+    script call <<END
+APT_LOCKS=('$LOCK') APT_SOURCE_LIST='$BATS_TEST_TMPDIR/sources.list'
+config_load
+"\$@"
+END
+    export APT_CONFIG=$BATS_TEST_TMPDIR/apt.conf
+    : >"$APT_CONFIG"
+}
+
+teardown() {
+    end_background
+}
+
+# Lets a process hold the lock as dpkg does (fcntl(2)), until the test ends or somebody writes to the pipe.
+hold_lock() {
+    mkfifo "$BATS_TEST_TMPDIR/release"
+    background holder perl -e 'use Fcntl; open my $f, ">>", $ARGV[0] or die;
+        fcntl($f, F_SETLK, my $l = pack("s s l! l! i", F_WRLCK, 0, 0, 0, 0)) or die;
+        open my $held, ">", "$ARGV[0].held"; close $held; open my $r, "<", $ARGV[1]; <$r>' "$LOCK" "$BATS_TEST_TMPDIR/release"
+    wait_until test -e "$LOCK.held"
+}
+
+@test "apt's lock is waited for, and it is said for whom" {
+    hold_lock
+    background waiting ./call apt_wait
+    wait_until grep -q "Waiting for perl (process $holder), which has the lock $LOCK" "$BATS_TEST_TMPDIR/out.waiting"
+    echo >"$BATS_TEST_TMPDIR/release"
+    background_ended waiting 0
+    same 1 "$(wc -l <"$BATS_TEST_TMPDIR/out.waiting")" # said once
+}
+
+@test "a lock that is held for too long: who holds it, and what to do" {
+    hold_lock
+    sed -i 's/^config_load/APT_PATIENCE=0\n&/' call
+    fails 1 ./call apt_wait
+    says "still has to wait for perl (process $holder)" 'let it end'
+}
+
+@test "a lock file that nobody holds keeps nobody" {
+    : >"$LOCK"
+    succeeds ./call apt_wait
+    same '' "$stderr"
+}
+
+@test "every call that takes a lock waits for it, and lets apt wait, too" {
+    stub apt-get <<<'echo "$*"'
+    succeeds ./call apt_update
+    prints 'DPkg::Lock::Timeout=' ' update'
+}
+
+@test "lists that cannot be brought up to date: a notice, with apt's reason" {
+    stub apt-get <<<'echo "W: Failed to fetch http://mirror/dists/x/InRelease  Could not connect"; exit 100'
+    succeeds ./call apt_update
+    prints "notice: apt's lists could not be brought up to date (Failed to fetch http://mirror"
+}
+
+@test "lists that are not valid yet: the clock is behind, and that is said" {
+    stub apt-get <<<'echo "E: Release file for http://mirror/InRelease is not valid yet (invalid for another 3h)."; exit 100'
+    fails 1 ./call apt_update
+    says 'not valid yet' 'clock of this host is behind' timedatectl
+}
+
+@test "no lists at all: step host is due, and brings them" {
+    mkdir "$BATS_TEST_TMPDIR/lists"
+    echo "Dir::State::Lists \"$BATS_TEST_TMPDIR/lists\";" >"$APT_CONFIG"
+    fails 1 ./call apt_has_lists
+    sed -i 's/^config_load/host_missing() { :; }; host_ready() { :; }; apt_update() { echo updated; }\n&/' call
+    fails 1 ./call present_host
+    succeeds ./call step_host
+    same updated "$output"
+    stub apt-get <<<'echo 1'
+    succeeds ./call present_host
+}
+
+@test "the disc of the installer among the sources is left out, when there is another source" {
+    local list=$BATS_TEST_TMPDIR/sources.list
+    printf '%s\n' 'deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main' '# deb cdrom:[x]/ y main' \
+        'deb [signed-by=/x] http://mirror/debian bookworm main' >"$list"
+    succeeds ./call apt_source_list
+    same $'# deb cdrom:[x]/ y main\ndeb [signed-by=/x] http://mirror/debian bookworm main' "$(<"$output")"
+    same "$list" "$(sed -i '/http/d' "$list" && ./call apt_source_list)"
+    same "$list" "$(rm "$list" && ./call apt_source_list)"
+}
+
+# host_mirror_of URI...: the mirror that is found when apt's sources are these, in their order.
+host_mirror_of() {
+    stub apt-get <<END
+. /etc/os-release
+printf "Debian|\$VERSION_CODENAME|main|%s\n" $(printf '%q ' "$@")
+END
+    ./call host_mirror
+}
+
+@test "the host's mirror: the first source that others can read, too" {
+    local suite
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    printf '# mine\nhttps://one/debian\tpriority:1\n' >"$BATS_TEST_TMPDIR/mirrors"
+    same "http://m/debian $suite" "$(host_mirror_of 'cdrom:[Debian 12]/' http://m/debian/)"
+    same "http://m/debian $suite" "$(host_mirror_of tor+http://x/ mirror://x/y http://m/debian)"
+    same "https://one/debian $suite" "$(host_mirror_of "mirror+file:$BATS_TEST_TMPDIR/mirrors/")"
+    fails 1 host_mirror_of 'cdrom:[Debian 12]/'
+}
+
+# --- Proxies
+
+# What proxies_settle leaves, with the environment as it is and apt's own configuration on stdin.
+settled() {
+    cat >"$APT_CONFIG"
+    env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u all_proxy -u ALL_PROXY -u no_proxy -u NO_PROXY "$@" \
+        bash -ec '. lib/load.sh; . setup/load.sh; config_load; proxies_settle; echo "${http_proxy:-} ${https_proxy:-} ${no_proxy:-}"'
+}
+
+@test "proxies from the environment: small names win over capital ones, both over apt's" {
+    same 'http://a http://b c,d' "$(settled HTTP_PROXY=http://a HTTPS_PROXY=http://b NO_PROXY=c,d <<<'')"
+    same 'http://a http://b e' "$(settled http_proxy=http://a https_proxy=http://b HTTP_PROXY=http://x HTTPS_PROXY=http://x \
+        no_proxy=e NO_PROXY=f <<<'Acquire::http::Proxy "http://y";')"
+    same 'http://a http://a ' "$(settled ALL_PROXY=http://a <<<'')"
+    same 'http://b http://a ' "$(settled all_proxy=http://a http_proxy=http://b <<<'')"
+    # curl takes it as it is; wget and apt do not know it.
+    same '  ' "$(settled ALL_PROXY=socks5h://a <<<'')"
+}
+
+@test "apt's proxies: of http, of https, DIRECT, and hosts without one" {
+    same 'http://a  ' "$(settled <<<'Acquire::http::Proxy "http://a";')"
+    same ' http://b ' "$(settled <<<'Acquire::https::Proxy "http://b";')"
+    same '  ' "$(settled <<<'Acquire::http::Proxy "DIRECT";')"
+    same 'http://a  my.mirror,other' "$(settled \
+        <<<'Acquire::http::Proxy "http://a"; Acquire::http::Proxy::my.mirror "DIRECT"; Acquire::https::Proxy::other "DIRECT";')"
+}
+
+@test "apt's proxy that a program finds" {
+    local option
+    # apt runs it as a user of its own, who cannot enter the test's folder. This one finds what it was asked for.
+    for option in Proxy-Auto-Detect ProxyAutoDetect; do
+        same 'http://archive/x  ' "$(settled DEBIAN_MIRROR=http://archive/x <<<"Acquire::http::$option \"/bin/echo\";")"
+        same ' https://home/x ' "$(settled KERNEL_HOME=https://home/x <<<"Acquire::https::$option \"/bin/echo\";")"
+    done
+    stub apt-helper <<<"echo \"Using proxy 'DIRECT' for URL 'x'\""
+    sed -i "s#^APT_HELPER=.*#APT_HELPER=$BATS_TEST_TMPDIR/bin/apt-helper#" setup/fetch.sh
+    same '  ' "$(settled <<<'Acquire::http::Proxy-Auto-Detect "/x"; Acquire::http::Proxy "http://a";')"
+}
+
+@test "proxies and trusted certificates go through sudo, and none is on a command line" {
+    local name
+    unshare --user true || skip 'no user namespaces here'
+    stub sudo <<'END'
+printf '%s\n' "$@" >"$TMPDIR/arguments"
+exec bash ./setup.sh "${@:4}" --help
+END
+    sed -i 's/^usage() {/&\n    env >"$TMPDIR\/environment"/' setup.sh
+    for name in http_proxy HTTPS_PROXY ALL_PROXY NO_PROXY CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR; do
+        export "$name=http://user:secret@$name"
+    done
+    # sudo drops all that is not the way of things.
+    sed -i 's/^exec bash/exec env -i PATH="$PATH" TMPDIR="$TMPDIR" bash/' "$BATS_TEST_TMPDIR/bin/sudo"
+    succeeds unshare --user -- ./setup.sh
+    for name in http_proxy HTTPS_PROXY ALL_PROXY NO_PROXY CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR; do
+        grep -qxF "$name=http://user:secret@$name" "$TMPDIR/environment" || failure "$name was lost"
+    done
+    refuted grep -q secret "$TMPDIR/arguments"
+}

@@ -1,0 +1,233 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
+# What setup cannot succeed with: --check lists it, and setup.sh refuses at once, in a line each, before it touches anything.
+
+load helpers
+
+setup() {
+    begin
+    # Should setup go on by mistake, it must not get far.
+    export SHMEM_SIZE=1M VM_MEMORY=128M KERNEL_HOME=http://127.0.0.1:1 DEBIAN_MIRROR=http://127.0.0.1:1 ALLOW_FALLBACK=no
+    stub df <<'END'
+case $* in
+*iavail*) printf 'IFree\n%s\n' "${FREE_INODES:-900000}" ;;
+*) printf 'Avail\n%sM\n' "${FREE_MB:-90000}" ;;
+esac
+END
+    script packages <<<'printf "installed %s, \n" "${HOST_PACKAGES[@]}"'
+    installed_but
+}
+
+# installed_but [PACKAGE...]: all that the host needs but these are, and what is in the file more.
+installed_but() {
+    ./packages | grep -vxF -f <(printf 'installed %s, \n' "$@") >"$BATS_TEST_TMPDIR/installed"
+    stub dpkg-query <<<"cat '$BATS_TEST_TMPDIR'/installed*"
+}
+
+as_root() {
+    ((EUID == 0)) || skip 'needs root'
+}
+
+# obstacle SUBJECT TEXT REMEDY [COMMAND...]: --check lists it with its remedy, setup refuses with both in one line, and
+# neither leaves anything behind. The command goes before ./setup.sh.
+obstacle() {
+    local before
+    before=$(everything "$KIT")
+    fails 1 "${@:4}" ./setup.sh --check
+    grep -A 1 -E "^obstacle +$1 .*$2" <<<"$output" | grep -qE "remedy: .*$3" || failure "no obstacle $1: $2, $3"
+    fails 1 "${@:4}" ./setup.sh
+    grep -qE "^setup.sh: error: .*$2.*: .*$3" <<<"$stderr" || failure "setup does not say: $2, $3"
+    says_not starts
+    same "$before" "$(everything "$KIT")"
+    [[ ! -e $VM_DIR ]] || failure 'VM_DIR was made'
+}
+
+# in_mount OPTIONS COMMAND...: with VM_DIR in a file system with these options, that nobody else sees.
+in_mount() {
+    mkdir -p "$BATS_TEST_TMPDIR/mount"
+    VM_DIR=$BATS_TEST_TMPDIR/mount/lab unshare --mount bash -ec \
+        'mount -t tmpfs -o "$1" tmpfs "$2"; exec "${@:3}"' - "$1" "$BATS_TEST_TMPDIR/mount" "${@:2}"
+}
+
+# without RIGHT COMMAND...: as a root who lacks a capability, as in a container.
+without() {
+    setpriv --bounding-set "-$1" -- "${@:2}"
+}
+
+@test "VM_DIR on a file system that is mounted nodev, noexec or ro" {
+    local option
+    as_root
+    for option in nodev noexec ro; do
+        obstacle folder "is mounted $option" 'set VM_DIR' in_mount "$option"
+    done
+}
+
+@test "VM_DIR on a file system of the network, or of Windows" {
+    local type
+    as_root
+    for type in nfs4 fuse.sshfs vfat; do
+        stub findmnt <<<"echo '$type rw,relatime'"
+        obstacle folder "is $type, which cannot" 'set VM_DIR to a folder of a local file system'
+    done
+}
+
+@test "VM_DIR on a file system that is as it should be" {
+    as_root
+    succeeds in_mount dev,exec bash -c '. lib/load.sh; . setup/load.sh; config_load; STEPS_DUE=" bootstrap "; check_folder; echo "$OBSTACLES"'
+    same 0 "$output"
+}
+
+@test "a folder that the user cannot enter whose the lab will be" {
+    as_root
+    mkdir -m 700 "$BATS_TEST_TMPDIR/closed"
+    chmod 755 "$BATS_TEST_TMPDIR"
+    VM_DIR=$BATS_TEST_TMPDIR/closed/lab VM_OWNER=nobody obstacle folder 'nobody, whose the lab will be, cannot enter' VM_OWNER
+}
+
+@test "--check tells of a folder with something else in it, too" {
+    mkdir "$VM_DIR"
+    : >"$VM_DIR/file"
+    fails 1 ./setup.sh --check
+    prints "$VM_DIR holds something that is no lab" 'set VM_DIR to a new or empty folder'
+}
+
+@test "a container without the rights that debootstrap needs" {
+    local right
+    as_root
+    for right in sys_admin mknod sys_chroot; do
+        obstacle rights 'may not do here what debootstrap needs \(.*' 'privileged container' without "$right"
+    done
+}
+
+@test "a finished lab needs no rights, and no room" {
+    as_root
+    make_lab
+    script preflight <<'END'
+config_load
+STEPS=(kernel bootstrap rootfs)
+step_due() { return 1; }
+host_preflight
+END
+    succeeds env FREE_MB=150 FREE_INODES=1 setpriv --bounding-set -mknod -- ./preflight
+    sed -i 's/return 1/return 0/' preflight
+    fails 1 env FREE_MB=150 FREE_INODES=1 setpriv --bounding-set -mknod -- ./preflight
+}
+
+@test "another architecture: of the machine, or of its Debian" {
+    as_root
+    stub dpkg <<<'echo i386'
+    obstacle machine 'Debian is for i386' amd64
+    stub uname <<<'echo aarch64'
+    obstacle machine 'this host is aarch64' 'x86_64 host'
+}
+
+@test "no room: bytes, inodes, and for temporary files" {
+    as_root
+    FREE_MB=200 obstacle disk '200 MB free under .*, 5000 needed' 'set VM_DIR'
+    FREE_INODES=1000 obstacle disk 'room for 1000 more files' 'set VM_DIR'
+    FREE_MB=50 obstacle temporary '50 MB free in ' TMPDIR
+    TMPDIR=/no/such/folder obstacle temporary '/no/such/folder is no folder' TMPDIR
+}
+
+@test "a file system that does not count inodes has room for any number" {
+    as_root
+    fails 1 env FREE_INODES=- TMPDIR=/no/such/folder ./setup.sh
+    says_not 'more files'
+}
+
+@test "QEMU without slirp, without ivshmem" {
+    as_root
+    stub qemu-system-x86_64 <<<'[[ $1 != -netdev ]] && echo "name \"ivshmem-plain\"" && echo "name \"virtio-blk-pci\"" || printf "%s\n" socket tap'
+    obstacle qemu 'no -netdev user: it was built without slirp' "Debian's qemu-system-x86"
+    stub qemu-system-x86_64 <<<'[[ $1 != -netdev ]] || printf "%s\n" socket user'
+    obstacle qemu 'no ivshmem-plain' "Debian's qemu-system-x86"
+}
+
+@test "no /run/screen, for a user who cannot make it" {
+    as_root
+    [[ ! -u $(command -v screen) && ! -g $(command -v screen) ]] || skip 'this screen makes it'
+    unset SCREENDIR
+    VM_OWNER=nobody obstacle screen '/run/screen is missing' 'install -d -m 1777 /run/screen' \
+        unshare --mount bash -ec 'mount -t tmpfs tmpfs /run; exec "$@"' -
+}
+
+@test "all obstacles are said at once" {
+    as_root
+    fails 1 env FREE_MB=200 setpriv --bounding-set -mknod -- ./setup.sh
+    says '200 MB free' 'what debootstrap needs'
+    same 2 "${#stderr_lines[@]}"
+}
+
+# --- Packages
+
+# apt-get that would do what is on stdin.
+stub_apt() {
+    cat >"$BATS_TEST_TMPDIR/would"
+    stub apt-get <<END
+case " \$* " in
+*' --simulate '*) cat '$BATS_TEST_TMPDIR/would' ;;
+*' indextargets '*) echo 1 ;;
+*) echo "\$*" >>'$BATS_TEST_TMPDIR/calls'; exit 1 ;;
+esac
+END
+}
+
+@test "a package under another name counts: what provides it is as good" {
+    installed_but gnuplot-nox qemu-utils
+    printf 'installed %s\n' 'gnuplot-qt, gnuplot, gnuplot-nox, gnuplot-x11' 'pve-qemu-kvm, qemu-utils (= 9.0), qemu-system-arm' \
+        >"$BATS_TEST_TMPDIR/installed.more"
+    script missing <<<'host_missing'
+    succeeds ./missing
+    same '' "$output"
+}
+
+@test "what would remove packages of the user's is not done, and said at once" {
+    as_root
+    installed_but qemu-system-x86
+    stub_apt <<'END'
+Remv proxmox-ve [8.0]
+Remv pve-qemu-kvm [9.0]
+Inst qemu-system-x86 (7.2 Debian:12/stable [amd64])
+END
+    obstacle packages 'apt would remove proxmox-ve pve-qemu-kvm' 'by hand'
+    [[ ! -e $BATS_TEST_TMPDIR/calls ]] || failure "apt was called: $(<"$BATS_TEST_TMPDIR/calls")"
+}
+
+@test "step host removes nothing either, whatever the lists say by then" {
+    installed_but jq
+    stub_apt <<<'Inst jq (1.6 Debian:12/stable [amd64])'
+    stub apt-cache <<<'true'
+    mkdir -p "$VM_DIR/cache"
+    script host <<<'config_load; step_host'
+    fails 1 ./host
+    grep -q ' install --yes --no-remove ' "$BATS_TEST_TMPDIR/calls"
+    stub_apt <<<'Remv gnuplot-x11 [5.4]'
+    rm "$BATS_TEST_TMPDIR/calls"
+    fails 1 ./host
+    says 'apt would remove gnuplot-x11'
+    refuted grep -q ' install ' "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "what will be installed is said before: names, and how much it is" {
+    as_root
+    installed_but jq
+    stub_apt <<<$'Inst libjq1 (1.6 Debian)\nInst jq (1.6 Debian)\nConf jq (1.6 Debian)'
+    stub apt-cache <<<'printf "Package: x\nInstalled-Size: 2000\nSize: 600000\n\nPackage: y\nInstalled-Size: 1000\nSize: 400000\n"'
+    fails 1 ./setup.sh host
+    says 'Installing 2 packages on this host, 1 MB to fetch, 3 MB on the disk: libjq1 jq'
+}
+
+@test "apt's lists are empty: the names are said, and that they are not known better" {
+    as_root
+    installed_but jq
+    stub_apt <<<'E: Unable to locate package jq'
+    fails 1 ./setup.sh host
+    says "Installing jq, and what they need" 'empty or old'
+}
+
+@test "what apt says that keeps it from installing is the obstacle" {
+    as_root
+    installed_but jq
+    stub_apt <<<"E: Unmet dependencies. Try 'apt --fix-broken install' with no packages"
+    obstacle packages 'apt cannot install jq \(Unmet dependencies' 'mend that'
+}
