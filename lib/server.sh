@@ -17,10 +17,10 @@ server_pid() {
     process_confirm "$pid" --socket "$VM_DIR/server/socket" || process_find --socket "$VM_DIR/server/socket"
 }
 
-# Starts the server for the region, which exists, and waits until it listens.
+# Starts the server for the region, the existing file $1, and waits until it listens.
 server_start() {
     local dir=$VM_DIR/server pid deadline=$((SECONDS + 10))
-    local -a command=("$VM_DIR/bin/ivshmem-server" --socket "$dir/socket" --memory "$(shmem_path)"
+    local -a command=("$VM_DIR/bin/ivshmem-server" --socket "$dir/socket" --memory "$1"
         --vectors "$SERVER_VECTORS" --peers-file "$dir/peers")
     [[ -x ${command[0]} ]] || die "there is no ${command[0]}: ./setup.sh builds it"
     install -d -m 700 -- "$dir"

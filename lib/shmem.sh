@@ -62,7 +62,7 @@ shmem_create() {
         rm -f -- "$file"
         die "no room for the region of $SHMEM_SIZE: $(shmem_room_remedy "$file")"
     fi
-    [[ $SHMEM_MODE == plain ]] || server_start
+    [[ $SHMEM_MODE == plain ]] || server_start "$file"
 }
 
 # The VMs $2 run and share a region: it must be file $1, as large as SHMEM_SIZE, in SHMEM_MODE, and ours.
