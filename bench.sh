@@ -52,7 +52,7 @@ measure() {
     # One at a time: two would measure each other.
     lab_lock 1 bench.lock
     results_create "$folder"
-    BENCH_FOLDER=$folder BENCH_STAGE=measuring BENCH_MACHINE=$(bench_machine_id)
+    BENCH_FOLDER=$folder BENCH_STAGE=measuring BENCH_RUN=$(bench_run_id)
     bench_start
     bench_connect
     bench_look

@@ -40,11 +40,11 @@ EOF
 }
 
 # The VMs that are to be used: those named, which must be ready, or all that are.
-running_vms() {
+vms_to_use() {
     local name
     RUNNING=("$@")
     if (($# == 0)); then
-        mapfile -t RUNNING < <(vm_all_running)
+        mapfile -t RUNNING < <(vms_running)
         ((${#RUNNING[@]})) || die 'no VM is running: ./start.sh starts them'
     fi
     vm_require "${RUNNING[@]}"
@@ -64,7 +64,7 @@ RUN_TEMP=''
 # A command in one VM, or a shell. It is waited for, since bash would not hear a signal while a program runs.
 run_one() {
     local name=$1 status=0 state
-    running_vms "$name"
+    vms_to_use "$name"
     guest_command "$@"
     "${GUEST_COMMAND[@]}" <&0 &
     CHILDREN=("$!")
@@ -121,7 +121,7 @@ host_run() {
     (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
     [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
         usage_error "host: no program $(quoted "$1"): there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none)"
-    running=$(vm_all_running)
+    running=$(vms_running)
     [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
     shmem_require "$running"
     region=$(shmem_file_now)
@@ -133,7 +133,7 @@ host_run() {
 # has otherwise, so that make compiles that and no more.
 push() {
     local tarball
-    running_vms "$@"
+    vms_to_use "$@"
     RUN_TEMP=$(mktemp -d)
     tarball=$RUN_TEMP/tarball
     (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
@@ -160,7 +160,7 @@ make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
 # spec.md's experiment, as its transcript shows it.
 demo() {
-    running_vms
+    vms_to_use
     ((${#RUNNING[@]} >= 2)) || die "the demo needs two running VMs, and only ${RUNNING[0]} runs: ./start.sh"
     guest_run "${RUNNING[0]}" __read_write -c >/dev/null </dev/null
     demo_step "${RUNNING[0]}" __bandwidth
@@ -181,13 +181,13 @@ main() {
     trap run_end EXIT
     if given all; then
         ((${#WORDS[@]})) || usage_error '--all needs a command'
-        running_vms
+        vms_to_use
         RUN_TEMP=$(mktemp -d)
         run_all /dev/null "${WORDS[@]}"
         return
     fi
     case ${WORDS[0]:-} in
-    '') usage_error "name a VM: $(vm_known | paste -sd ' ')" ;;
+    '') usage_error "name a VM: $(vms_made | paste -sd ' ')" ;;
     push) push "${WORDS[@]:1}" ;;
     host) host_run "${WORDS[@]:1}" ;;
     demo)

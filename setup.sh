@@ -98,7 +98,7 @@ main() {
     scripts_executable
     lab_create
     lab_lock 600 setup.lock
-    trap steps_end EXIT
+    trap steps_stop EXIT
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
 
     steps_run "${STEPS[@]}"

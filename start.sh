@@ -110,7 +110,7 @@ start_end() {
     [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what runs, ./stop.sh ends it'
     [[ -z $LAUNCHING ]] || wait "$LAUNCHING" || true
     ssh_config_write
-    [[ -n $(vm_all_running)$(shmem_user) ]] || shmem_release
+    [[ -n $(vms_running)$(shmem_user) ]] || shmem_release
     rm -f -- "$START_TEMP"
 }
 
@@ -125,7 +125,7 @@ main() {
     lab_require
     lab_require_ours
     [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vm_names)
+    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_wanted)
     vm_require_configured "${WORDS[@]}"
     mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -Vu)
 
@@ -154,7 +154,7 @@ main() {
     for name in "${WORDS[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"
     done
-    running=$(vm_all_running)
+    running=$(vms_running)
     [[ -z $running ]] || shmem_require "$running"
     return "$STATUS"
 }

@@ -48,14 +48,14 @@ lab_status() {
     local -a running
     file=$(shmem_file_now)
     [[ -z $file ]] || size=$(stat -c %s -- "$file")
-    mapfile -t running < <(vm_all_running)
+    mapfile -t running < <(vms_running)
     if ((${#running[@]})); then
         mode=$(vm_mode "${running[0]}")
         ! shmem_removed "${running[0]}" || removed=true
     fi
     [[ $mode != doorbell ]] || server=$(server_status)
     [[ -s $manifest ]] || manifest=/dev/null
-    { vm_names && vm_known; } | sort -Vu | while read -r name; do
+    { vms_wanted && vms_made; } | sort -Vu | while read -r name; do
         vm_status "$name"
     done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" --arg file "$file" --arg size "$size" \
         --arg mode "$mode" --argjson removed "$removed" --argjson server "$server" --slurpfile manifest "$manifest" \

@@ -24,7 +24,7 @@ EOF
 # However stop.sh ends, ssh/config has what runs, and a region that nobody uses is gone.
 stop_end() {
     [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what still runs'
-    [[ -n $(vm_all_running) ]] || shmem_release
+    [[ -n $(vms_running) ]] || shmem_release
     ssh_config_write
 }
 
@@ -33,7 +33,7 @@ main() {
     local -a running=()
     script_begin "" "$@"
     lab_require
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vm_known)
+    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_made)
     vm_require "${WORDS[@]}"
 
     lab_lock 300

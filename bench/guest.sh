@@ -5,7 +5,7 @@
 #
 #   vms            how many run                 region_bytes   of the region
 #   mappings       those that can be had        interrupts     yes: __latency can sleep and be interrupted
-#   link           yes: vm1 and vm2 have the cable between them
+#   link           yes: vm1 and vm2 have the link between them
 #   iperf3, sockperf   yes: both have it
 declare -A CAN=()
 LEFT_OUT=()
@@ -18,7 +18,7 @@ bench_start() {
         bench_child start_vms
         ((CHILD_STATUS == 0)) || die 'the VMs could not be started (see above)'
     fi
-    for name in $(vm_all_running); do
+    for name in $(vms_running); do
         state=$(vm_state "$name")
         if [[ $state == ready ]]; then
             BENCH_VMS+=("$name")
@@ -88,7 +88,7 @@ bench_require() {
 # bench_guest NAME COMMAND...: runs a command in a guest. What it prints is in the files out and said of BENCH_TEMP, its
 # status in CHILD_STATUS. A VM that was lost ends the program.
 bench_guest() {
-    bench_child into "$BENCH_TEMP/out" "$BENCH_TEMP/said" guest_run "$@"
+    bench_child bench_into "$BENCH_TEMP/out" "$BENCH_TEMP/said" guest_run "$@"
     ((CHILD_STATUS != 255)) || bench_require 'before measuring' # ssh's own failure
 }
 
@@ -137,7 +137,7 @@ bench_look_link() {
     if [[ $BOTH == yes ]]; then
         CAN[link]=yes
     elif qemu_has_dgram; then
-        LEFT_OUT+=("TCP: these VMs were started without a cable between them; ./stop.sh and ./start.sh give them one")
+        LEFT_OUT+=("TCP: these VMs were started without a link between them; ./stop.sh and ./start.sh give them one")
     else
         LEFT_OUT+=("TCP: this QEMU cannot join two VMs by datagram sockets (-netdev dgram, QEMU 7.2 and later)")
     fi
@@ -161,14 +161,14 @@ bench_both() {
     done
 }
 
-# Gives the cable its addresses and a size of packets, and starts the servers in vm2, which sleep until
+# Gives the link its addresses and a size of packets, and starts the servers in vm2, which sleep until
 # somebody comes.
 bench_link_up() {
     local name
     [[ ${CAN[link]} == yes ]] || return 0
     for name in vm1 vm2; do
         bench_guest "$name" sh -c "ip link set eth1 mtu $LINK_MTU up && ip addr replace $LINK_NET.${name#vm}/24 dev eth1"
-        ((CHILD_STATUS == 0)) || die "the cable between the VMs cannot be set up in $name: $(last_words "$BENCH_TEMP/said")"
+        ((CHILD_STATUS == 0)) || die "the link between the VMs cannot be set up in $name: $(last_words "$BENCH_TEMP/said")"
     done
     # shellcheck disable=SC2016 # for the guest
     bench_guest vm2 sh -c 'exec >/dev/null 2>&1 # which the servers would keep open

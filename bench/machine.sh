@@ -7,7 +7,7 @@ bench_host_json() {
     local manifest=$VM_DIR/manifest.json planned
     jq -e 'type == "object"' "$manifest" >/dev/null 2>&1 || die "$manifest is missing or broken: ./setup.sh writes it"
     planned=$(($(wc -l <"$BENCH_TEMP/plan") * BENCH_ROUNDS[$1]))
-    jq -n --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg mode "$1" --arg started "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+    jq -n --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_RUN" --arg mode "$1" --arg started "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
         --arg kit "$(git -C "$LAB_HOME" describe --always --dirty 2>/dev/null || echo unknown)" \
         --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --argjson cpus "$(nproc)" \
         --arg memory "$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)" --argjson caches "$(bench_caches)" \
@@ -34,7 +34,7 @@ bench_caches() {
 }
 
 # A number that runs on this machine at this time have in common, and no others.
-bench_machine_id() {
+bench_run_id() {
     printf '%s %s %s' "$(cat /proc/sys/kernel/random/boot_id)" "$$" "$EPOCHREALTIME" | sha256sum | cut -c 1-16
 }
 

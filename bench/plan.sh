@@ -9,7 +9,7 @@
 #
 # All measurements run once, then all run again: a host that becomes slower meanwhile does so for all of them.
 
-# The address of vm1 and vm2 on the cable between them (lib/qemu.sh).
+# The address of vm1 and vm2 on the link between them (lib/qemu.sh).
 LINK_NET=192.168.77
 
 # bench_plan quick|full: prints the plan. What the VMs can do is in CAN (bench/guest.sh).

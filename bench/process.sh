@@ -15,9 +15,9 @@ bench_child() {
     wait "$!" || CHILD_STATUS=$?
 }
 
-# into OUT SAID COMMAND...: a command with its output in files. For bench_child: a redirection of bench_child itself would
+# bench_into OUT SAID COMMAND...: a command with its output in files. For bench_child: a redirection of bench_child itself would
 # also be one of the EXIT trap, when a signal ends the program in it.
-into() {
+bench_into() {
     "${@:3}" >"$1" 2>"$2"
 }
 

@@ -81,11 +81,11 @@ bench_try() {
     mkdir -- "$run"
     noise_begin
     TRY_BEGAN=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-    bench_child into "$run/out" "$run/said" bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
+    bench_child bench_into "$run/out" "$run/said" bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
     TRY_STATUS=$CHILD_STATUS
     noise_end
     BENCH_SECONDS[$id]=$(((NOISE_MS + 500) / 1000))
-    bench_child into "$run/records" "$run/unread" bench_records "$command" "$run/out"
+    bench_child bench_into "$run/records" "$run/unread" bench_records "$command" "$run/out"
     ((TRY_STATUS)) || TRY_STATUS=$CHILD_STATUS
     cat -- "$run/unread" >>"$run/said"
 }
@@ -94,7 +94,7 @@ bench_try() {
 bench_record() {
     local id roofline where
     IFS=$'\t' read -r id roofline _ where _ <<<"$1"
-    jq -sc --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_MACHINE" --arg id "$id" --arg roofline "$roofline" \
+    jq -sc --argjson schema "$BENCH_SCHEMA" --arg machine "$BENCH_RUN" --arg id "$id" --arg roofline "$roofline" \
         --argjson round "$2" --arg where "$where" --arg began "$TRY_BEGAN" --argjson ms "$NOISE_MS" \
         --argjson others "$NOISE_OTHERS" --argjson steal "$NOISE_STEAL" --argjson status "$TRY_STATUS" \
         --arg said "$(tail -c 500 -- "$BENCH_TEMP/run/said")" \

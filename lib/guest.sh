@@ -8,7 +8,7 @@ ssh_config_write() {
     local name port
     [[ -d $VM_DIR/ssh ]] || return 0
     {
-        for name in $(vm_all_running); do
+        for name in $(vms_running); do
             port=$(vm_ssh_port "$name") || continue
             printf 'Host %s\n    Port %d\n    ProxyCommand none\n' "$name" "$port"
         done

@@ -99,9 +99,9 @@ qemu_command() {
     QEMU_COMMAND+=("${QEMU_EXTRA[@]}")
 }
 
-# A cable between vm1 and vm2, for bench.sh to compare TCP with: eth1 in both, without an address and down until
+# A link between vm1 and vm2, for bench.sh to compare TCP with: eth1 in both, without an address and down until
 # somebody sets it up. Each end is a datagram socket, so that the order of starting does not matter and what is sent
-# while the other VM is down is lost, as on a cable.
+# while the other VM is down is lost, as on a wire.
 qemu_link() {
     local peer here there
     case $1 in

@@ -65,7 +65,7 @@ server_stop() {
 server_status() {
     local id pid name
     local -A names=()
-    for name in $(vm_all_running); do
+    for name in $(vms_running); do
         names[$(vm_pid "$name")]=$name
     done
     if [[ -r $VM_DIR/server/peers ]]; then

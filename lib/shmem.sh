@@ -47,7 +47,7 @@ shmem_require() {
 shmem_create() {
     local file running user
     file=$(shmem_path)
-    running=$(vm_all_running)
+    running=$(vms_running)
     if [[ -n $running ]]; then
         shmem_check "$file" "$running"
         return
@@ -108,7 +108,7 @@ shmem_room_remedy() {
 # region's file. Nothing if there is none. (The pattern comes by a file: grep's own line must not match.)
 shmem_user() {
     local name file
-    for name in $(vm_known); do
+    for name in $(vms_made); do
         if process_find --session "$VM_DIR/$name"; then
             return
         fi

@@ -2,7 +2,7 @@
 # A VM by its name: which there are, and which process each is.
 
 # The names of the VMs that the configuration asks for: vm1, vm2, …
-vm_names() {
+vms_wanted() {
     local i
     for ((i = 1; i <= VM_COUNT; i++)); do
         printf 'vm%d\n' "$i"
@@ -10,7 +10,7 @@ vm_names() {
 }
 
 # The names of the VMs that have a folder, whether the configuration still asks for them or not.
-vm_known() {
+vms_made() {
     local path
     for path in "$VM_DIR"/vm[1-9]*; do
         if [[ -d $path && ${path##*/} =~ ^vm[0-9]+$ ]]; then
@@ -22,14 +22,14 @@ vm_known() {
 # Ends the program unless each of the names that somebody typed is a VM with a folder.
 vm_require() {
     local known
-    mapfile -t known < <(vm_known)
+    mapfile -t known < <(vms_made)
     vm_require_among "${#@}" "$@" "${known[@]}"
 }
 
 # The same for VMs that the configuration asks for.
 vm_require_configured() {
     local asked
-    mapfile -t asked < <(vm_names)
+    mapfile -t asked < <(vms_wanted)
     vm_require_among "${#@}" "$@" "${asked[@]}"
 }
 
@@ -57,9 +57,9 @@ vm_running() {
 }
 
 # The names of the VMs that run now.
-vm_all_running() {
+vms_running() {
     local name
-    for name in $(vm_known); do
+    for name in $(vms_made); do
         if vm_running "$name"; then
             printf '%s\n' "$name"
         fi

@@ -53,9 +53,9 @@ step_images() {
 }
 
 # The VMs that have a disk.
-disks() {
+vms_with_disk() {
     local name
-    for name in $(vm_known); do
+    for name in $(vms_made); do
         [[ ! -s $VM_DIR/$name/disk.qcow2 ]] || printf '%s\n' "$name"
     done
 }
@@ -64,7 +64,7 @@ disks() {
 disks_elsewhere() {
     local name base today
     today=$(readlink -- "$VM_DIR/images/base")
-    for name in $(disks); do
+    for name in $(vms_with_disk); do
         base=$(disk_base "$name")
         [[ $base == "$today" ]] || printf '%s\n' "$name"
     done
@@ -84,9 +84,9 @@ disks_outdated() {
 disks_update() {
     local reset=$1 name outdated replaced
     if [[ $reset == yes ]]; then
-        replaced=$(disks)
+        replaced=$(vms_with_disk)
     else
-        for name in $(disks); do
+        for name in $(vms_with_disk); do
             vm_running "$name" || disk_rebase "$name"
         done
         outdated=$(disks_outdated)
@@ -101,7 +101,7 @@ disks_update() {
     for name in $replaced; do
         rm -f -- "$VM_DIR/$name/disk.qcow2"
     done
-    for name in $(vm_names); do
+    for name in $(vms_wanted); do
         disk_create "$name"
     done
     bases_prune
@@ -113,7 +113,7 @@ bases_prune() {
     local -A used=()
     base=$(readlink -- "$VM_DIR/images/base")
     used[$base]=1
-    for name in $(disks); do
+    for name in $(vms_with_disk); do
         base=$(disk_base "$name")
         used[${base:-none}]=1
     done

@@ -197,12 +197,12 @@ steps_reap() {
     for step in "${!STEP_PIDS[@]}"; do
         if ! kill -0 "${STEP_PIDS[$step]}" 2>/dev/null; then
             step_end "$step"
-            step_ended "$step" "$STEP_STATUS"
+            step_report "$step" "$STEP_STATUS"
         fi
     done
 }
 
-step_ended() {
+step_report() {
     local took log=$VM_DIR/log/$1.log
     took=$(clock $((SECONDS - STEP_BEGAN[$1])))
     if (($2 == 0)); then
@@ -220,7 +220,7 @@ step_ended() {
 }
 
 # Ends all running steps. For the EXIT trap: first what must be done, then what is said of it.
-steps_end() {
+steps_stop() {
     local step
     local -a ended=("${!STEP_PIDS[@]}")
     for step in "${ended[@]}"; do

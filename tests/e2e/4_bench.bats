@@ -45,9 +45,12 @@ figure() {
         for tool in iperf3 sockperf; do
             ./run.sh vm1 which "$tool" || skip "the guests' Debian has no $tool"
         done
-        figure tcp-64K/65536
-        figure tcp-latency/median
-        grep -qE '^- Throughput, shared memory over TCP, .*\*\*[0-9.]+\*\*$' "$R/report.md"
+        # On some machine they may observe nothing, and then say so.
+        figure tcp-64K/65536 || grep -q '^- left out: tcp-64K, .*iperf3 observed nothing' "$R/report.md"
+        figure tcp-latency/median || grep -q '^- left out: tcp-latency, .*sockperf observed nothing' "$R/report.md"
+        if figure stream/65536 | grep -q '"ok"$' && figure tcp-64K/65536 | grep -q '"ok"$'; then
+            grep -qE '^- Throughput, shared memory over TCP, .*\*\*[0-9.]+\*\*$' "$R/report.md"
+        fi
     else
         grep -q 'left out: TCP' "$R/report.md"
     fi
@@ -68,7 +71,7 @@ figure() {
     rm -rf "$R-2"
     env --default-signal=INT ./bench.sh --quick "$R-2" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
     bench=$!
-    wait_for 120 grep -qs '"id":"latency-matrix"' "$R-2/results.jsonl"
+    wait_for 600 grep -qs '"id":"latency-matrix"' "$R-2/results.jsonl"
     kill -INT "$bench"
     status=0
     wait "$bench" || status=$?
@@ -76,5 +79,6 @@ figure() {
     [ "$status" -eq 130 ]
     grep -q 'INCOMPLETE' "$R-2/report.md"
     grep -q '"latency-matrix/vm1-vm3"' "$R-2/summary.csv"
-    [ -s "$R-2/matrix.svg" ]
+    # Unless the host's own round trips happened to be that much slower: then all are refused, and nothing is drawn.
+    [ -s "$R-2/matrix.svg" ] || ! grep 'latency-matrix/.*"ok"$' "$R-2/summary.csv"
 }

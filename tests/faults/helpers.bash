@@ -21,7 +21,7 @@ signals_catch
 config_load
 lab_create
 lab_lock 60 setup.lock
-trap steps_end EXIT
+trap steps_stop EXIT
 mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
 steps_run "$@"
 END

@@ -83,7 +83,7 @@ END
     exec {gate}<>pipe
     head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
     start holder bash -c 'exec __bandwidth -f region -s 4K -r 1 -k all --json >pipe'
-    soon other_word 64 0000000000000000
+    soon grep -q poll "/proc/${PID[holder]}/wchan" # it waits for room in the pipe
     start waiter __bandwidth -f region -s 4K -r 1
     ends waiter 0
     run ! grep 'took over' waiter.err

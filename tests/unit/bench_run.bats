@@ -27,7 +27,7 @@ load fake_bench
     grep -qF 'left out: vsock' "$R/report.md"
 }
 
-@test "bench.sh measures no TCP without a cable, and says why" {
+@test "bench.sh measures no TCP without a link, and says why" {
     succeeds ./bench.sh --quick "$R"
     grep -qF 'left out: TCP:' "$R/report.md"
     refuted grep -q tcp "$R/results.jsonl"

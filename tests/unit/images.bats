@@ -311,6 +311,7 @@ script_launch() {
 make_image() {
     mkdir -p "$VM_DIR/rootfs"
     echo hello >"$VM_DIR/rootfs/file"
+    touch "$VM_DIR/steps/rootfs"
     script make_image <<<'config_load; step_images'
     succeeds env VM_DISK_SIZE="$1" ./make_image
     IMAGE=$VM_DIR/images/$(readlink "$VM_DIR/images/base")

@@ -215,7 +215,7 @@ a b" "$(tail -n 12 <<<"$output")"
     the_option -device '^virtio-keyboard-pci'
 }
 
-@test "a cable joins vm1 and vm2, where QEMU can; no other VM is on it" {
+@test "a link joins vm1 and vm2, where QEMU can; no other VM is on it" {
     has_dgram yes
     succeeds ./command_of vm1
     the_option -netdev "^dgram,id=link,local.type=unix,local.path=$VM_DIR/vm1/link.sock,remote.type=unix,remote.path=$VM_DIR/vm2/link.sock\$"

@@ -31,7 +31,7 @@ config_load
 lab_create
 lab_lock 60
 signals_catch
-trap steps_end EXIT
+trap steps_stop EXIT
 mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
 steps_run "$@"
 say 'all steps are done'

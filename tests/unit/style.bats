@@ -63,7 +63,7 @@ PREDICATES=(
     step_due step_ready fallback_unwanted bootstrap_script oom_kills
     host_missing apt_has_lists apt_lock_holder dpkg_interrupted plan_names release_signed
     process_confirm process_find process_foreign process_option process_stopped
-    vm_names vm_all_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
+    vms_wanted vms_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
     vm_run_state vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_removed shmem_user
     base_image disk_files disk_untouched
     qemu_has_dgram qemu_has_large_bar accel_recall accel_try_kvm bench_empty
@@ -136,6 +136,28 @@ PREDICATES=(
     for file in $(room_files); do
         [[ $file == */load.sh ]] || grep -qF "/$file\"" "${file%/*}/load.sh" || failure "$file is not loaded"
     done
+}
+
+# The calls among the files that doors source, a line each: caller, called.
+calls() {
+    local -a rooms
+    mapfile -t rooms < <(room_files)
+    # shellcheck disable=SC2016 # for awk
+    awk '
+        FNR == 1 { file = FILENAME; pass += file == first; first = first ? first : file; pass = pass ? pass : 1 }
+        pass == 1 { if (match($0, /^[a-z_0-9]+\(\)/)) home[substr($0, 1, RLENGTH - 2)] = file; next }
+        /^[ \t]*#/ { next }
+        {
+            sub(/ # .*/, "")
+            n = split($0, words, /[^a-z_0-9]+/)
+            for (i = 1; i <= n; i++)
+                if (words[i] in home && home[words[i]] != file) print file, home[words[i]]
+        }' "${rooms[@]}" "${rooms[@]}" | sort -u
+}
+
+@test "no cycle among the files of lib/, setup/ and bench/; lib/ calls neither room, and no room the other" {
+    calls | tsort >/dev/null || failure 'the files in a loop are above'
+    refuted grep -E '^lib/[^ ]* (setup|bench)/|^setup/[^ ]* bench/|^bench/[^ ]* setup/' <(calls)
 }
 
 @test "no path of the machine that this was made on" {
