@@ -164,21 +164,14 @@ check_rights() {
 }
 
 # Enough for the kernel's tree and objects, two copies of Debian and the image, all at their largest.
-DISK_NEEDED_MB=5000 DISK_NEEDED_INODES=200000 TEMP_NEEDED_MB=100
+DISK_NEEDED_MB=5000 DISK_NEEDED_INODES=200000
 
 DISK_REMEDY='make room there, or set VM_DIR to a folder on a larger disk'
 
 check_disk() {
-    local folder free inodes temp=${TMPDIR:-/tmp} temp_free
+    local folder free inodes
     folder=$(folder_now)
     free=$(room_in "$folder" avail -BM) inodes=$(room_in "$folder" iavail)
-    if [[ ! -d $temp || ! -w $temp ]]; then
-        check_obstacle temporary "$temp is no folder that one could write to" 'set TMPDIR to one'
-    else
-        temp_free=$(room_in "$temp" avail -BM)
-        ((temp_free >= TEMP_NEEDED_MB)) || check_obstacle temporary \
-            "$temp_free MB free in $temp, $TEMP_NEEDED_MB needed" 'make room there, or set TMPDIR to another folder'
-    fi
     if ! due kernel bootstrap; then
         check_ok disk "$free MB free under $folder"
     elif ((free < DISK_NEEDED_MB)); then

@@ -2,7 +2,11 @@
 # The part of --check that is about where the kernel's source and Debian come from.
 
 check_sources() {
-    if have curl && have gpgv; then
+    local temp=${TMPDIR:-/tmp}
+    # Steps have temporary files in VM_DIR, but --check changes nothing there, and the other commands have theirs here.
+    if [[ ! -d $temp || ! -w $temp ]]; then
+        check_obstacle temporary "$temp is no folder that one could write to" 'set TMPDIR to one'
+    elif have curl && have gpgv; then
         check_kernel_source
         check_suite
     else

@@ -121,17 +121,24 @@ END
     obstacle machine 'this host is aarch64' 'x86_64 host'
 }
 
-@test "no room: bytes, inodes, and for temporary files" {
+@test "no room: bytes, inodes" {
     as_root
     FREE_MB=200 obstacle disk '200 MB free under .*, 5000 needed' 'set VM_DIR'
     FREE_INODES=1000 obstacle disk 'room for 1000 more files' 'set VM_DIR'
-    FREE_MB=50 obstacle temporary '50 MB free in ' TMPDIR
-    TMPDIR=/no/such/folder obstacle temporary '/no/such/folder is no folder' TMPDIR
+}
+
+@test "--check: TMPDIR is no folder, which setup itself does without" {
+    as_root
+    fails 1 env TMPDIR=/no/such/folder ./setup.sh --check
+    prints 'temporary' '/no/such/folder is no folder' 'set TMPDIR'
 }
 
 @test "a file system that does not count inodes has room for any number" {
     as_root
-    fails 1 env FREE_INODES=- TMPDIR=/no/such/folder ./setup.sh
+    mkdir "$VM_DIR"
+    touch "$VM_DIR/something"
+    fails 1 env FREE_INODES=- ./setup.sh
+    says 'holds something'
     says_not 'more files'
 }
 
