@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154 # code in quotes; what bats sets, and what its tests read
 # What the campaign shares beyond the unit tests' helpers: steps made up here, small file systems, and what must not be left.
 
-# shellcheck source=tests/unit/helpers.bash
-source "$BATS_TEST_DIRNAME/../unit/helpers.bash"
+# shellcheck source=tests/unit/scripts/helpers.bash
+source "$BATS_TEST_DIRNAME/../unit/scripts/helpers.bash"
 
 # Writes ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
 script_steps() {

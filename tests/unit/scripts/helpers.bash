@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-REPO=$(cd -- "$BATS_TEST_DIRNAME/../.." && pwd -P)
+REPO=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../../.." && pwd -P)
 
 # --- A place to work
 

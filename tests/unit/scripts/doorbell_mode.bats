@@ -6,8 +6,8 @@ load helpers
 load fake
 
 setup_file() {
-    make -s -C "$BATS_TEST_DIRNAME/../../server" O="$BATS_FILE_TMPDIR/server"
-    make -s -C "$BATS_TEST_DIRNAME/../../prog" O="$BATS_FILE_TMPDIR/prog" "$BATS_FILE_TMPDIR/prog/__read_write"
+    make -s -C "$BATS_TEST_DIRNAME/../../../server" O="$BATS_FILE_TMPDIR/server"
+    make -s -C "$BATS_TEST_DIRNAME/../../../prog" O="$BATS_FILE_TMPDIR/prog" "$BATS_FILE_TMPDIR/prog/__read_write"
 }
 
 # After the setup of fake.bash, which makes the lab.

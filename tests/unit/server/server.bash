@@ -1,12 +1,12 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2164 # what the tests use; what bats sets
 # What the tests of the ivshmem server share: a sanitized one, and peers of the tests' own (ivshmem_client.c).
 
-load prog.bash
+load ../programs/prog.bash
 
 TABLE=$((0x2000)) ENTRY=32 VECTORS=$((0xfc0))
 
 setup_file() {
-    export SANITIZED=$BATS_FILE_TMPDIR/server SERVER=$BATS_TEST_DIRNAME/../../server
+    export SANITIZED=$BATS_FILE_TMPDIR/server SERVER=$BATS_TEST_DIRNAME/../../../server
     make -s -C "$SERVER" O="$SANITIZED" WERROR=1 SANITIZE=1
     gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -g -o "$SANITIZED/ivshmem_client" \
         "$BATS_TEST_DIRNAME/ivshmem_client.c"

@@ -34,7 +34,7 @@ teardown() {
 # In setup_file. Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are
 # installed.
 build_programs() {
-    export PROG=$BATS_TEST_DIRNAME/../../prog
+    export PROG=$BATS_TEST_DIRNAME/../../../prog
     export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
     places+=" -DCPU_DEVICES='\"$CPUS\"'"
