@@ -94,7 +94,7 @@ static const struct shmem_program program = {
 
 static void list_kernels(void)
 {
-	for (const struct copy_kernel *kernel = copy_kernels; kernel->name; kernel++)
+	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
 		shmem_print("%-10s %s%s\n", kernel->name, kernel->about,
 			    copy_available(kernel) ? "" : " (this CPU does not have it)");
 	exit(0);
@@ -106,7 +106,7 @@ static const struct copy_kernel *parse_kernel(const char *text)
 		list_kernels();
 	if (strcmp(text, "all") == 0)
 		return NULL;
-	for (const struct copy_kernel *kernel = copy_kernels; kernel->name; kernel++) {
+	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
 		if (strcmp(text, kernel->name) != 0)
 			continue;
 		if (!copy_available(kernel))
@@ -160,7 +160,7 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
 
 int main(int argc, char **argv)
 {
-	struct settings settings = { .kernel = copy_kernels, .repetitions = REPETITIONS,
+	struct settings settings = { .kernel = shmem_copy_kernels, .repetitions = REPETITIONS,
 				     .patience = PATIENCE };
 	struct shmem_options options = { 0 };
 	struct bench bench = { .options = &options, .settings = &settings };

@@ -77,7 +77,7 @@ void all_kernels(struct bench *bench, size_t size)
 		shmem_print("\n%-10s %10s %10s %10s %9s\n", "kernel", "median", "min", "max",
 			    "x memcpy");
 	}
-	for (const struct copy_kernel *kernel = copy_kernels; kernel->name; kernel++) {
+	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
 		if (!is_wanted(bench->settings, kernel))
 			continue;
 		struct figures figures = measure(bench, kernel, size);
@@ -98,7 +98,7 @@ static void sweep_row(struct bench *bench, size_t size)
 
 	if (!json)
 		shmem_print("%7zu KiB", size >> 10);
-	for (const struct copy_kernel *kernel = copy_kernels; kernel->name; kernel++) {
+	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
 		if (!is_wanted(bench->settings, kernel))
 			continue;
 		struct figures figures = measure(bench, kernel, size);
@@ -116,7 +116,7 @@ void sweep(struct bench *bench, size_t last)
 	if (!bench->options->json) {
 		print_title(bench);
 		shmem_print("%-11s", "block");
-		for (const struct copy_kernel *kernel = copy_kernels; kernel->name; kernel++)
+		for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
 			if (is_wanted(bench->settings, kernel))
 				shmem_print(" %9s", kernel->name);
 		shmem_print("\n");

@@ -43,7 +43,7 @@ static void give_all_back(void)
 {
 	for (int i = 0; i < CLAIMS_MAX; i++)
 		if (claims[i].hold.mine)
-			hold_give_back(&claims[i].hold);
+			shmem_hold_give_back(&claims[i].hold);
 }
 
 /* --- One -------------------------------------------------------------------- */
@@ -66,15 +66,15 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 	hold->word = (_Atomic uint64_t *)(region->base + LAYOUT_CLAIMS +
 					  (size_t)which * LAYOUT_CLAIM_LINE);
 	claims[which].what = what;
-	hold_register(&kind);
+	shmem_hold_register(&kind);
 	for (uint64_t looks = 0; looks * LOOK_NS < timeout; looks++) {
 		uint64_t seen = atomic_load_explicit(hold->word, memory_order_relaxed);
 
-		if (seen == 0 && hold_take(hold, 0))
+		if (seen == 0 && shmem_hold_take(hold, 0))
 			return claim;
 		unchanged = seen == watched ? unchanged + 1 : 0;
 		watched = seen;
-		if (unchanged >= LOOKS_UNTIL_STALE && hold_take(hold, seen)) {
+		if (unchanged >= LOOKS_UNTIL_STALE && shmem_hold_take(hold, seen)) {
 			shmem_warn("took over %s: its holder gave no sign of life for 3 s", what);
 			return claim;
 		}
@@ -88,12 +88,12 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 
 void shmem_claim_renew(struct shmem_claim *claim)
 {
-	if (!hold_renew(&claims[claim->which].hold))
+	if (!shmem_hold_renew(&claims[claim->which].hold))
 		lost(claim);
 }
 
 void shmem_claim_drop(struct shmem_claim *claim)
 {
-	if (!hold_give_back(&claims[claim->which].hold))
+	if (!shmem_hold_give_back(&claims[claim->which].hold))
 		lost(claim);
 }

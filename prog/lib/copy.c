@@ -114,7 +114,7 @@ static void copy_movsb(void *to, const void *from, size_t size)
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
 }
 
-const struct copy_kernel copy_kernels[] = {
+const struct copy_kernel shmem_copy_kernels[] = {
 	{ "memcpy", "that of the C library", NULL, copy_memcpy },
 	{ "words", "8 bytes at a time", NULL, copy_words },
 	{ "sse2", "16 bytes at a time, four in a row", NULL, copy_sse2 },

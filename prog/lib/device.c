@@ -23,7 +23,7 @@ static_assert(sizeof(ADDRESS_SHAPE) == sizeof(((struct shmem_device *)0)->addres
 
 /* --- sysfs: /sys/bus/pci/devices/ADDRESS/NAME ----------------------------- */
 
-void sysfs_path(char path[static PATH_MAX], const char *address, const char *name)
+void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const char *name)
 {
 	snprintf(path, PATH_MAX, PCI_DEVICES "/%s/%s", address, name);
 }
@@ -35,7 +35,7 @@ static bool sysfs_line(const char *address, const char *name, int number,
 	char path[PATH_MAX];
 	bool found = true;
 
-	sysfs_path(path, address, name);
+	shmem_sysfs_path(path, address, name);
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return false;
@@ -130,7 +130,7 @@ static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
  * Line n of the file "resource" is "START END FLAGS" of BAR n (kernel:
  * drivers/pci/pci-sysfs.c, resource_show), all 0 for one that is not there.
  */
-struct bar device_bar(const char *address, int number)
+struct bar shmem_device_bar(const char *address, int number)
 {
 	char line[128];
 	char *rest = line;
@@ -151,7 +151,7 @@ static bool decodes_memory(const char *address)
 	char path[PATH_MAX];
 	uint16_t command = 0;
 
-	sysfs_path(path, address, "config");
+	shmem_sysfs_path(path, address, "config");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -165,13 +165,13 @@ static bool decodes_memory(const char *address)
  * enable it (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource), and SeaBIOS,
  * which does, is not every VM's firmware.
  */
-void device_enable(const char *address)
+void shmem_device_enable(const char *address)
 {
 	char path[PATH_MAX];
 
 	if (decodes_memory(address))
 		return;
-	sysfs_path(path, address, "enable");
+	shmem_sysfs_path(path, address, "enable");
 	FILE *file = fopen(path, "we");
 	if (!file)
 		shmem_die("cannot switch the memory of %s on: %s: %s; run as root", address,
@@ -194,7 +194,7 @@ struct shmem_device shmem_device(const struct shmem_options *options)
 	else
 		find_device(device.address);
 
-	struct bar memory = device_bar(device.address, 2);
+	struct bar memory = shmem_device_bar(device.address, 2);
 	if (memory.start == 0)
 		shmem_die("BAR 2 of %s has no memory; the kernel log says why: dmesg | grep %s",
 			  device.address, device.address);

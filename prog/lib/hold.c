@@ -42,7 +42,7 @@ static uint64_t noted(const struct shmem_hold *hold)
 	return atomic_load_explicit(&hold->mine, memory_order_relaxed);
 }
 
-bool hold_take(struct shmem_hold *hold, uint64_t seen)
+bool shmem_hold_take(struct shmem_hold *hold, uint64_t seen)
 {
 	uint64_t ticket = new_ticket();
 
@@ -53,7 +53,7 @@ bool hold_take(struct shmem_hold *hold, uint64_t seen)
 	return false;
 }
 
-bool hold_renew(struct shmem_hold *hold)
+bool shmem_hold_renew(struct shmem_hold *hold)
 {
 	uint64_t word = noted(hold), next = next_beat(word);
 
@@ -63,13 +63,13 @@ bool hold_renew(struct shmem_hold *hold)
 	return true;
 }
 
-bool hold_is_there(const struct shmem_hold *hold)
+bool shmem_hold_is_there(const struct shmem_hold *hold)
 {
 	return atomic_load_explicit(hold->word, memory_order_relaxed) == noted(hold);
 }
 
 /* The second for a handler that interrupts hold_renew between its two steps. */
-bool hold_give_back(struct shmem_hold *hold)
+bool shmem_hold_give_back(struct shmem_hold *hold)
 {
 	uint64_t word = noted(hold);
 	bool there = exchange(hold->word, word, 0) || exchange(hold->word, next_beat(word), 0);
@@ -84,7 +84,7 @@ enum { KINDS_MAX = 2 }; /* claims, and the seat of a meeting */
 
 static const struct holdings *_Atomic kinds[KINDS_MAX];
 
-void hold_renew_all(void)
+void shmem_hold_renew_all(void)
 {
 	for (int i = 0; i < KINDS_MAX && kinds[i]; i++)
 		kinds[i]->renew();
@@ -113,7 +113,7 @@ static void give_back_on(int number)
 		sigaction(number, &action, NULL);
 }
 
-void hold_register(const struct holdings *holdings)
+void shmem_hold_register(const struct holdings *holdings)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	int i = 0;

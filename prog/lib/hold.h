@@ -24,15 +24,15 @@ static inline bool hold_is_same(uint64_t word, uint64_t other)
 }
 
 /* Puts a new ticket into the word if it holds what was seen. */
-bool hold_take(struct shmem_hold *hold, uint64_t seen);
+bool shmem_hold_take(struct shmem_hold *hold, uint64_t seen);
 
 /* The next beat. False if the ticket is not there any more. */
-bool hold_renew(struct shmem_hold *hold);
+bool shmem_hold_renew(struct shmem_hold *hold);
 
-bool hold_is_there(const struct shmem_hold *hold);
+bool shmem_hold_is_there(const struct shmem_hold *hold);
 
 /* False if it was not there. Nothing but atomics, so that a handler may call it. */
-bool hold_give_back(struct shmem_hold *hold);
+bool shmem_hold_give_back(struct shmem_hold *hold);
 
 /* --- All of them ----------------------------------------------------------- */
 
@@ -43,9 +43,9 @@ struct holdings {
 };
 
 /* From now on that is done by hold_renew_all, and at the end. */
-void hold_register(const struct holdings *holdings);
+void shmem_hold_register(const struct holdings *holdings);
 
 /* For what may take long: shows that we live. Ends the program if something was lost. */
-void hold_renew_all(void);
+void shmem_hold_renew_all(void);
 
 #endif

@@ -31,16 +31,16 @@ struct bar {
 	uint64_t size;  /* bytes */
 };
 
-void sysfs_path(char path[static PATH_MAX], const char *address, const char *name);
+void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const char *name);
 
 /* BAR number of the device. Ends the program if sysfs does not tell. */
-struct bar device_bar(const char *address, int number);
+struct bar shmem_device_bar(const char *address, int number);
 
 /*
  * Makes the device answer at its BARs, unless it does so already. Ends the
  * program if that cannot be done.
  */
-void device_enable(const char *address);
+void shmem_device_enable(const char *address);
 
 /* --- machine.c ------------------------------------------------------------- */
 
@@ -48,12 +48,12 @@ void device_enable(const char *address);
  * The allowed CPUs in the order in which to use them: one hardware thread of each
  * core, then a second one, and so on. Returns how many there are.
  */
-size_t cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE]);
+size_t shmem_cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE]);
 
 /* --- region.c -------------------------------------------------------------- */
 
 /* Maps all of the memory that the server gave. path is the server's. */
-struct shmem region_of_server(int memory, const char *path);
+struct shmem shmem_region_of_server(int memory, const char *path);
 
 /* --- interrupt_vfio.c ------------------------------------------------------ */
 
@@ -61,51 +61,51 @@ struct shmem region_of_server(int memory, const char *path);
 enum { DEVICE_POSITION = 8 / 4, DEVICE_DOORBELL = 12 / 4 };
 
 /* Fills bell->registers, id and vectors, and with wait set the events. */
-void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
 			  bool wait);
-void device_close_doorbell(struct shmem_doorbell *bell);
+void shmem_device_close_doorbell(struct shmem_doorbell *bell);
 
 /* --- interrupt_socket.c ---------------------------------------------------- */
 
 struct server;
 
 /* Whether -f names a server's socket. */
-bool server_is_meant(const struct shmem_options *options);
+bool shmem_server_is_meant(const struct shmem_options *options);
 
 /*
  * Connects, and returns when the server has given an id and the memory. path
  * is the caller's, and stays. Ends the program if it is no such server.
  */
-struct server *server_connect(const char *path);
+struct server *shmem_server_connect(const char *path);
 
 /* The memory's descriptor; the server's to close. */
-int server_memory(const struct server *server);
+int shmem_server_memory(const struct server *server);
 
 /*
  * Waits until the server has set up our own vectors, which is when there are as
  * many as told, or for 0 when it has said nothing for a while. It may have paused,
  * so that there are more later.
  */
-void server_wait_for_vectors(struct server *server, uint64_t told);
+void shmem_server_wait_for_vectors(struct server *server, uint64_t told);
 
 /* Our id, our vectors so far, and the eventfd of one of these. */
-unsigned int server_id(const struct server *server);
-unsigned int server_vectors(const struct server *server);
-int server_event(const struct server *server, unsigned int vector);
+unsigned int shmem_server_id(const struct server *server);
+unsigned int shmem_server_vectors(const struct server *server);
+int shmem_server_event(const struct server *server, unsigned int vector);
 
 /* Whether we have that vector, once the server has had the time to say so. */
-bool server_has_vector(struct server *server, unsigned int vector);
+bool shmem_server_has_vector(struct server *server, unsigned int vector);
 
 /* Reads what the server has sent meanwhile, without waiting. */
-void server_attend(struct server *server);
+void shmem_server_attend(struct server *server);
 
 /* What becomes readable when it has sent something; -1 if it has gone. */
-int server_socket(const struct server *server);
+int shmem_server_socket(const struct server *server);
 
 /* False if no such peer, or no such vector of it, is connected. */
-bool server_ring(struct server *server, unsigned int peer, unsigned int vector);
+bool shmem_server_ring(struct server *server, unsigned int peer, unsigned int vector);
 
-void server_close(struct server *server);
+void shmem_server_close(struct server *server);
 
 /* --- interrupt.c ----------------------------------------------------------- */
 

@@ -20,10 +20,10 @@ static uint64_t vectors_told(const struct shmem *region)
 static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
 					     struct shmem_doorbell *bell)
 {
-	struct server *server = server_connect(path);
+	struct server *server = shmem_server_connect(path);
 
-	*region = region_of_server(server_memory(server), path);
-	server_wait_for_vectors(server, vectors_told(region));
+	*region = shmem_region_of_server(shmem_server_memory(server), path);
+	shmem_server_wait_for_vectors(server, vectors_told(region));
 	bell->server = server;
 	return bell;
 }
@@ -44,7 +44,7 @@ static struct shmem_doorbell *new_doorbell(bool wait)
 struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					   struct shmem *region, bool wait)
 {
-	if (server_is_meant(options))
+	if (shmem_server_is_meant(options))
 		return open_at_server(options->file, region, new_doorbell(wait));
 	if (options->file && access(options->file, F_OK) < 0)
 		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
@@ -54,42 +54,42 @@ struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 			  "interrupts need the ivshmem server's socket", options->file);
 	*region = shmem_open(options);
 	struct shmem_doorbell *bell = new_doorbell(wait);
-	device_open_doorbell(bell, options, wait);
+	shmem_device_open_doorbell(bell, options, wait);
 	return bell;
 }
 
 void shmem_doorbell_close(struct shmem_doorbell *bell)
 {
 	if (bell->server)
-		server_close(bell->server);
+		shmem_server_close(bell->server);
 	else
-		device_close_doorbell(bell);
+		shmem_device_close_doorbell(bell);
 	free(bell);
 }
 
 unsigned int shmem_doorbell_id(const struct shmem_doorbell *bell)
 {
-	return bell->server ? server_id(bell->server) : bell->id;
+	return bell->server ? shmem_server_id(bell->server) : bell->id;
 }
 
 unsigned int shmem_doorbell_vectors(const struct shmem_doorbell *bell)
 {
 	if (!bell->server)
 		return bell->vectors;
-	server_attend(bell->server);
-	return server_vectors(bell->server);
+	shmem_server_attend(bell->server);
+	return shmem_server_vectors(bell->server);
 }
 
 bool shmem_doorbell_has(const struct shmem_doorbell *bell, unsigned int vector)
 {
-	return bell->server ? server_has_vector(bell->server, vector) : vector < bell->vectors;
+	return bell->server ? shmem_server_has_vector(bell->server, vector) : vector < bell->vectors;
 }
 
 bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigned int vector)
 {
 	assert(peer < SHMEM_PEER_IDS && vector < SHMEM_VECTORS_MAX);
 	if (bell->server)
-		return server_ring(bell->server, peer, vector);
+		return shmem_server_ring(bell->server, peer, vector);
 	/* "bit 0..15: vector, bit 16..31: peer ID" (ivshmem-spec) */
 	bell->registers[DEVICE_DOORBELL] = peer << 16 | vector;
 	return true;
@@ -101,7 +101,7 @@ int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vecto
 {
 	assert(bell->waits && vector < SHMEM_VECTORS_MAX);
 	if (bell->server)
-		return server_event(bell->server, vector);
+		return shmem_server_event(bell->server, vector);
 	assert(vector < bell->vectors);
 	return bell->events[vector];
 }
@@ -138,12 +138,12 @@ uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
 	for (;;) {
 		struct pollfd files[2] = {
 			{ .fd = shmem_doorbell_eventfd(bell, vector), .events = POLLIN },
-			{ .fd = bell->server ? server_socket(bell->server) : -1, .events = POLLIN },
+			{ .fd = bell->server ? shmem_server_socket(bell->server) : -1, .events = POLLIN },
 		};
 
 		sleep_on(files, deadline);
 		if (files[1].revents)
-			server_attend(bell->server);
+			shmem_server_attend(bell->server);
 		uint64_t count = files[0].revents ? take_interrupts(files[0].fd) : 0;
 		if (count)
 			return count;

@@ -30,7 +30,7 @@ static _Noreturn void rubbish(const struct server *server, const char *what)
 
 /* --- Peers ----------------------------------------------------------------- */
 
-void server_forget(struct server *server, unsigned int id)
+void shmem_server_forget(struct server *server, unsigned int id)
 {
 	struct peer *peer = server->peers[id];
 
@@ -88,7 +88,7 @@ static void take_notification(struct server *server, int64_t number, int fd)
 	else if (number == server->id)
 		rubbish(server, "word that we ourselves had gone");
 	else
-		server_forget(server, (unsigned int)number);
+		shmem_server_forget(server, (unsigned int)number);
 }
 
 static void take(struct server *server, int64_t number, int fd)
@@ -166,7 +166,7 @@ static bool receive(struct server *server)
 	return true;
 }
 
-bool server_attend_once(struct server *server)
+bool shmem_server_attend_once(struct server *server)
 {
 	uint64_t number;
 

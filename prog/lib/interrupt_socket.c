@@ -27,7 +27,7 @@ enum {
 
 /* --- Connecting ------------------------------------------------------------ */
 
-bool server_is_meant(const struct shmem_options *options)
+bool shmem_server_is_meant(const struct shmem_options *options)
 {
 	struct stat status;
 
@@ -76,7 +76,7 @@ static bool wait_for_message(const struct server *server, int timeout)
 /* What we hold meanwhile, we keep. */
 static bool is_patient(uint64_t begin)
 {
-	hold_renew_all();
+	shmem_hold_renew_all();
 	return shmem_now() - begin <= PATIENCE_S * UINT64_C(1000000000);
 }
 
@@ -87,7 +87,7 @@ static void check_patience(const struct server *server, uint64_t begin, const ch
 			  "server?", server->path, what, PATIENCE_S);
 }
 
-struct server *server_connect(const char *path)
+struct server *shmem_server_connect(const char *path)
 {
 	uint64_t begin = shmem_now();
 	int fd = connect_to(path);
@@ -101,75 +101,75 @@ struct server *server_connect(const char *path)
 	server->socket = fd;
 	while (server->stage < STAGE_PEERS) {
 		wait_for_message(server, LOOK_MS);
-		server_attend_once(server);
+		shmem_server_attend_once(server);
 		check_patience(server, begin, "the memory");
 	}
 	return server;
 }
 
-int server_memory(const struct server *server)
+int shmem_server_memory(const struct server *server)
 {
 	return server->memory;
 }
 
 /* --- Our own vectors -------------------------------------------------------- */
 
-unsigned int server_id(const struct server *server)
+unsigned int shmem_server_id(const struct server *server)
 {
 	return server->id;
 }
 
-unsigned int server_vectors(const struct server *server)
+unsigned int shmem_server_vectors(const struct server *server)
 {
 	return vectors_of(server->peers[server->id]);
 }
 
-int server_event(const struct server *server, unsigned int vector)
+int shmem_server_event(const struct server *server, unsigned int vector)
 {
-	assert(vector < server_vectors(server));
+	assert(vector < shmem_server_vectors(server));
 	return server->peers[server->id]->events[vector];
 }
 
 /* They are the last that the server introduces, and the protocol does not say how many. */
-void server_wait_for_vectors(struct server *server, uint64_t told)
+void shmem_server_wait_for_vectors(struct server *server, uint64_t told)
 {
 	uint64_t begin = shmem_now();
 	bool quiet = false;
 
 	server->told = told;
-	while (server_vectors(server) == 0 || (told ? server_vectors(server) < told : !quiet)) {
+	while (shmem_server_vectors(server) == 0 || (told ? shmem_server_vectors(server) < told : !quiet)) {
 		if (server->stage == STAGE_GONE)
 			return;
 		quiet = !wait_for_message(server, told ? LOOK_MS : QUIET_MS);
-		server_attend(server);
-		if (server_vectors(server) > 0 && !is_patient(begin))
+		shmem_server_attend(server);
+		if (shmem_server_vectors(server) > 0 && !is_patient(begin))
 			return; /* what was told is not so */
 		check_patience(server, begin, "our vectors");
 	}
 }
 
-bool server_has_vector(struct server *server, unsigned int vector)
+bool shmem_server_has_vector(struct server *server, unsigned int vector)
 {
 	uint64_t begin = shmem_now();
 
-	server_attend(server);
-	while (server_vectors(server) <= vector && server_vectors(server) != server->told &&
+	shmem_server_attend(server);
+	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != server->told &&
 	       server->stage != STAGE_GONE && is_patient(begin)) {
 		wait_for_message(server, LOOK_MS);
-		server_attend(server);
+		shmem_server_attend(server);
 	}
-	return server_vectors(server) > vector;
+	return shmem_server_vectors(server) > vector;
 }
 
 /* --- At work --------------------------------------------------------------- */
 
-void server_attend(struct server *server)
+void shmem_server_attend(struct server *server)
 {
-	for (int i = 0; i < MESSAGES_AT_A_TIME && server_attend_once(server); i++)
+	for (int i = 0; i < MESSAGES_AT_A_TIME && shmem_server_attend_once(server); i++)
 		;
 }
 
-int server_socket(const struct server *server)
+int shmem_server_socket(const struct server *server)
 {
 	return server->stage == STAGE_GONE ? -1 : server->socket;
 }
@@ -182,19 +182,19 @@ static bool signal_event(int fd)
 	return write(fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN;
 }
 
-bool server_ring(struct server *server, unsigned int peer, unsigned int vector)
+bool shmem_server_ring(struct server *server, unsigned int peer, unsigned int vector)
 {
 	if (vector >= vectors_of(server->peers[peer]))
-		server_attend(server);
+		shmem_server_attend(server);
 	if (vector >= vectors_of(server->peers[peer]))
 		return false;
 	return signal_event(server->peers[peer]->events[vector]);
 }
 
-void server_close(struct server *server)
+void shmem_server_close(struct server *server)
 {
 	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
-		server_forget(server, id);
+		shmem_server_forget(server, id);
 	if (server->descriptor >= 0)
 		close(server->descriptor);
 	close(server->memory);

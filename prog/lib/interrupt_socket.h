@@ -46,9 +46,9 @@ static inline unsigned int vectors_of(const struct peer *peer)
  * there is nothing. Ends the program if the server sends rubbish, or ends
  * before it gave us the memory and a vector.
  */
-bool server_attend_once(struct server *server);
+bool shmem_server_attend_once(struct server *server);
 
 /* That peer is not connected any more. */
-void server_forget(struct server *server, unsigned int id);
+void shmem_server_forget(struct server *server, unsigned int id);
 
 #endif

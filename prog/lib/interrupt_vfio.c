@@ -42,7 +42,7 @@ static void read_config(const char *address, void *bytes, size_t size, off_t off
 {
 	char path[PATH_MAX];
 
-	sysfs_path(path, address, "config");
+	shmem_sysfs_path(path, address, "config");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? -1 : pread(fd, bytes, size, offset);
 	if (got != (ssize_t)size)
@@ -84,12 +84,12 @@ static size_t offset_in_page(uint64_t address)
 static volatile uint32_t *map_registers(const char *address)
 {
 	char path[PATH_MAX];
-	uint64_t start = device_bar(address, 0).start;
+	uint64_t start = shmem_device_bar(address, 0).start;
 
 	if (start == 0)
 		shmem_die("BAR 0 of %s has no address; the kernel log says why: dmesg | grep %s",
 			  address, address);
-	sysfs_path(path, address, "resource0");
+	shmem_sysfs_path(path, address, "resource0");
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
@@ -116,7 +116,7 @@ static const char *link_name(const char *address, const char *name)
 	static char target[PATH_MAX];
 	char path[PATH_MAX];
 
-	sysfs_path(path, address, name);
+	shmem_sysfs_path(path, address, name);
 	ssize_t length = readlink(path, target, sizeof(target) - 1);
 	target[length > 0 ? length : 0] = '\0';
 	return length > 0 ? basename(target) : "";
@@ -226,7 +226,7 @@ static void connect_events(struct shmem_doorbell *bell)
 
 /* --- Both ------------------------------------------------------------------ */
 
-void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
 			  bool wait)
 {
 	struct shmem_device device = shmem_device(options);
@@ -245,7 +245,7 @@ void device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_option
 	bell->id = bell->registers[DEVICE_POSITION] & (SHMEM_PEER_IDS - 1);
 }
 
-void device_close_doorbell(struct shmem_doorbell *bell)
+void shmem_device_close_doorbell(struct shmem_doorbell *bell)
 {
 	unmap_registers(bell->registers);
 	if (!bell->waits)

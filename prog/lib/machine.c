@@ -151,7 +151,7 @@ static unsigned int thread_of(unsigned int cpu, const cpu_set_t *allowed)
 	return count_below(list, cpu, allowed);
 }
 
-size_t cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE])
+size_t shmem_cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE])
 {
 	size_t count = 0;
 
@@ -170,5 +170,5 @@ void shmem_pin_apart(uint64_t turn)
 	/* Fails with more CPUs than the set has room for: then we stay where we are. */
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
 		return;
-	shmem_pin(cpus[turn % cpus_apart(&allowed, cpus)]);
+	shmem_pin(cpus[turn % shmem_cpus_apart(&allowed, cpus)]);
 }

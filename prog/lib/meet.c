@@ -81,7 +81,7 @@ static bool take_seat(struct shmem_meeting *meeting, int seat)
 	if (watch->seen != 0 && watch->still < STALE)
 		return false;
 	meeting->hold.word = &meeting->row[seat].word;
-	if (!hold_take(&meeting->hold, watch->seen))
+	if (!shmem_hold_take(&meeting->hold, watch->seen))
 		return false;
 	meeting->seat = seat;
 	if (watch->seen != 0)
@@ -236,13 +236,13 @@ static _Noreturn void lost(const struct shmem_meeting *meeting)
 
 void shmem_meet_beat(struct shmem_meeting *meeting)
 {
-	if (!hold_renew(&meeting->hold))
+	if (!shmem_hold_renew(&meeting->hold))
 		lost(meeting);
 }
 
 void shmem_meet_check(const struct shmem_meeting *meeting)
 {
-	if (!hold_is_there(&meeting->hold))
+	if (!shmem_hold_is_there(&meeting->hold))
 		lost(meeting);
 }
 
@@ -256,7 +256,7 @@ enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
 
 void shmem_meet_leave(struct shmem_meeting *meeting)
 {
-	hold_give_back(&meeting->hold);
+	shmem_hold_give_back(&meeting->hold);
 }
 
 /* --- However the program ends --------------------------------------------- */
@@ -281,5 +281,5 @@ void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
 					      .give_back = leave_if_there };
 
 	left_at_the_end = meeting;
-	hold_register(&kind);
+	shmem_hold_register(&kind);
 }

@@ -32,7 +32,7 @@ static void wait_until_writable(int fd)
 	struct pollfd file = { .fd = fd, .events = POLLOUT };
 
 	while (poll(&file, 1, BLOCKED_MS) == 0)
-		hold_renew_all();
+		shmem_hold_renew_all();
 }
 
 void shmem_print(const char *format, ...)

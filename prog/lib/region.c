@@ -58,13 +58,13 @@ static struct place place_on_device(const struct shmem_options *options)
 	if (options->kind == SHMEM_WB) {
 		place_write_back(&place, &device);
 	} else if (options->kind == SHMEM_WC) {
-		sysfs_path(place.path, device.address, "resource2_wc");
+		shmem_sysfs_path(place.path, device.address, "resource2_wc");
 		place.open_hint = "run as root, on a kernel with PAT, or use -m uc";
 	} else {
-		sysfs_path(place.path, device.address, "resource2");
+		shmem_sysfs_path(place.path, device.address, "resource2");
 		place.open_hint = "run as root";
 	}
-	device_enable(device.address);
+	shmem_device_enable(device.address);
 	return place;
 }
 
@@ -123,7 +123,7 @@ static struct shmem open_and_map(const struct place *place)
 	return region;
 }
 
-struct shmem region_of_server(int memory, const char *path)
+struct shmem shmem_region_of_server(int memory, const char *path)
 {
 	struct stat status;
 	struct place place = { .map_hint = "what the server there gave is no memory to share" };
@@ -139,16 +139,16 @@ struct shmem region_of_server(int memory, const char *path)
 /* The memory alone: who does not listen need not be a peer. */
 static struct shmem open_at_server(const char *path)
 {
-	struct server *server = server_connect(path);
-	struct shmem region = region_of_server(server_memory(server), path);
+	struct server *server = shmem_server_connect(path);
+	struct shmem region = shmem_region_of_server(shmem_server_memory(server), path);
 
-	server_close(server);
+	shmem_server_close(server);
 	return region;
 }
 
 struct shmem shmem_open(const struct shmem_options *options)
 {
-	if (server_is_meant(options))
+	if (shmem_server_is_meant(options))
 		return open_at_server(options->file);
 
 	struct place place = options->file ? place_in_file(options->file) :

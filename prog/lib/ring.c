@@ -40,7 +40,7 @@ static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size
 			      .meeting = meeting };
 }
 
-struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+struct ring shmem_ring_writer(struct ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting)
 {
 	struct ring ring = new_ring(counts, bytes, size, meeting);
@@ -49,7 +49,7 @@ struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size,
 	return ring;
 }
 
-struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+struct ring shmem_ring_reader(struct ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting)
 {
 	struct ring ring = new_ring(counts, bytes, size, meeting);
@@ -94,7 +94,7 @@ static size_t look_filled(struct ring *ring)
  * Both look at the other's count only when what they last saw of it does not
  * suffice: each look fetches a cache line that the other is writing to.
  */
-size_t ring_write(struct ring *ring, const void *from, size_t length)
+size_t shmem_ring_write(struct ring *ring, const void *from, size_t length)
 {
 	size_t room = ring->size - (ring->mine - ring->theirs);
 	size_t at = ring->mine & (ring->size - 1);
@@ -121,7 +121,7 @@ size_t ring_write(struct ring *ring, const void *from, size_t length)
 	return length;
 }
 
-size_t ring_read(struct ring *ring, void *to, size_t length)
+size_t shmem_ring_read(struct ring *ring, void *to, size_t length)
 {
 	size_t filled = ring->theirs - ring->mine;
 	size_t at = ring->mine & (ring->size - 1);
@@ -145,12 +145,12 @@ size_t ring_read(struct ring *ring, void *to, size_t length)
 	return length;
 }
 
-size_t ring_unread(struct ring *writer)
+size_t shmem_ring_unread(struct ring *writer)
 {
 	return look_unread(writer);
 }
 
-size_t ring_filled(struct ring *reader)
+size_t shmem_ring_filled(struct ring *reader)
 {
 	return look_filled(reader);
 }

@@ -48,7 +48,7 @@ static bool is_read_so_far(void *context)
 {
 	struct unread *unread = context;
 
-	unread->seen = ring_unread(&unread->s->ring);
+	unread->seen = shmem_ring_unread(&unread->s->ring);
 	return unread->seen <= unread->limit || unread->seen == RING_RUBBISH;
 }
 
@@ -77,7 +77,7 @@ void send_bytes(struct stream *s, const void *bytes, size_t length)
 	const unsigned char *from = bytes;
 
 	while (length > 0) {
-		size_t sent = ring_write(&s->ring, from, length);
+		size_t sent = shmem_ring_write(&s->ring, from, length);
 
 		if (sent == RING_RUBBISH)
 			rubbish(s, "it claims to have read what was never written");
@@ -96,7 +96,7 @@ static bool has_come(void *context)
 {
 	struct stream *s = context;
 
-	return ring_filled(&s->ring) != 0;
+	return shmem_ring_filled(&s->ring) != 0;
 }
 
 void receive_bytes(struct stream *s, void *bytes, size_t length)
@@ -104,7 +104,7 @@ void receive_bytes(struct stream *s, void *bytes, size_t length)
 	unsigned char *to = bytes;
 
 	while (length > 0) {
-		size_t received = ring_read(&s->ring, to, length);
+		size_t received = shmem_ring_read(&s->ring, to, length);
 
 		if (received == RING_RUBBISH)
 			rubbish(s, "it claims to have written more than the ring holds");
@@ -227,11 +227,11 @@ static void open_ring(struct stream *s)
 	s->other = &channel->sleeps[s->plan.send ? RECEIVER_SEAT : SENDER_SEAT];
 	show_whether_we_sleep(s);
 	if (s->plan.send) {
-		s->ring = ring_writer(&channel->counts, bytes, size, &s->meeting);
+		s->ring = shmem_ring_writer(&channel->counts, bytes, size, &s->meeting);
 		show_word(s, &channel->sender_ready, s->meeting.session);
 		wait_for_word(s, &channel->receiver_ready, s->meeting.session);
 	} else {
-		s->ring = ring_reader(&channel->counts, bytes, size, &s->meeting);
+		s->ring = shmem_ring_reader(&channel->counts, bytes, size, &s->meeting);
 		show_word(s, &channel->accepted, 0);
 		show_word(s, &channel->receiver_ready, s->meeting.session);
 		wait_for_word(s, &channel->sender_ready, s->meeting.session);

@@ -55,7 +55,7 @@ static void do_write(struct ring *writer, uint64_t *written)
 
 	for (size_t i = 0; i < length; i++)
 		from[i] = expected(*written + i);
-	size_t answer = ring_write(writer, from, length);
+	size_t answer = shmem_ring_write(writer, from, length);
 	free(from);
 	if (answer == RING_RUBBISH) {
 		MUST(tampered);
@@ -69,7 +69,7 @@ static void do_read(struct ring *reader, uint64_t written, uint64_t *read)
 {
 	size_t length = take_byte() % LONGEST;
 	unsigned char *to = malloc(length + 1);
-	size_t answer = ring_read(reader, to, length);
+	size_t answer = shmem_ring_read(reader, to, length);
 
 	if (answer == RING_RUBBISH) {
 		MUST(tampered);
@@ -99,8 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	take(counts, sizeof(*counts));
 	take(bytes, take_byte() % RING_SIZE);
 	hostile = tampered = false;
-	struct ring writer = ring_writer(counts, bytes, RING_SIZE, NULL);
-	struct ring reader = ring_reader(counts, bytes, RING_SIZE, NULL);
+	struct ring writer = shmem_ring_writer(counts, bytes, RING_SIZE, NULL);
+	struct ring reader = shmem_ring_reader(counts, bytes, RING_SIZE, NULL);
 
 	hostile = take_byte() % 2;
 	while (supplied > 0) {
@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		else if (what < 7)
 			do_read(&reader, written, &read);
 		else
-			MUST(ring_unread(&writer) <= RING_SIZE || tampered);
+			MUST(shmem_ring_unread(&writer) <= RING_SIZE || tampered);
 	}
 	free(counts);
 	free(bytes);

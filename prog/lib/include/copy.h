@@ -16,7 +16,7 @@ struct copy_kernel {
 };
 
 /* Ends with one without a name. The first is the C library's memcpy. */
-extern const struct copy_kernel copy_kernels[];
+extern const struct copy_kernel shmem_copy_kernels[];
 
 static inline bool copy_available(const struct copy_kernel *kernel)
 {

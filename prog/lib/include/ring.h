@@ -46,9 +46,9 @@ struct ring {
  * what makes this end ours, or NULL if nobody can take it over: a count is written
  * only while we have our seat there.
  */
-struct ring ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+struct ring shmem_ring_writer(struct ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting);
-struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+struct ring shmem_ring_reader(struct ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting);
 
 /*
@@ -56,19 +56,19 @@ struct ring ring_reader(struct ring_counts *counts, void *bytes, size_t size,
  * if the ring is full, or RING_RUBBISH. Never waits. A long write is cut, so
  * that the reader can begin with it meanwhile: go on with the rest.
  */
-size_t ring_write(struct ring *ring, const void *from, size_t length);
+size_t shmem_ring_write(struct ring *ring, const void *from, size_t length);
 
 /*
  * Reads as many of length bytes as are there now, and returns how many that
  * were: 0 if the ring is empty, or RING_RUBBISH. Never waits. A long read is
  * cut, as a write is.
  */
-size_t ring_read(struct ring *ring, void *to, size_t length);
+size_t shmem_ring_read(struct ring *ring, void *to, size_t length);
 
 /* Bytes that the writer has written and the reader not yet read, or RING_RUBBISH. */
-size_t ring_unread(struct ring *writer);
+size_t shmem_ring_unread(struct ring *writer);
 
 /* The same, as the reader sees it: bytes that it can read at once, or RING_RUBBISH. */
-size_t ring_filled(struct ring *reader);
+size_t shmem_ring_filled(struct ring *reader);
 
 #endif

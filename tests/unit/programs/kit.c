@@ -126,7 +126,7 @@ static void print_cpus(uint64_t mask)
 	for (int cpu = 0; cpu < 64; cpu++)
 		if (mask >> cpu & 1)
 			CPU_SET(cpu, &allowed);
-	size_t count = cpus_apart(&allowed, cpus);
+	size_t count = shmem_cpus_apart(&allowed, cpus);
 	for (size_t i = 0; i < count; i++)
 		shmem_print("%u%s", cpus[i], i + 1 < count ? " " : "\n");
 }
@@ -155,9 +155,9 @@ static void stopped_in_ring(const struct shmem_options *options)
 	source = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	signal(SIGSEGV, stop_once);
 	shmem_meet(&meeting, &region, LAYOUT_FREE, 2, 0, "the test", UINT64_C(20000000000));
-	struct ring ring = ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
+	struct ring ring = shmem_ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
 				       &meeting);
-	ring_write(&ring, source, 100);
+	shmem_ring_write(&ring, source, 100);
 	shmem_print("written\n");
 }
 

@@ -404,3 +404,10 @@ is_stopped() {
         [ "$(word region $((0x40000)))" = 0000000000000000 ]
     done
 }
+
+@test "libshmem: every external symbol begins with shmem_, so that it meets none of a program's own" {
+    run nm --defined-only --extern-only "$STATIC/libshmem.a"
+    [ "$status" -eq 0 ]
+    [ "$(grep -c ' T shmem_' <<<"$output")" -gt 50 ]
+    run ! grep -E ' [A-Z] ' <(grep -vE ' shmem_|^$|:$' <<<"$output")
+}
