@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "library.h"
+#include "internal.h"
 #include "ring.h"
 
 enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET, STOPPED, CPUS };

@@ -7,7 +7,7 @@ load prog.bash
 setup_file() {
     build_programs
     build_helper kit
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -static -I "$PROG" -o "$SANITIZED/__stepper" \
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -static -I "$PROG" -I "$PROG/lib/include" -o "$SANITIZED/__stepper" \
         "$BATS_TEST_DIRNAME/stepper.c" "$STATIC/libshmem.a"
 }
 

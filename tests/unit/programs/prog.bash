@@ -55,7 +55,7 @@ build_server() {
 
 # build_helper NAME: in setup_file, after build_programs. Builds the program NAME.c of the tests over the library.
 build_helper() {
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" -I "$PROG/lib/include" \
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" -I "$PROG/lib/include" -I "$PROG/lib" \
         -o "$SANITIZED/__$1" "$BATS_TEST_DIRNAME/$1.c" "$SANITIZED/libshmem.a"
 }
 
