@@ -1,0 +1,28 @@
+#!/usr/bin/env bats
+# README.md and docs/ against what is there.
+
+load helpers
+
+setup() {
+    cd "$REPO" || return
+}
+
+@test "the program in README is prog/example.c, byte for byte" {
+    sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$BATS_TEST_TMPDIR/program"
+    succeeds diff prog/example.c "$BATS_TEST_TMPDIR/program"
+}
+
+@test "the index in docs/changing.md has every file of lib/, setup/ and bench/, and no other" {
+    printf "%s\n" lib/* setup/* bench/* | sort >"$BATS_TEST_TMPDIR/files"
+    sed -nE 's/^\| `((lib|setup|bench)\/[^`]+)` \|.*/\1/p' docs/changing.md | sort >"$BATS_TEST_TMPDIR/index"
+    succeeds diff "$BATS_TEST_TMPDIR/files" "$BATS_TEST_TMPDIR/index"
+}
+
+@test "each link of README and docs that is no URL leads to a file" {
+    local file link
+    local -a dead=()
+    while IFS=$'\t' read -r file link; do
+        [[ $link == *://* || -e $(dirname -- "$file")/${link%%#*} ]] || dead+=("$file: $link")
+    done < <(grep -oHE '\]\([^)]+\)|^\[[^]]+\]: .+' README.md docs/*.md | sed -E 's/^([^:]+):(\]\((.+)\)|\[[^]]+\]: (.+))$/\1\t\3\4/')
+    ((${#dead[@]} == 0)) || failure "$(printf '%s\n' "${dead[@]}")"
+}
