@@ -12,7 +12,7 @@
 #define GREETING "Other VM says hello world!"
 
 /* For other VMs to write theirs, which takes each a moment. */
-#define PATIENCE UINT64_C(30000000000) /* nanoseconds */
+#define MESSAGE_PATIENCE UINT64_C(30000000000) /* nanoseconds */
 
 /*
  * The page of the message. Anything may be in it: zeros at first, then what
@@ -157,7 +157,7 @@ static struct text read_or_write(const struct shmem *region, const struct text *
 		return theirs;
 
 	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message",
-						    PATIENCE);
+						    MESSAGE_PATIENCE);
 	if (!overwrite)
 		theirs = read_message(message);
 	if (theirs.length == 0)

@@ -49,7 +49,7 @@ static const struct option longs[] = {
 	{ 0 },
 };
 
-static _Noreturn void help(void)
+static _Noreturn void help_server(void)
 {
 	shmem_print("Usage: ivshmem-server --socket PATH --memory FILE [--vectors N]\n"
 		    "                      [--peers-file PATH]\n"
@@ -88,7 +88,7 @@ static _Noreturn void reject(int answer, char **argv)
 	shmem_usage_error("unknown option %.*s", length, what);
 }
 
-static void parse(struct server *server, int argc, char **argv)
+static void parse_server(struct server *server, int argc, char **argv)
 {
 	int answer;
 
@@ -108,7 +108,7 @@ static void parse(struct server *server, int argc, char **argv)
 			server->listing_path = optarg;
 			break;
 		case 'h':
-			help();
+			help_server();
 		default:
 			reject(answer, argv);
 		}
@@ -123,7 +123,7 @@ static void parse(struct server *server, int argc, char **argv)
 
 /* --- What it needs ------------------------------------------------------------ */
 
-static int open_region(const char *path)
+static int open_memory_file(const char *path)
 {
 	struct stat status;
 	int descriptor = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -144,12 +144,12 @@ static int open_region(const char *path)
  */
 static void open_memory(struct server *server)
 {
-	int own = open_region(server->memory_path);
+	int own = open_memory_file(server->memory_path);
 
 	if (flock(own, LOCK_EX | LOCK_NB) < 0)
 		shmem_die("cannot have %s alone: %s", server->memory_path,
 			  errno == EWOULDBLOCK ? "another server has it" : strerror(errno));
-	server->memory = open_region(server->memory_path);
+	server->memory = open_memory_file(server->memory_path);
 	publish_map(server, own);
 }
 
@@ -275,7 +275,7 @@ int main(int argc, char **argv)
 {
 	static struct server server = { .vectors = VECTORS_DEFAULT };
 
-	parse(&server, argc, argv);
+	parse_server(&server, argc, argv);
 	umask(0177);
 	catch_signals(&server);
 	make_room(&server);

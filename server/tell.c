@@ -18,7 +18,7 @@
 enum { PROTOCOL_VERSION = 0, MEMORY = -1 };
 
 /* A message, and what it changes in the peer's notes once it is sent. */
-struct message {
+struct notification {
 	int64_t number;
 	int descriptor;    /* goes with it, unless -1 */
 	struct told *told; /* becomes after; NULL: the next stage begins */
@@ -34,7 +34,7 @@ static unsigned int own_slot(const struct peer *peer)
 
 /* The next eventfd of who is in the slot, if the peer has not got them all. */
 static bool announce(const struct server *server, struct peer *peer, unsigned int slot,
-		     struct message *message)
+		     struct notification *message)
 {
 	const struct peer *other = &server->peers[slot];
 	struct told *told = &peer->told[slot];
@@ -42,7 +42,7 @@ static bool announce(const struct server *server, struct peer *peer, unsigned in
 	if (other->socket < 0 || told->vectors == server->vectors ||
 	    (told->vectors > 0 && told->serial != other->serial))
 		return false;
-	*message = (struct message){
+	*message = (struct notification){
 		.number = peer_id(other),
 		.descriptor = other->eventfds[told->vectors],
 		.told = told,
@@ -53,14 +53,14 @@ static bool announce(const struct server *server, struct peer *peer, unsigned in
 
 /* That somebody of whom the peer was told, perhaps in part, is there no more. */
 static bool retract(const struct server *server, struct peer *peer, unsigned int slot,
-		    struct message *message)
+		    struct notification *message)
 {
 	const struct peer *other = &server->peers[slot];
 	struct told *told = &peer->told[slot];
 
 	if (told->vectors == 0 || (other->socket >= 0 && told->serial == other->serial))
 		return false;
-	*message = (struct message){
+	*message = (struct notification){
 		.number = (int64_t)(told->serial % IDS),
 		.descriptor = -1,
 		.told = told,
@@ -69,7 +69,7 @@ static bool retract(const struct server *server, struct peer *peer, unsigned int
 }
 
 /* Those who were there when it came, slot by slot, each one once. */
-static bool others(const struct server *server, struct peer *peer, struct message *message)
+static bool others(const struct server *server, struct peer *peer, struct notification *message)
 {
 	for (; peer->slot < PEERS_MAX; peer->slot++)
 		if (peer->slot != own_slot(peer) &&
@@ -80,7 +80,7 @@ static bool others(const struct server *server, struct peer *peer, struct messag
 }
 
 /* An announcement is finished before anything else; departures go first then. */
-static bool news(const struct server *server, struct peer *peer, struct message *message)
+static bool news(const struct server *server, struct peer *peer, struct notification *message)
 {
 	if (peer->told[peer->slot].vectors > 0 && announce(server, peer, peer->slot, message))
 		return true;
@@ -96,9 +96,9 @@ static bool news(const struct server *server, struct peer *peer, struct message 
 
 /* False: there is nothing to tell. */
 static bool next_message(const struct server *server, struct peer *peer,
-			 struct message *message)
+			 struct notification *message)
 {
-	*message = (struct message){ .descriptor = -1 };
+	*message = (struct notification){ .descriptor = -1 };
 	switch (peer->stage) {
 	case STAGE_VERSION:
 		message->number = PROTOCOL_VERSION;
@@ -132,7 +132,7 @@ static bool next_message(const struct server *server, struct peer *peer,
  * True, or false with errno. It goes as a whole or not at all: the kernel sends
  * what fits one buffer in one piece (net/unix/af_unix.c, unix_stream_sendmsg).
  */
-static bool send_message(int socket, const struct message *message)
+static bool send_message(int socket, const struct notification *message)
 {
 	int64_t number = (int64_t)htole64((uint64_t)message->number);
 	struct iovec bytes = { .iov_base = &number, .iov_len = sizeof(number) };
@@ -153,7 +153,7 @@ static bool send_message(int socket, const struct message *message)
 	return sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(number);
 }
 
-static void note_sent(struct peer *peer, const struct message *message)
+static void note_sent(struct peer *peer, const struct notification *message)
 {
 	if (message->told)
 		*message->told = message->after;
@@ -185,7 +185,7 @@ static void cope(struct server *server, struct peer *peer)
 
 static void tell(struct server *server, struct peer *peer)
 {
-	struct message message;
+	struct notification message;
 
 	while (next_message(server, peer, &message)) {
 		if (!send_message(peer->socket, &message)) {

@@ -14,13 +14,13 @@
 #include <string.h>
 
 #define DEFAULT_SIZE (64UL << 20)
-#define PATIENCE UINT64_C(600000000000) /* nanoseconds; in -h, too */
+#define BANDWIDTH_PATIENCE UINT64_C(600000000000) /* nanoseconds; in -h, too */
 
 enum { REPETITIONS = 9 };
 
 /* --- Room ----------------------------------------------------------------- */
 
-static size_t block_size(const struct shmem *region, const struct settings *settings)
+static size_t block_size(const struct shmem *region, const struct bandwidth_settings *settings)
 {
 	size_t room = region->size - layout_bandwidth(region->size);
 	size_t size = settings->size ? settings->size : DEFAULT_SIZE;
@@ -116,7 +116,7 @@ static const struct copy_kernel *parse_kernel(const char *text)
 	shmem_usage_error("-k %s: there is no such kernel; -k list shows them", text);
 }
 
-static size_t parse_size(const char *text)
+static size_t parse_block_size(const char *text)
 {
 	size_t size = shmem_option_size("-s", text, PAGE, SIZE_MAX / 4);
 
@@ -125,7 +125,8 @@ static size_t parse_size(const char *text)
 	return size;
 }
 
-static void parse(struct settings *settings, struct shmem_options *options, int argc, char **argv)
+static void parse_bandwidth(struct bandwidth_settings *settings, struct shmem_options *options,
+			    int argc, char **argv)
 {
 	int option;
 
@@ -135,7 +136,7 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
 			settings->kernel = parse_kernel(optarg);
 			break;
 		case 's':
-			settings->size = parse_size(optarg);
+			settings->size = parse_block_size(optarg);
 			break;
 		case 'r':
 			settings->repetitions =
@@ -160,12 +161,12 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
 
 int main(int argc, char **argv)
 {
-	struct settings settings = { .kernel = shmem_copy_kernels, .repetitions = REPETITIONS,
-				     .patience = PATIENCE };
+	struct bandwidth_settings settings = { .kernel = shmem_copy_kernels, .repetitions = REPETITIONS,
+				     .patience = BANDWIDTH_PATIENCE };
 	struct shmem_options options = { 0 };
 	struct bench bench = { .options = &options, .settings = &settings };
 
-	parse(&settings, &options, argc, argv);
+	parse_bandwidth(&settings, &options, argc, argv);
 	bench.region = shmem_open(&options);
 	if (!options.json)
 		shmem_print("--- mmap successful\n");

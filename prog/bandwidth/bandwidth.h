@@ -19,7 +19,7 @@ enum direction { TO, FROM, LOCAL };
 
 enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_SLOW };
 
-struct settings {
+struct bandwidth_settings {
 	enum direction direction;
 	const struct copy_kernel *kernel; /* NULL: all that this CPU has */
 	size_t size;                      /* bytes; 0: as much as there is room for */
@@ -32,13 +32,13 @@ struct settings {
 struct bench {
 	struct shmem region;
 	const struct shmem_options *options;
-	const struct settings *settings;
+	const struct bandwidth_settings *settings;
 	struct shmem_claim claim;
 	unsigned char *source;
 	unsigned char *sink;
 };
 
-struct figures {
+struct bandwidth_figures {
 	size_t count;
 	size_t copies; /* in each sample */
 	double min, median, max; /* MB/s */
@@ -51,7 +51,8 @@ struct figures {
  * Something may have disturbed that one; so a figure has to be beyond physics
  * several times until it is not believed.
  */
-struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size);
+struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct copy_kernel *kernel,
+					   size_t size);
 
 /* --- bandwidth_report.c --------------------------------------------------- */
 

@@ -78,7 +78,7 @@ static double sample(const struct job *job)
  * that takes long goes in pieces, with signs of life for the claim between them;
  * one that takes no time is repeated until a sample is long enough for the clock.
  */
-static void calibrate(struct job *job)
+static void calibrate_job(struct job *job)
 {
 	job->copies = 1;
 	job->piece = CHUNK_SIZE;
@@ -93,7 +93,7 @@ static void calibrate(struct job *job)
 /* --- The bytes ------------------------------------------------------------ */
 
 /* What a VM is like that is short of memory. */
-static void dawdle(const struct bench *bench)
+static void pause_if_slow(const struct bench *bench)
 {
 	if (bench->options->fault == FAULT_SLOW)
 		nanosleep(&(struct timespec){ .tv_nsec = 50 * MS }, NULL);
@@ -109,7 +109,7 @@ static void fill(struct bench *bench, size_t size, uint64_t seed)
 
 	for (size_t i = 0; i < size / sizeof(*words); i++) {
 		if (i % (CHUNK_SIZE / sizeof(*words)) == 0) {
-			dawdle(bench);
+			pause_if_slow(bench);
 			shmem_claim_renew(&bench->claim);
 		}
 		words[i] = seed += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
@@ -133,7 +133,7 @@ static void prepare(const struct job *job, uint64_t seed)
 	shmem_claim_renew(&bench->claim);
 }
 
-static void verify(const struct job *job)
+static void verify_copy(const struct job *job)
 {
 	struct bench *bench = job->bench;
 	const char *where = job->to == bench->sink ? "this VM's memory" : "the shared memory";
@@ -153,22 +153,22 @@ static void verify(const struct job *job)
 /* --- Measuring ------------------------------------------------------------ */
 
 /* The warm-up brings another pattern, so that verify sees the measured copies. */
-static struct figures run_job(struct job *job, int repetitions)
+static struct bandwidth_figures run_job(struct job *job, int repetitions)
 {
 	double samples[REPETITIONS_MAX];
 	uint64_t seed = shmem_random();
 
 	prepare(job, ~seed);
-	calibrate(job);
+	calibrate_job(job);
 	prepare(job, seed);
 	for (int i = 0; i < repetitions; i++)
 		samples[i] = sample(job);
 	if (job->fault == FAULT_LOST)
 		job->to[job->size / 2] ^= 1;
-	verify(job);
+	verify_copy(job);
 
 	struct shmem_summary summary = shmem_summarise(samples, (size_t)repetitions);
-	return (struct figures){
+	return (struct bandwidth_figures){
 		.count = summary.count,
 		.copies = job->copies,
 		.min = summary.min,
@@ -191,13 +191,13 @@ static struct job job_of(struct bench *bench, const struct copy_kernel *kernel, 
 	};
 }
 
-static struct figures measure_alone(struct bench *bench, const struct copy_kernel *kernel,
-				    size_t size)
+static struct bandwidth_figures measure_alone(struct bench *bench,
+					      const struct copy_kernel *kernel, size_t size)
 {
-	const struct settings *settings = bench->settings;
+	const struct bandwidth_settings *settings = bench->settings;
 	struct job job = job_of(bench, kernel, size, settings->direction);
 	struct job local = job_of(bench, kernel, size, LOCAL);
-	struct figures figures, limit;
+	struct bandwidth_figures figures, limit;
 
 	job.fault = (enum fault)bench->options->fault;
 	for (int i = 0; i < CONFIRMATIONS; i++) {
@@ -214,11 +214,12 @@ static struct figures measure_alone(struct bench *bench, const struct copy_kerne
 }
 
 /* Others may have the area while the figure is printed, which can take any time. */
-struct figures measure(struct bench *bench, const struct copy_kernel *kernel, size_t size)
+struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct copy_kernel *kernel,
+					   size_t size)
 {
 	bench->claim = shmem_claim_take(&bench->region, CLAIM_BANDWIDTH,
 					"the area of __bandwidth", bench->settings->patience);
-	struct figures figures = measure_alone(bench, kernel, size);
+	struct bandwidth_figures figures = measure_alone(bench, kernel, size);
 	shmem_claim_drop(&bench->claim);
 	return figures;
 }

@@ -5,8 +5,8 @@ enum { SWEEP_FACTOR = 4 };
 
 static const char *const direction_names[] = { "to", "from", "local" };
 
-static void record_figures(const struct bench *bench, const struct copy_kernel *kernel,
-			   size_t size, const struct figures *figures)
+static void record_bandwidth(const struct bench *bench, const struct copy_kernel *kernel,
+			   size_t size, const struct bandwidth_figures *figures)
 {
 	shmem_record_begin(&bench->region, bench->options, "bandwidth");
 	shmem_record_text("copy", kernel->name);
@@ -36,7 +36,7 @@ static void print_title(const struct bench *bench)
 		[FROM] = "copied from the shared memory",
 		[LOCAL] = "copied within this VM's own memory",
 	};
-	const struct settings *settings = bench->settings;
+	const struct bandwidth_settings *settings = bench->settings;
 	const char *type = shmem_memory_type(&bench->region);
 
 	shmem_print("%s, MB/s of 10^6 bytes, of %d samples each\n"
@@ -46,7 +46,7 @@ static void print_title(const struct bench *bench)
 		    type ? type : "", type ? ")" : "", shmem_accelerator());
 }
 
-static bool is_wanted(const struct settings *settings, const struct copy_kernel *kernel)
+static bool is_wanted(const struct bandwidth_settings *settings, const struct copy_kernel *kernel)
 {
 	return copy_available(kernel) && (!settings->kernel || settings->kernel == kernel);
 }
@@ -56,11 +56,11 @@ void one_figure(struct bench *bench, size_t size)
 	static const char *const phrases[] = {
 		[TO] = "", [FROM] = " from the shared memory", [LOCAL] = " within the VM"
 	};
-	const struct settings *settings = bench->settings;
-	struct figures figures = measure(bench, settings->kernel, size);
+	const struct bandwidth_settings *settings = bench->settings;
+	struct bandwidth_figures figures = measure_bandwidth(bench, settings->kernel, size);
 
 	if (bench->options->json)
-		record_figures(bench, settings->kernel, size, &figures);
+		record_bandwidth(bench, settings->kernel, size, &figures);
 	else
 		shmem_print("%s bandwidth%s: %.2f MB/s\n", settings->kernel->name,
 			    phrases[settings->direction], figures.median);
@@ -80,11 +80,11 @@ void all_kernels(struct bench *bench, size_t size)
 	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
 		if (!is_wanted(bench->settings, kernel))
 			continue;
-		struct figures figures = measure(bench, kernel, size);
+		struct bandwidth_figures figures = measure_bandwidth(bench, kernel, size);
 		if (first == 0)
 			first = figures.median;
 		if (json)
-			record_figures(bench, kernel, size, &figures);
+			record_bandwidth(bench, kernel, size, &figures);
 		else
 			shmem_print("%-10s %10.2f %10.2f %10.2f %9.2f\n", kernel->name,
 				    figures.median, figures.min, figures.max,
@@ -101,9 +101,9 @@ static void sweep_row(struct bench *bench, size_t size)
 	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
 		if (!is_wanted(bench->settings, kernel))
 			continue;
-		struct figures figures = measure(bench, kernel, size);
+		struct bandwidth_figures figures = measure_bandwidth(bench, kernel, size);
 		if (json)
-			record_figures(bench, kernel, size, &figures);
+			record_bandwidth(bench, kernel, size, &figures);
 		else
 			shmem_print(" %9.2f", figures.median);
 	}

@@ -29,7 +29,7 @@ static unsigned int parse_vector(const struct doorbell *d, const char *text)
 	return (unsigned int)vector;
 }
 
-static void ring(struct doorbell *d, char **operands)
+static void run_ring(struct doorbell *d, char **operands)
 {
 	unsigned int peer = find_peer(d, operands[0]);
 	unsigned int vector = parse_vector(d, operands[1]);
@@ -62,7 +62,7 @@ static void report_interrupts(const struct doorbell *d, unsigned int vector, uin
 	shmem_record_end();
 }
 
-static void wait(struct doorbell *d, char **operands)
+static void run_wait(struct doorbell *d, char **operands)
 {
 	unsigned int vector = parse_vector(d, operands[0]);
 	uint64_t wanted = d->count ? d->count : 1, total = 0;
@@ -84,18 +84,18 @@ static void wait(struct doorbell *d, char **operands)
 
 /* --- Command line ---------------------------------------------------------- */
 
-static void list(struct doorbell *d, char **operands)
+static void run_list(struct doorbell *d, char **operands)
 {
 	(void)operands;
 	list_peers(d);
 }
 
-static void name(struct doorbell *d, char **operands)
+static void run_name(struct doorbell *d, char **operands)
 {
 	set_name(d, operands[0]);
 }
 
-static void test(struct doorbell *d, char **operands)
+static void run_test(struct doorbell *d, char **operands)
 {
 	(void)operands;
 	test_wake_ups(d);
@@ -108,11 +108,11 @@ static const struct command {
 	bool waits;
 	const char *options; /* of -n and -t, those that it has */
 } commands[] = {
-	{ "list", list, 0, 0, false, "" },
-	{ "ring", ring, 1, 2, false, "n" },
-	{ "wait", wait, 0, 1, true, "nt" },
-	{ "name", name, 0, 1, false, "" },
-	{ "test", test, 0, 0, true, "nt" },
+	{ "list", run_list, 0, 0, false, "" },
+	{ "ring", run_ring, 1, 2, false, "n" },
+	{ "wait", run_wait, 0, 1, true, "nt" },
+	{ "name", run_name, 0, 1, false, "" },
+	{ "test", run_test, 0, 0, true, "nt" },
 	{ 0 },
 };
 
@@ -180,7 +180,7 @@ static void check_usage(const struct doorbell *d, const struct command *command,
 		shmem_usage_error("-n says nothing to %s", command->name);
 	if (d->timeout && !strchr(command->options, 't'))
 		shmem_usage_error("-t says nothing to %s", command->name);
-	if (d->options.fault && command->run != test)
+	if (d->options.fault && command->run != run_test)
 		shmem_usage_error("--inject says nothing to %s", command->name);
 }
 

@@ -33,7 +33,7 @@ struct doorbell {
 /* --- doorbell_peers.c ------------------------------------------------------ */
 
 /* An entry of the table of peers, as far as it can be believed and printed. */
-struct peer {
+struct doorbell_peer {
 	unsigned int id;
 	char name[LAYOUT_PEER_NAME + 1]; /* "" if it has none */
 };

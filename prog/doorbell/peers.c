@@ -14,7 +14,7 @@ static struct layout_peer *entry(const struct doorbell *d, unsigned int slot)
 	return (struct layout_peer *)(d->region.base + LAYOUT_PEERS) + slot;
 }
 
-static void read_name(struct peer *peer, const struct layout_peer *from)
+static void read_name(struct doorbell_peer *peer, const struct layout_peer *from)
 {
 	/* Pairs with the release in set_name: the name is that of whom named says. */
 	if (atomic_load_explicit(&from->named, memory_order_acquire) != peer->id + 1) {
@@ -29,7 +29,7 @@ static void read_name(struct peer *peer, const struct layout_peer *from)
 }
 
 /* False if nobody is connected in that slot. */
-static bool read_peer(const struct doorbell *d, unsigned int slot, struct peer *peer)
+static bool read_peer(const struct doorbell *d, unsigned int slot, struct doorbell_peer *peer)
 {
 	const struct layout_peer *from = entry(d, slot);
 	uint32_t connected = atomic_load_explicit(&from->connected, memory_order_acquire);
@@ -43,12 +43,12 @@ static bool read_peer(const struct doorbell *d, unsigned int slot, struct peer *
 }
 
 /* By their ids. Returns how many there are. */
-static size_t read_peers(const struct doorbell *d, struct peer peers[static LAYOUT_PEERS_MAX])
+static size_t read_peers(const struct doorbell *d, struct doorbell_peer peers[static LAYOUT_PEERS_MAX])
 {
 	size_t count = 0;
 
 	for (unsigned int slot = 0; slot < LAYOUT_PEERS_MAX; slot++) {
-		struct peer peer;
+		struct doorbell_peer peer;
 		size_t at = count;
 
 		if (!read_peer(d, slot, &peer))
@@ -65,7 +65,7 @@ static size_t read_peers(const struct doorbell *d, struct peer peers[static LAYO
 static bool table_is_kept(const struct doorbell *d)
 {
 	unsigned int id = shmem_doorbell_id(d->bell);
-	struct peer peer;
+	struct doorbell_peer peer;
 
 	return read_peer(d, id % LAYOUT_PEERS_MAX, &peer) && peer.id == id;
 }
@@ -102,9 +102,9 @@ void set_name(const struct doorbell *d, const char *name)
 
 unsigned int find_peer(const struct doorbell *d, const char *text)
 {
-	static struct peer peers[LAYOUT_PEERS_MAX];
+	static struct doorbell_peer peers[LAYOUT_PEERS_MAX];
 	size_t count = read_peers(d, peers);
-	const struct peer *found = NULL;
+	const struct doorbell_peer *found = NULL;
 	uint64_t id;
 	bool is_number = shmem_number(text, SHMEM_PEER_IDS - 1, &id);
 
@@ -127,7 +127,7 @@ unsigned int find_peer(const struct doorbell *d, const char *text)
 
 /* --- The list -------------------------------------------------------------- */
 
-static void record_list(const struct doorbell *d, const struct peer *peers, size_t count)
+static void record_list(const struct doorbell *d, const struct doorbell_peer *peers, size_t count)
 {
 	unsigned int own = shmem_doorbell_id(d->bell);
 
@@ -143,7 +143,7 @@ static void record_list(const struct doorbell *d, const struct peer *peers, size
 
 void list_peers(const struct doorbell *d)
 {
-	static struct peer peers[LAYOUT_PEERS_MAX];
+	static struct doorbell_peer peers[LAYOUT_PEERS_MAX];
 	unsigned int own = shmem_doorbell_id(d->bell);
 	size_t count = read_peers(d, peers);
 

@@ -17,7 +17,7 @@
 
 #define SECOND UINT64_C(1000000000) /* in nanoseconds */
 #define TURN (SECOND / 10)          /* asleep at the longest: shmem_meet_peer asks for no less */
-#define PATIENCE (60 * SECOND)      /* for the others to come */
+#define DOORBELL_PATIENCE (60 * SECOND)      /* for the others to come */
 #define MOST_TURNS 300              /* for the other to answer at all */
 
 enum {
@@ -31,7 +31,7 @@ enum {
 #define THE_END (UINT64_C(1) << 63) /* instead of a number */
 
 /* In the region: what one side alone writes. */
-struct desk {
+struct test_side {
 	_Alignas(128) _Atomic uint64_t number; /* session + exchanges */
 	_Alignas(128) _Atomic uint64_t notice;
 	_Alignas(128) _Atomic uint64_t enough; /* session + 1: has had its interrupts */
@@ -39,7 +39,7 @@ struct desk {
 
 struct table {
 	unsigned char seats[2 * SHMEM_SEAT_SIZE];
-	struct desk desks[2];
+	struct test_side desks[2];
 };
 
 static_assert(LAYOUT_DOORBELL + sizeof(struct table) <= LAYOUT_LATENCY, "it has room");
@@ -47,7 +47,7 @@ static_assert(LAYOUT_DOORBELL + sizeof(struct table) <= LAYOUT_LATENCY, "it has 
 struct test {
 	struct doorbell *d;
 	struct shmem_meeting meeting;
-	struct desk *own, *other;
+	struct test_side *own, *other;
 	struct shmem_sleeper sleeper;
 	struct shmem_waker waker;
 	uint64_t exchanges; /* begun */
@@ -57,7 +57,7 @@ struct test {
 
 /* --- Results --------------------------------------------------------------- */
 
-static void report(const struct test *t, uint64_t lost)
+static void report_test(const struct test *t, uint64_t lost)
 {
 	double seconds = (double)(shmem_now() - t->begin) / SECOND;
 	unsigned long long interrupts = t->sleeper.interrupts;
@@ -88,7 +88,7 @@ static uint64_t number_now(const struct test *t)
 }
 
 /* The acquire pairs with the releases in say and inject. */
-static bool is_answered(void *context)
+static bool is_number_answered(void *context)
 {
 	const struct test *t = context;
 	uint64_t seen = atomic_load_explicit(&t->other->number, memory_order_acquire);
@@ -125,7 +125,7 @@ static bool is_time_to_inject(const struct test *t)
 	return t->d->options.fault != FAULT_NONE && t->exchanges > INJECT_AFTER;
 }
 
-static void inject(struct test *t, uint64_t number)
+static void inject_before_look(struct test *t, uint64_t number)
 {
 	switch ((enum fault)t->d->options.fault) {
 	case FAULT_DIE:
@@ -149,7 +149,7 @@ static void say(struct test *t, uint64_t number)
 {
 	shmem_meet_check(&t->meeting);
 	if (is_time_to_inject(t)) {
-		inject(t, number);
+		inject_before_look(t, number);
 		return;
 	}
 	atomic_store_explicit(&t->own->number, number, memory_order_release);
@@ -165,7 +165,7 @@ static void check_other(enum shmem_peer peer)
 }
 
 /* The deadline has passed, and it was all there: is the interrupt only slow? */
-static void judge(struct test *t)
+static void judge_lateness(struct test *t)
 {
 	int other = 1 - t->meeting.seat;
 
@@ -174,7 +174,7 @@ static void judge(struct test *t)
 		return;
 	}
 	check_other(shmem_meet_peer(&t->meeting, other));
-	report(t, 1);
+	report_test(t, 1);
 	shmem_fail(STATUS_FAILED,
 		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
 		   (unsigned long long)t->exchanges);
@@ -186,7 +186,7 @@ static void check_unrung(struct test *t, uint64_t unrung)
 	if (t->sleeper.unrung == unrung)
 		return;
 	if (t->sleeper.interrupts > 0)
-		judge(t);
+		judge_lateness(t);
 	else if (t->sleeper.unrung > FIRST_TRIES)
 		shmem_die("no interrupt arrives here at all: the other side wrote %d numbers, and "
 			  "was told whom to ring", FIRST_TRIES);
@@ -198,7 +198,7 @@ static void sleep_until_answered(struct test *t)
 	uint64_t unrung = t->sleeper.unrung;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 
-	for (int turns = 0; !shmem_sleep(&t->sleeper, is_answered, t, shmem_now() + TURN); turns++) {
+	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + TURN); turns++) {
 		check_other(peer);
 		if (turns == MOST_TURNS)
 			shmem_die("the other side lives, but answered nothing for %d s",
@@ -221,14 +221,14 @@ static bool both_have_enough(struct test *t)
 	return atomic_load_explicit(&t->other->enough, memory_order_relaxed) == enough;
 }
 
-static bool is_over(const struct test *t)
+static bool is_test_over(const struct test *t)
 {
 	return atomic_load_explicit(&t->other->number, memory_order_relaxed) ==
 	       (t->meeting.session ^ THE_END);
 }
 
 /* Seat 0 begins each exchange, and ends the test. */
-static void exchange(struct test *t)
+static void take_turns(struct test *t)
 {
 	bool first = t->meeting.seat == 0;
 
@@ -241,7 +241,7 @@ static void exchange(struct test *t)
 		if (first)
 			say(t, number_now(t));
 		sleep_until_answered(t);
-		if (!first && is_over(t))
+		if (!first && is_test_over(t))
 			break;
 		if (!first)
 			say(t, number_now(t));
@@ -253,7 +253,7 @@ static void exchange(struct test *t)
 		say(t, t->meeting.session ^ THE_END);
 }
 
-static void meet(struct test *t, uint64_t patience)
+static void doorbell_meet(struct test *t, uint64_t patience)
 {
 	switch (shmem_meet(&t->meeting, &t->d->region, LAYOUT_DOORBELL, 2, SHMEM_ANY_SEAT,
 			   "__doorbell test", patience)) {
@@ -276,12 +276,12 @@ void test_wake_ups(struct doorbell *d)
 	d->count = d->count ? d->count : DEFAULT_COUNT;
 	t->d = d;
 	shmem_meet_leave_at_end(&t->meeting);
-	meet(t, d->timeout ? d->timeout : PATIENCE);
+	doorbell_meet(t, d->timeout ? d->timeout : DOORBELL_PATIENCE);
 	t->own = &table->desks[t->meeting.seat];
 	t->other = &table->desks[1 - t->meeting.seat];
 	t->sleeper = shmem_sleeper(d->bell, &t->own->notice, VECTOR, 0);
 	t->waker = shmem_waker(d->bell, &t->other->notice);
 	t->begin = shmem_now();
-	exchange(t);
-	report(t, 0);
+	take_turns(t);
+	report_test(t, 0);
 }

@@ -25,13 +25,13 @@ static struct moment now_by_both(void)
 	return best;
 }
 
-static double rate(struct moment from, struct moment to)
+static double ns_a_tick(struct moment from, struct moment to)
 {
 	return (double)(to.ns - from.ns) / (double)(to.ticks - from.ticks);
 }
 
 /* For 20 ms, twice, and compares. */
-double calibrate(const struct shmem_options *options)
+double calibrate_clock(const struct shmem_options *options)
 {
 	struct moment moments[3];
 
@@ -43,13 +43,13 @@ double calibrate(const struct shmem_options *options)
 	if (options->fault == FAULT_CLOCK)
 		moments[2].ticks += (moments[2].ticks - moments[1].ticks) / 10;
 
-	double first = rate(moments[0], moments[1]);
-	double second = rate(moments[1], moments[2]);
+	double first = ns_a_tick(moments[0], moments[1]);
+	double second = ns_a_tick(moments[1], moments[2]);
 	double ratio = first / second;
 	if (!(ratio > 0.98 && ratio < 1.02))
 		shmem_die("the time stamp counter does not run evenly: %.4f ns a tick, then "
 			  "%.4f; nothing can be measured with it", first, second);
-	return rate(moments[0], moments[2]);
+	return ns_a_tick(moments[0], moments[2]);
 }
 
 double clock_cost_ns(double ns_per_tick)

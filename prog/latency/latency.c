@@ -23,14 +23,14 @@ enum {
 };
 
 static_assert(SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE <= PLACES_OFFSET, "seats fit");
-static_assert(PLACES_OFFSET + SHMEM_SEATS_MAX * sizeof(struct place) <= MATRIX_OFFSET &&
+static_assert(PLACES_OFFSET + SHMEM_SEATS_MAX * sizeof(struct latency_place) <= MATRIX_OFFSET &&
 	      LAYOUT_LATENCY + 2 * MATRIX_OFFSET <= LAYOUT_STREAM, "places fit");
 
 /* --- The others ----------------------------------------------------------- */
 
-static void meet(struct run *run)
+static void latency_meet(struct latency_run *run)
 {
-	const struct settings *settings = run->settings;
+	const struct latency_settings *settings = run->settings;
 	size_t offset = LAYOUT_LATENCY + (settings->matrix ? MATRIX_OFFSET : 0);
 	enum shmem_meet result =
 		shmem_meet(&run->meeting, &run->region, offset, settings->seats, SHMEM_ANY_SEAT,
@@ -43,7 +43,7 @@ static void meet(struct run *run)
 		shmem_die("nobody came in %.1f s (-w); run this program in %s at the same time",
 			  (double)settings->timeout / SECOND,
 			  settings->matrix ? "as many VMs as --matrix says" : "two VMs");
-	run->places = (struct place *)(run->region.base + offset + PLACES_OFFSET);
+	run->places = (struct latency_place *)(run->region.base + offset + PLACES_OFFSET);
 	run->mine = &run->places[run->meeting.seat];
 	gethostname(run->mine->name, NAME_SIZE);
 	run->looked = ticks();
@@ -121,7 +121,7 @@ static uint64_t parse_poll(const char *text)
 	return text ? shmem_option_number("--adaptive", text, 1, 1000000) : DEFAULT_POLL_US;
 }
 
-static void choose_poll(struct settings *settings, uint64_t microseconds)
+static void choose_poll(struct latency_settings *settings, uint64_t microseconds)
 {
 	if (settings->poll_ns != SHMEM_NEVER)
 		shmem_usage_error("--interrupt and --adaptive are two ways to wait: give one of "
@@ -129,7 +129,8 @@ static void choose_poll(struct settings *settings, uint64_t microseconds)
 	settings->poll_ns = 1000 * microseconds;
 }
 
-static void parse(struct settings *settings, struct shmem_options *options, int argc, char **argv)
+static void parse_latency(struct latency_settings *settings, struct shmem_options *options, int argc,
+			  char **argv)
 {
 	uint64_t time = 0;
 	int option;
@@ -173,7 +174,7 @@ static void parse(struct settings *settings, struct shmem_options *options, int 
  * A VM's program stays on the CPU where it is; of two on a file, which share
  * one host, both might be on the same one.
  */
-static void pin(struct settings *settings, const struct shmem_options *options)
+static void pin(struct latency_settings *settings, const struct shmem_options *options)
 {
 	if (settings->cpu < 0 && !options->file)
 		settings->cpu = sched_getcpu();
@@ -183,21 +184,21 @@ static void pin(struct settings *settings, const struct shmem_options *options)
 
 int main(int argc, char **argv)
 {
-	static struct run run;
-	struct settings settings = {
+	static struct latency_run run;
+	struct latency_settings settings = {
 		.time = 3 * SECOND, .timeout = 30 * SECOND, .seats = 2, .cpu = -1,
 		.poll_ns = SHMEM_NEVER,
 	};
 	struct shmem_options options = { 0 };
 
-	parse(&settings, &options, argc, argv);
+	parse_latency(&settings, &options, argc, argv);
 	run.options = &options;
 	run.settings = &settings;
-	open_region(&run);
+	open_latency_region(&run);
 	pin(&settings, &options);
-	run.ns_per_tick = calibrate(&options);
+	run.ns_per_tick = calibrate_clock(&options);
 	shmem_meet_leave_at_end(&run.meeting);
-	meet(&run);
+	latency_meet(&run);
 	do_all_steps(&run);
 	shmem_meet_leave(&run.meeting);
 	if (run.bell)

@@ -30,7 +30,7 @@ enum { NAME_SIZE = 64 };
  * bytes, since Intel's CPUs fetch lines in pairs (optimization manual, "Spatial
  * prefetcher"). Only the seat's holder writes here.
  */
-struct place {
+struct latency_place {
 	_Alignas(128) _Atomic uint64_t ball;   /* the number on its way */
 	_Alignas(128) _Atomic uint64_t notice; /* that this seat sleeps: sleep.h */
 	_Alignas(128) _Atomic uint64_t turn;   /* steps that this seat has finished */
@@ -49,7 +49,7 @@ enum fault {
 	FAULT_BACK,
 };
 
-struct settings {
+struct latency_settings {
 	uint64_t trips;   /* to measure at most; 0: no limit but the time */
 	uint64_t time;    /* to measure at most, ns */
 	uint64_t timeout; /* for the others to come, and for each answer, ns */
@@ -68,13 +68,13 @@ struct seat {
 };
 
 /* One program in its run. */
-struct run {
+struct latency_run {
 	struct shmem region;
 	const struct shmem_options *options;
-	const struct settings *settings;
+	const struct latency_settings *settings;
 	struct shmem_meeting meeting;
-	struct place *places;
-	struct place *mine;
+	struct latency_place *places;
+	struct latency_place *mine;
 	struct seat others[SHMEM_SEATS_MAX];
 	struct shmem_doorbell *bell;  /* NULL if nobody sleeps */
 	struct shmem_sleeper sleeper; /* if we do, and the others know */
@@ -96,7 +96,7 @@ struct cost {
 	uint64_t sleeps, interrupts, late;
 };
 
-struct figures {
+struct latency_figures {
 	int from, to; /* seats */
 	uint64_t warm_up;
 	struct shmem_summary us; /* round trips */
@@ -132,7 +132,7 @@ static inline uint64_t ticks_between(uint64_t from, uint64_t to)
  * Nanoseconds a tick, by CLOCK_MONOTONIC. Ends the program if the counter does
  * not run evenly: all times would be wrong.
  */
-double calibrate(const struct shmem_options *options);
+double calibrate_clock(const struct shmem_options *options);
 
 /* What one reading costs, in ns: the part of each round trip that is the clock. */
 double clock_cost_ns(double ns_per_tick);
@@ -140,23 +140,23 @@ double clock_cost_ns(double ns_per_tick);
 /* --- latency_peer.c ------------------------------------------------------- */
 
 /* Of a seat, as its holder tells it, as far as it is printable. */
-void name_of(const struct run *run, int seat, char name[static NAME_SIZE]);
+void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE]);
 
 /* Ends the program: one line that says who that was, and how it was lost. */
-_Noreturn void lost(const struct run *run, int seat, const char *how);
+_Noreturn void lose_peer(const struct latency_run *run, int seat, const char *how);
 
 /*
  * For the pauses: shows that we live, looks whether the seat's holder does, and
  * adds to run->waited. Not if that was done just now, since it costs more than a
  * round trip.
  */
-enum shmem_peer look(struct run *run, int seat);
+enum shmem_peer look(struct latency_run *run, int seat);
 
 /* The same for a peer that is gone or, if it lives, for what did not come in time. */
-_Noreturn void give_up(const struct run *run, int seat, enum shmem_peer peer);
+_Noreturn void give_up(const struct latency_run *run, int seat, enum shmem_peer peer);
 
 /* Whether to go on waiting for that peer; patience is in ns. At every look: inline. */
-static inline void check_peer(const struct run *run, int seat, enum shmem_peer peer,
+static inline void check_peer(const struct latency_run *run, int seat, enum shmem_peer peer,
 			      uint64_t patience)
 {
 	if (peer != SHMEM_PEER_LIVES || run->waited >= patience)
@@ -166,59 +166,60 @@ static inline void check_peer(const struct run *run, int seat, enum shmem_peer p
 /* --- latency_pair.c ------------------------------------------------------- */
 
 /* A number made of the session's and another, such as no earlier run has left. */
-uint64_t mix(uint64_t session, uint64_t number);
+uint64_t shmem_mix(uint64_t session, uint64_t number);
 
 /* Measures to the seat, whose holder answers; then tells it that this was all. */
-struct figures measure(struct run *run, int seat, uint64_t step);
-void throw_end(struct run *run, int seat, uint64_t step);
+struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step);
+void throw_end(struct latency_run *run, int seat, uint64_t step);
 
 /* Answers the seat, whose holder measures, to that end. */
-struct answers answer(struct run *run, int seat, uint64_t step);
+struct answers answer(struct latency_run *run, int seat, uint64_t step);
 
 /* --- latency_wait.c ------------------------------------------------------- */
 
 /* Opens the region, and the doorbell if we are to sleep on it. */
-void open_region(struct run *run);
+void open_latency_region(struct latency_run *run);
 
 /* Writes to our place how we wait; nobody sleeps yet. */
-void show_how_we_wait(struct run *run);
+void show_how_we_wait(struct latency_run *run);
 
 /* When all have shown it: from now on who sleeps is woken. */
-void see_how_others_wait(struct run *run);
+void see_how_others_wait(struct latency_run *run);
 
 /*
  * Sleeps until the word, which the seat's holder writes, is not what was seen,
  * or for 100 ms. Who does not sleep on the doorbell takes a nap of 1 ms.
  */
-void wait_for_change(struct run *run, int seat, const _Atomic uint64_t *word, uint64_t seen);
+void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *word,
+		     uint64_t seen);
 
 /* After each store to a word that the seat's holder may wait for. Inline: see throw. */
-static inline void wake(struct run *run, int seat)
+static inline void wake_seat(struct latency_run *run, int seat)
 {
 	if (run->others[seat].poll_ns != SHMEM_NEVER)
 		shmem_wake(&run->others[seat].waker);
 }
 
 /* Since the program began. */
-struct cost cost_now(const struct run *run);
+struct cost cost_now(const struct latency_run *run);
 
 /* Since then. */
-struct cost cost_since(const struct run *run, const struct cost *before);
+struct cost cost_since(const struct latency_run *run, const struct cost *before);
 
 /* --- latency_steps.c ------------------------------------------------------ */
 
 /* Every pair in turn: our part of it, and waiting for what is the others'. */
-void do_all_steps(struct run *run);
+void do_all_steps(struct latency_run *run);
 
 /* --- latency_report.c ----------------------------------------------------- */
 
 /* What stands before all figures. */
-void print_head(const struct run *run);
+void report_head(const struct latency_run *run);
 
 /* The figures of one pair. */
-void report(const struct run *run, const struct figures *figures);
+void report_figures(const struct latency_run *run, const struct latency_figures *figures);
 
 /* That we answered, and what it cost. */
-void report_answers(const struct run *run, const struct answers *answers);
+void report_answers(const struct latency_run *run, const struct answers *answers);
 
 #endif

@@ -16,7 +16,7 @@ enum {
 
 /* --- One ball ------------------------------------------------------------- */
 
-uint64_t mix(uint64_t session, uint64_t number)
+uint64_t shmem_mix(uint64_t session, uint64_t number)
 {
 	uint64_t hash = (session + number) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
 
@@ -28,22 +28,22 @@ uint64_t mix(uint64_t session, uint64_t number)
  * The numbers of a step are base + 1, base + 2 and so on: 64 bits that depend on
  * the session, so that none is there from before. base - 1 ends it.
  */
-static uint64_t base_of(const struct run *run, uint64_t step)
+static uint64_t base_of(const struct latency_run *run, uint64_t step)
 {
-	return mix(run->meeting.session, step);
+	return shmem_mix(run->meeting.session, step);
 }
 
-static inline void throw(struct run *run, int seat, uint64_t number)
+static inline void throw(struct latency_run *run, int seat, uint64_t number)
 {
 	/* Pairs with the acquires in wait_for and, for who sleeps, in latency_wait.c. */
 	atomic_store_explicit(&run->mine->ball, number, memory_order_release);
 	if (run->drain)
 		shmem_fence();
-	wake(run, seat);
+	wake_seat(run, seat);
 }
 
 /* For --adaptive. The first call begins to count. */
-static bool has_polled_enough(struct run *run)
+static bool has_polled_enough(struct latency_run *run)
 {
 	uint64_t now = ticks();
 
@@ -57,8 +57,8 @@ static bool has_polled_enough(struct run *run)
  * has it. After as many as the way of waiting says: sleep, or let others run. Is
  * somebody there at all?
  */
-static inline enum shmem_peer wait_a_look(struct run *run, int seat, unsigned int looks,
-					  uint64_t seen)
+static inline enum shmem_peer between_looks(struct latency_run *run, int seat, unsigned int looks,
+					    uint64_t seen)
 {
 	if (looks & run->look_mask)
 		return SHMEM_PEER_LIVES;
@@ -73,8 +73,8 @@ static inline enum shmem_peer wait_a_look(struct run *run, int seat, unsigned in
  * Looks at the seat's ball until it is number, or end. Returns which. Before the
  * first of a step anything else may be there, later on only the number before.
  */
-static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint64_t end,
-				bool first)
+static inline uint64_t wait_for_ball(struct latency_run *run, int seat, uint64_t number,
+				     uint64_t end, bool first)
 {
 	const _Atomic uint64_t *ball = &run->places[seat].ball;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
@@ -86,11 +86,11 @@ static inline uint64_t wait_for(struct run *run, int seat, uint64_t number, uint
 		if (seen == number || seen == end)
 			return seen;
 		if (!first && seen != number - 1)
-			lost(run, seat, "sent a number that is not of this run; does something "
+			lose_peer(run, seat, "sent a number that is not of this run; does something "
 					"else write there?");
 		/* Only now, so that who said the last word and left is heard. */
 		check_peer(run, seat, peer, run->settings->timeout);
-		peer = wait_a_look(run, seat, looks, seen);
+		peer = between_looks(run, seat, looks, seen);
 	}
 }
 
@@ -102,20 +102,21 @@ struct trip {
 };
 
 /* Sends, and waits for it to come back. */
-static inline struct trip round_trip(struct run *run, int seat, uint64_t number, bool first)
+static inline struct trip round_trip(struct latency_run *run, int seat, uint64_t number,
+				     bool first)
 {
 	struct trip trip;
 
 	shmem_meet_check(&run->meeting);
 	trip.begin = ticks();
 	throw(run, seat, number);
-	wait_for(run, seat, number, number, first);
+	wait_for_ball(run, seat, number, number, first);
 	trip.end = ticks();
 	return trip;
 }
 
 /* Warms both sides up. Returns the number of round trips. */
-static uint64_t warm_up(struct run *run, int seat, uint64_t base)
+static uint64_t warm_up(struct latency_run *run, int seat, uint64_t base)
 {
 	uint64_t begin = shmem_now();
 	uint64_t trips = 0;
@@ -137,7 +138,7 @@ static uint64_t warm_up(struct run *run, int seat, uint64_t base)
  * A counter that steps back, from one trip to the next or in one, has also stepped
  * forward unseen, and no time by it means anything.
  */
-static void check_clock(const struct run *run, uint64_t last, struct trip trip)
+static void check_clock(const struct latency_run *run, uint64_t last, struct trip trip)
 {
 	if (trip.begin < last || trip.end < trip.begin)
 		shmem_die("the time stamp counter stepped back, by %.0f ns: those of this machine's "
@@ -146,16 +147,16 @@ static void check_clock(const struct run *run, uint64_t last, struct trip trip)
 						       trip.begin - trip.end) * run->ns_per_tick);
 }
 
-static uint64_t in_units(const struct run *run, uint64_t duration)
+static uint64_t in_units(const struct latency_run *run, uint64_t duration)
 {
 	return (uint64_t)((double)duration * run->ns_per_tick * UNITS_PER_NS + 0.5);
 }
 
-struct figures measure(struct run *run, int seat, uint64_t step)
+struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step)
 {
-	const struct settings *settings = run->settings;
+	const struct latency_settings *settings = run->settings;
 	uint64_t base = base_of(run, step);
-	struct figures figures = { .from = run->meeting.seat, .to = seat };
+	struct latency_figures figures = { .from = run->meeting.seat, .to = seat };
 
 	figures.warm_up = warm_up(run, seat, base);
 	memset(&run->histogram, 0, sizeof(run->histogram));
@@ -182,7 +183,7 @@ struct figures measure(struct run *run, int seat, uint64_t step)
 }
 
 /* It stays there until it has been seen. */
-void throw_end(struct run *run, int seat, uint64_t step)
+void throw_end(struct latency_run *run, int seat, uint64_t step)
 {
 	shmem_meet_check(&run->meeting);
 	throw(run, seat, base_of(run, step) - 1);
@@ -191,7 +192,7 @@ void throw_end(struct run *run, int seat, uint64_t step)
 /* --- Who answers ---------------------------------------------------------- */
 
 /* What --inject does to who answers. */
-static uint64_t inject(struct run *run, int seat, uint64_t number)
+static uint64_t inject_answer(struct latency_run *run, int seat, uint64_t number)
 {
 	switch ((enum fault)run->options->fault) {
 	case FAULT_RUBBISH:
@@ -218,7 +219,7 @@ static uint64_t inject(struct run *run, int seat, uint64_t number)
 	return number;
 }
 
-struct answers answer(struct run *run, int seat, uint64_t step)
+struct answers answer(struct latency_run *run, int seat, uint64_t step)
 {
 	uint64_t base = base_of(run, step);
 	struct cost before = { 0 };
@@ -227,14 +228,14 @@ struct answers answer(struct run *run, int seat, uint64_t step)
 		uint64_t expected = base + trips + 1;
 
 		run->waited = 0;
-		uint64_t number = wait_for(run, seat, expected, base - 1, trips == 0);
+		uint64_t number = wait_for_ball(run, seat, expected, base - 1, trips == 0);
 		if (trips == 0)
 			before = cost_now(run);
 		if (number != expected)
 			return (struct answers){ .to = seat, .count = trips,
 						 .cost = cost_since(run, &before) };
 		if (trips == INJECT_AFTER)
-			number = inject(run, seat, number);
+			number = inject_answer(run, seat, number);
 		throw(run, seat, number);
 		if (trips % TRIPS_UNTIL_LOOK == 0)
 			look(run, seat);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void name_of(const struct run *run, int seat, char name[static NAME_SIZE])
+void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE])
 {
 	memcpy(name, run->places[seat].name, NAME_SIZE);
 	name[NAME_SIZE - 1] = '\0';
@@ -15,7 +15,7 @@ void name_of(const struct run *run, int seat, char name[static NAME_SIZE])
 		snprintf(name, NAME_SIZE, "?");
 }
 
-void lost(const struct run *run, int seat, const char *how)
+void lose_peer(const struct latency_run *run, int seat, const char *how)
 {
 	char name[NAME_SIZE];
 
@@ -24,7 +24,7 @@ void lost(const struct run *run, int seat, const char *how)
 	shmem_die("%s (seat %d) %s", name, seat, how);
 }
 
-enum shmem_peer look(struct run *run, int seat)
+enum shmem_peer look(struct latency_run *run, int seat)
 {
 	uint64_t now = ticks();
 	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->ns_per_tick);
@@ -39,11 +39,11 @@ enum shmem_peer look(struct run *run, int seat)
 	return shmem_meet_peer(&run->meeting, seat);
 }
 
-void give_up(const struct run *run, int seat, enum shmem_peer peer)
+void give_up(const struct latency_run *run, int seat, enum shmem_peer peer)
 {
 	if (peer == SHMEM_PEER_DIED)
-		lost(run, seat, "died: it gave no sign of life for 3 s");
+		lose_peer(run, seat, "died: it gave no sign of life for 3 s");
 	if (peer == SHMEM_PEER_LEFT)
-		lost(run, seat, "left before the run was over");
-	lost(run, seat, "lives, but what was waited for did not come in time (-w)");
+		lose_peer(run, seat, "left before the run was over");
+	lose_peer(run, seat, "lives, but what was waited for did not come in time (-w)");
 }

@@ -9,14 +9,14 @@
 
 enum { WAY_SIZE = 40 };
 
-static const char *mode_of(const struct run *run, int seat)
+static const char *mode_of(const struct latency_run *run, int seat)
 {
 	uint64_t poll_ns = run->others[seat].poll_ns;
 
 	return poll_ns == SHMEM_NEVER ? "polled" : poll_ns ? "adaptive" : "interrupt";
 }
 
-static void way_of(const struct run *run, int seat, char way[static WAY_SIZE])
+static void way_of(const struct latency_run *run, int seat, char way[static WAY_SIZE])
 {
 	uint64_t poll_ns = run->others[seat].poll_ns;
 
@@ -27,7 +27,7 @@ static void way_of(const struct run *run, int seat, char way[static WAY_SIZE])
 }
 
 /* 0 if the time was none. */
-static double cpu_percent(const struct cost *cost)
+static double cost_percent(const struct cost *cost)
 {
 	return cost->time ? 100.0 * (double)cost->cpu / (double)cost->time : 0;
 }
@@ -35,11 +35,12 @@ static double cpu_percent(const struct cost *cost)
 static void print_cost(const struct cost *cost)
 {
 	shmem_print("used here: %.1f %% of a CPU, %" PRIu64 " sleeps, %" PRIu64 " interrupts, %"
-		    PRIu64 " of them late\n", cpu_percent(cost), cost->sleeps, cost->interrupts,
+		    PRIu64 " of them late\n", cost_percent(cost), cost->sleeps, cost->interrupts,
 		    cost->late);
 }
 
-static void record_mode(const char *mode, const char *window, const struct run *run, int seat)
+static void record_mode(const char *mode, const char *window, const struct latency_run *run,
+			int seat)
 {
 	uint64_t poll_ns = run->others[seat].poll_ns;
 
@@ -47,11 +48,11 @@ static void record_mode(const char *mode, const char *window, const struct run *
 	shmem_record_number(window, poll_ns == SHMEM_NEVER ? INFINITY : (double)poll_ns / 1e3);
 }
 
-static void record_cost(const struct run *run, int other, const struct cost *cost)
+static void record_cost(const struct latency_run *run, int other, const struct cost *cost)
 {
 	record_mode("mode", "poll_us", run, run->meeting.seat);
 	record_mode("other_mode", "other_poll_us", run, other);
-	shmem_record_number("cpu_percent", cpu_percent(cost));
+	shmem_record_number("cpu_percent", cost_percent(cost));
 	shmem_record_integer("sleeps", cost->sleeps);
 	shmem_record_integer("interrupts", cost->interrupts);
 	shmem_record_integer("late", cost->late);
@@ -59,7 +60,7 @@ static void record_cost(const struct run *run, int other, const struct cost *cos
 
 /* --- Figures -------------------------------------------------------------- */
 
-static void record_figures(const struct run *run, const struct figures *figures)
+static void record_figures(const struct latency_run *run, const struct latency_figures *figures)
 {
 	char from[NAME_SIZE], to[NAME_SIZE];
 
@@ -85,7 +86,7 @@ static void record_figures(const struct run *run, const struct figures *figures)
 	shmem_record_end();
 }
 
-static void print_setting(const struct run *run)
+static void print_setting(const struct latency_run *run)
 {
 	const char *type = shmem_memory_type(&run->region);
 
@@ -95,7 +96,7 @@ static void print_setting(const struct run *run)
 		    clock_cost_ns(run->ns_per_tick));
 }
 
-static void print_figures(const struct run *run, const struct figures *figures)
+static void print_figures(const struct latency_run *run, const struct latency_figures *figures)
 {
 	const struct shmem_summary *us = &figures->us;
 	char from[NAME_SIZE], to[NAME_SIZE], from_way[WAY_SIZE], to_way[WAY_SIZE];
@@ -116,7 +117,7 @@ static void print_figures(const struct run *run, const struct figures *figures)
 	shmem_histogram_print(&run->histogram, UNITS_TO_US, "us");
 }
 
-static void print_row(const struct run *run, const struct figures *figures)
+static void print_row(const struct latency_run *run, const struct latency_figures *figures)
 {
 	const struct shmem_summary *us = &figures->us;
 	char to[NAME_SIZE], label[NAME_SIZE + 16];
@@ -125,10 +126,10 @@ static void print_row(const struct run *run, const struct figures *figures)
 	snprintf(label, sizeof(label), "%s (seat %d)", to, figures->to);
 	shmem_print("  %-16s %9zu %8.3f %8.3f %8.3f %8.3f %10.3f %5.1f %8" PRIu64 "\n", label,
 		    us->count, us->min, us->median, us->p99, us->p999, us->max,
-		    cpu_percent(&figures->cost), figures->cost.interrupts);
+		    cost_percent(&figures->cost), figures->cost.interrupts);
 }
 
-void print_head(const struct run *run)
+void report_head(const struct latency_run *run)
 {
 	char name[NAME_SIZE], way[WAY_SIZE];
 
@@ -148,7 +149,7 @@ void print_head(const struct run *run)
 		    "min", "median", "p99", "p99.9", "max", "CPU %", "rung");
 }
 
-void report(const struct run *run, const struct figures *figures)
+void report_figures(const struct latency_run *run, const struct latency_figures *figures)
 {
 	if (run->options->json)
 		record_figures(run, figures);
@@ -158,7 +159,7 @@ void report(const struct run *run, const struct figures *figures)
 		print_figures(run, figures);
 }
 
-void report_answers(const struct run *run, const struct answers *answers)
+void report_answers(const struct latency_run *run, const struct answers *answers)
 {
 	char name[NAME_SIZE];
 

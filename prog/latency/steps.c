@@ -2,12 +2,12 @@
 #include "latency.h"
 
 /* Counts from a number of this session, so that nothing is there from before. */
-static uint64_t turn_of(const struct run *run, uint64_t step)
+static uint64_t turn_of(const struct latency_run *run, uint64_t step)
 {
-	return mix(run->meeting.session, UINT64_MAX / 2) + step;
+	return shmem_mix(run->meeting.session, UINT64_MAX / 2) + step;
 }
 
-static uint64_t step_count(const struct run *run)
+static uint64_t step_count(const struct latency_run *run)
 {
 	uint64_t seats = (uint64_t)run->settings->seats;
 
@@ -15,18 +15,19 @@ static uint64_t step_count(const struct run *run)
 }
 
 /* Shows the others how many steps we have finished. */
-static void show_finished(struct run *run, uint64_t steps)
+static void show_finished(struct latency_run *run, uint64_t steps)
 {
 	shmem_meet_check(&run->meeting);
 	atomic_store(&run->mine->turn, turn_of(run, steps));
 	shmem_fence();
 	for (int seat = 0; seat < run->settings->seats; seat++)
 		if (seat != run->meeting.seat)
-			wake(run, seat);
+			wake_seat(run, seat);
 }
 
 /* Waits until the seat has finished as many, or even more. */
-static void wait_until_finished(struct run *run, int seat, uint64_t steps, uint64_t patience)
+static void wait_until_finished(struct latency_run *run, int seat, uint64_t steps,
+				uint64_t patience)
 {
 	const _Atomic uint64_t *turn = &run->places[seat].turn;
 	uint64_t wanted = turn_of(run, steps);
@@ -43,7 +44,7 @@ static void wait_until_finished(struct run *run, int seat, uint64_t steps, uint6
 }
 
 /* What is in the others' places is theirs, and of this run, only after it. */
-static void introduce(struct run *run)
+static void introduce(struct latency_run *run)
 {
 	show_how_we_wait(run);
 	show_finished(run, 0);
@@ -54,20 +55,20 @@ static void introduce(struct run *run)
 }
 
 /* The longest that who measures may take, as far as we can tell. */
-static uint64_t patience(const struct settings *settings)
+static uint64_t patience(const struct latency_settings *settings)
 {
 	return settings->time + settings->timeout + SECOND;
 }
 
-static void do_step(struct run *run, int from, int to, uint64_t step)
+static void do_step(struct latency_run *run, int from, int to, uint64_t step)
 {
 	if (from == run->meeting.seat) {
-		struct figures figures = measure(run, to, step);
+		struct latency_figures figures = measure_trips(run, to, step);
 
 		throw_end(run, to, step);
 		wait_until_finished(run, to, step + 1, run->settings->timeout);
 		show_finished(run, step + 1);
-		report(run, &figures);
+		report_figures(run, &figures);
 	} else if (to == run->meeting.seat) {
 		struct answers answers = answer(run, from, step);
 
@@ -78,13 +79,13 @@ static void do_step(struct run *run, int from, int to, uint64_t step)
 	}
 }
 
-void do_all_steps(struct run *run)
+void do_all_steps(struct latency_run *run)
 {
 	int seats = run->settings->matrix ? run->settings->seats : 1;
 	uint64_t step = 0;
 
 	introduce(run);
-	print_head(run);
+	report_head(run);
 	for (int from = 0; from < seats; from++)
 		for (int to = 0; to < run->settings->seats; to++)
 			if (from != to)

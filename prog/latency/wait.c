@@ -17,7 +17,7 @@ enum {
 
 /* --- Before the first ball ------------------------------------------------ */
 
-void open_region(struct run *run)
+void open_latency_region(struct latency_run *run)
 {
 	if (run->settings->poll_ns == SHMEM_NEVER)
 		run->region = shmem_open(run->options);
@@ -27,7 +27,7 @@ void open_region(struct run *run)
 }
 
 /* Until all have met, everybody is taken to poll, and nobody is rung. */
-void show_how_we_wait(struct run *run)
+void show_how_we_wait(struct latency_run *run)
 {
 	for (int seat = 0; seat < SHMEM_SEATS_MAX; seat++)
 		run->others[seat].poll_ns = SHMEM_NEVER;
@@ -38,7 +38,7 @@ void show_how_we_wait(struct run *run)
 }
 
 /* Its own polling is not used, as looking through a function is slower. */
-static void get_ready_to_sleep(struct run *run)
+static void get_ready_to_sleep(struct latency_run *run)
 {
 	uint64_t poll_ns = run->settings->poll_ns;
 
@@ -49,14 +49,14 @@ static void get_ready_to_sleep(struct run *run)
 }
 
 /* Who polls needs a doorbell, too, to ring who sleeps. */
-static void get_ready_to_wake(struct run *run, int seat)
+static void get_ready_to_wake(struct latency_run *run, int seat)
 {
 	if (!run->bell)
 		run->bell = shmem_doorbell_open(run->options, &run->region, false);
 	run->others[seat].waker = shmem_waker(run->bell, &run->places[seat].notice);
 }
 
-void see_how_others_wait(struct run *run)
+void see_how_others_wait(struct latency_run *run)
 {
 	for (int seat = 0; seat < run->settings->seats; seat++) {
 		if (seat == run->meeting.seat)
@@ -91,7 +91,7 @@ static bool has_changed(void *context)
  * The word was there when the time was up, but no interrupt: is it only late?
  * Before a seat's first ring, the VMs may not have heard of one another yet.
  */
-static void wait_for_late_ring(struct run *run, int seat)
+static void wait_for_late_ring(struct latency_run *run, int seat)
 {
 	struct seat *other = &run->others[seat];
 
@@ -99,14 +99,15 @@ static void wait_for_late_ring(struct run *run, int seat)
 	if (!other->has_rung && ++other->silent <= FIRST_TRIES)
 		return;
 	if (!other->has_rung)
-		lost(run, seat, "wrote while we slept, many times, and no interrupt ever came");
+		lose_peer(run, seat, "wrote while we slept, many times, and no interrupt ever came");
 	if (shmem_sleep_late(&run->sleeper, &run->meeting, seat))
 		return;
 	check_peer(run, seat, shmem_meet_peer(&run->meeting, seat), SHMEM_NEVER);
-	lost(run, seat, "wrote while we slept, and no interrupt came: a wake-up was lost");
+	lose_peer(run, seat, "wrote while we slept, and no interrupt came: a wake-up was lost");
 }
 
-void wait_for_change(struct run *run, int seat, const _Atomic uint64_t *word, uint64_t seen)
+void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *word,
+		     uint64_t seen)
 {
 	struct awaited awaited = { word, seen };
 	uint64_t interrupts = run->sleeper.interrupts;
@@ -130,7 +131,7 @@ static uint64_t in_ns(struct timeval time)
 	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_usec * 1000;
 }
 
-struct cost cost_now(const struct run *run)
+struct cost cost_now(const struct latency_run *run)
 {
 	struct rusage usage;
 
@@ -144,7 +145,7 @@ struct cost cost_now(const struct run *run)
 	};
 }
 
-struct cost cost_since(const struct run *run, const struct cost *before)
+struct cost cost_since(const struct latency_run *run, const struct cost *before)
 {
 	struct cost now = cost_now(run);
 

@@ -24,7 +24,7 @@ static struct {
 	const char *what;
 } claims[CLAIMS_MAX];
 
-static _Noreturn void lost(const struct shmem_claim *claim)
+static _Noreturn void claim_lost(const struct shmem_claim *claim)
 {
 	shmem_die("another VM took over %s, because this one gave no sign of life for 3 s; "
 		  "run this program again", claims[claim->which].what);
@@ -89,11 +89,11 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 void shmem_claim_renew(struct shmem_claim *claim)
 {
 	if (!shmem_hold_renew(&claims[claim->which].hold))
-		lost(claim);
+		claim_lost(claim);
 }
 
 void shmem_claim_drop(struct shmem_claim *claim)
 {
 	if (!shmem_hold_give_back(&claims[claim->which].hold))
-		lost(claim);
+		claim_lost(claim);
 }

@@ -67,7 +67,7 @@ void shmem_device_close_doorbell(struct shmem_doorbell *bell);
 
 /* --- interrupt_socket.c ---------------------------------------------------- */
 
-struct server;
+struct shmem_server;
 
 /* Whether -f names a server's socket. */
 bool shmem_server_is_meant(const struct shmem_options *options);
@@ -76,36 +76,36 @@ bool shmem_server_is_meant(const struct shmem_options *options);
  * Connects, and returns when the server has given an id and the memory. path
  * is the caller's, and stays. Ends the program if it is no such server.
  */
-struct server *shmem_server_connect(const char *path);
+struct shmem_server *shmem_server_connect(const char *path);
 
 /* The memory's descriptor; the server's to close. */
-int shmem_server_memory(const struct server *server);
+int shmem_server_memory(const struct shmem_server *server);
 
 /*
  * Waits until the server has set up our own vectors, which is when there are as
  * many as told, or for 0 when it has said nothing for a while. It may have paused,
  * so that there are more later.
  */
-void shmem_server_wait_for_vectors(struct server *server, uint64_t told);
+void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told);
 
 /* Our id, our vectors so far, and the eventfd of one of these. */
-unsigned int shmem_server_id(const struct server *server);
-unsigned int shmem_server_vectors(const struct server *server);
-int shmem_server_event(const struct server *server, unsigned int vector);
+unsigned int shmem_server_id(const struct shmem_server *server);
+unsigned int shmem_server_vectors(const struct shmem_server *server);
+int shmem_server_event(const struct shmem_server *server, unsigned int vector);
 
 /* Whether we have that vector, once the server has had the time to say so. */
-bool shmem_server_has_vector(struct server *server, unsigned int vector);
+bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector);
 
 /* Reads what the server has sent meanwhile, without waiting. */
-void shmem_server_attend(struct server *server);
+void shmem_server_attend(struct shmem_server *server);
 
 /* What becomes readable when it has sent something; -1 if it has gone. */
-int shmem_server_socket(const struct server *server);
+int shmem_server_socket(const struct shmem_server *server);
 
 /* False if no such peer, or no such vector of it, is connected. */
-bool shmem_server_ring(struct server *server, unsigned int peer, unsigned int vector);
+bool shmem_server_ring(struct shmem_server *server, unsigned int peer, unsigned int vector);
 
-void shmem_server_close(struct server *server);
+void shmem_server_close(struct shmem_server *server);
 
 /* --- interrupt.c ----------------------------------------------------------- */
 
@@ -119,7 +119,7 @@ struct shmem_doorbell {
 	int container, group, device;  /* of vfio; -1 if not open */
 
 	/* On the host. */
-	struct server *server;         /* NULL in a VM */
+	struct shmem_server *server;         /* NULL in a VM */
 };
 
 #endif

@@ -20,7 +20,7 @@ static uint64_t vectors_told(const struct shmem *region)
 static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
 					     struct shmem_doorbell *bell)
 {
-	struct server *server = shmem_server_connect(path);
+	struct shmem_server *server = shmem_server_connect(path);
 
 	*region = shmem_region_of_server(shmem_server_memory(server), path);
 	shmem_server_wait_for_vectors(server, vectors_told(region));

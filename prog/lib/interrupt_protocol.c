@@ -23,16 +23,16 @@
 /* Of any PCI device: what MSI-X's table can hold. */
 #define MSIX_VECTORS_MAX (PCI_MSIX_FLAGS_QSIZE + 1)
 
-static _Noreturn void rubbish(const struct server *server, const char *what)
+static _Noreturn void not_the_protocol(const struct shmem_server *server, const char *what)
 {
 	shmem_die("the server at %s sent %s; is it an ivshmem server?", server->path, what);
 }
 
 /* --- Peers ----------------------------------------------------------------- */
 
-void shmem_server_forget(struct server *server, unsigned int id)
+void shmem_server_forget(struct shmem_server *server, unsigned int id)
 {
-	struct peer *peer = server->peers[id];
+	struct shmem_server_peer *peer = server->peers[id];
 
 	if (!peer)
 		return;
@@ -58,18 +58,18 @@ static bool is_eventfd(int fd)
  * One more vector of that peer. Nothing may ever wait in read or write for it:
  * a peer that fills its own counter must not stop who rings it.
  */
-static void add_vector(struct server *server, unsigned int id, int fd)
+static void add_vector(struct shmem_server *server, unsigned int id, int fd)
 {
-	struct peer *peer = server->peers[id];
+	struct shmem_server_peer *peer = server->peers[id];
 
 	if (!is_eventfd(fd) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		rubbish(server, "something else than an eventfd for a vector");
+		not_the_protocol(server, "something else than an eventfd for a vector");
 	if (!peer)
 		peer = server->peers[id] = calloc(1, sizeof(*peer));
 	if (!peer)
 		shmem_die("no memory for another peer");
 	if (peer->vectors == MSIX_VECTORS_MAX)
-		rubbish(server, "more vectors than a device can have");
+		not_the_protocol(server, "more vectors than a device can have");
 	if (peer->vectors < SHMEM_VECTORS_MAX)
 		peer->events[peer->vectors] = fd;
 	else
@@ -79,37 +79,37 @@ static void add_vector(struct server *server, unsigned int id, int fd)
 
 /* --- Messages -------------------------------------------------------------- */
 
-static void take_notification(struct server *server, int64_t number, int fd)
+static void take_notification(struct shmem_server *server, int64_t number, int fd)
 {
 	if (number < 0 || number >= SHMEM_PEER_IDS)
-		rubbish(server, "an id that no peer can have");
+		not_the_protocol(server, "an id that no peer can have");
 	if (fd >= 0)
 		add_vector(server, (unsigned int)number, fd);
 	else if (number == server->id)
-		rubbish(server, "word that we ourselves had gone");
+		not_the_protocol(server, "word that we ourselves had gone");
 	else
 		shmem_server_forget(server, (unsigned int)number);
 }
 
-static void take(struct server *server, int64_t number, int fd)
+static void take(struct shmem_server *server, int64_t number, int fd)
 {
 	switch (server->stage) {
-	case STAGE_VERSION:
+	case HANDSHAKE_VERSION:
 		if (number != PROTOCOL_VERSION || fd >= 0)
-			rubbish(server, "another version of the protocol than 0");
+			not_the_protocol(server, "another version of the protocol than 0");
 		break;
-	case STAGE_ID:
+	case HANDSHAKE_ID:
 		if (number < 0 || number >= SHMEM_PEER_IDS || fd >= 0)
-			rubbish(server, "an id for us that no peer can have");
+			not_the_protocol(server, "an id for us that no peer can have");
 		server->id = (unsigned int)number;
 		break;
-	case STAGE_MEMORY:
+	case HANDSHAKE_MEMORY:
 		if (number != THE_MEMORY || fd < 0)
-			rubbish(server, "something else where the memory was due");
+			not_the_protocol(server, "something else where the memory was due");
 		server->memory = fd;
 		break;
-	case STAGE_PEERS:
-	case STAGE_GONE:
+	case HANDSHAKE_DONE:
+	case HANDSHAKE_GONE:
 		take_notification(server, number, fd);
 		return;
 	}
@@ -117,34 +117,34 @@ static void take(struct server *server, int64_t number, int fd)
 }
 
 /* The descriptor that came with a part of a message, if any. */
-static void keep_descriptor(struct server *server, struct msghdr *header)
+static void keep_descriptor(struct shmem_server *server, struct msghdr *header)
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(header);
 
 	if (header->msg_flags & MSG_CTRUNC)
-		rubbish(server, "more descriptors than there was room for (see ulimit -n)");
+		not_the_protocol(server, "more descriptors than there was room for (see ulimit -n)");
 	if (!control)
 		return;
 	if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
 	    control->cmsg_len != CMSG_LEN(sizeof(int)))
-		rubbish(server, "something that is no descriptor");
+		not_the_protocol(server, "something that is no descriptor");
 	if (server->descriptor >= 0)
-		rubbish(server, "two descriptors with one number");
+		not_the_protocol(server, "two descriptors with one number");
 	memcpy(&server->descriptor, CMSG_DATA(control), sizeof(int));
 }
 
-static void lose(struct server *server)
+static void lose(struct shmem_server *server)
 {
 	if (!server->peers[server->id])
 		shmem_die("the server at %s closed the connection before all was set up; its log "
 			  "says why", server->path);
 	shmem_warn("the server at %s has ended: who is connected can still ring and be rung, "
 		   "but nobody comes or goes any more", server->path);
-	server->stage = STAGE_GONE;
+	server->stage = HANDSHAKE_GONE;
 }
 
 /* Receives what there is of one message. False if that was nothing. */
-static bool receive(struct server *server)
+static bool receive(struct shmem_server *server)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec bytes = { server->bytes + server->have,
@@ -166,11 +166,11 @@ static bool receive(struct server *server)
 	return true;
 }
 
-bool shmem_server_attend_once(struct server *server)
+bool shmem_server_attend_once(struct shmem_server *server)
 {
 	uint64_t number;
 
-	if (server->stage == STAGE_GONE || !receive(server))
+	if (server->stage == HANDSHAKE_GONE || !receive(server))
 		return false;
 	if (server->have < sizeof(server->bytes))
 		return true;

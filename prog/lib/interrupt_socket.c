@@ -66,7 +66,7 @@ static void allow_many_descriptors(void)
 }
 
 /* Returns whether anything came within so many milliseconds. */
-static bool wait_for_message(const struct server *server, int timeout)
+static bool wait_for_message(const struct shmem_server *server, int timeout)
 {
 	struct pollfd socket = { .fd = server->socket, .events = POLLIN };
 
@@ -80,18 +80,18 @@ static bool is_patient(uint64_t begin)
 	return shmem_now() - begin <= PATIENCE_S * UINT64_C(1000000000);
 }
 
-static void check_patience(const struct server *server, uint64_t begin, const char *what)
+static void check_patience(const struct shmem_server *server, uint64_t begin, const char *what)
 {
 	if (!is_patient(begin))
 		shmem_die("the server at %s did not give us %s within %d s; is it an ivshmem "
 			  "server?", server->path, what, PATIENCE_S);
 }
 
-struct server *shmem_server_connect(const char *path)
+struct shmem_server *shmem_server_connect(const char *path)
 {
 	uint64_t begin = shmem_now();
 	int fd = connect_to(path);
-	struct server *server = calloc(1, sizeof(*server));
+	struct shmem_server *server = calloc(1, sizeof(*server));
 
 	if (!server)
 		shmem_die("no memory to remember peers in");
@@ -99,7 +99,7 @@ struct server *shmem_server_connect(const char *path)
 	server->path = path;
 	server->memory = server->descriptor = -1;
 	server->socket = fd;
-	while (server->stage < STAGE_PEERS) {
+	while (server->stage < HANDSHAKE_DONE) {
 		wait_for_message(server, LOOK_MS);
 		shmem_server_attend_once(server);
 		check_patience(server, begin, "the memory");
@@ -107,38 +107,38 @@ struct server *shmem_server_connect(const char *path)
 	return server;
 }
 
-int shmem_server_memory(const struct server *server)
+int shmem_server_memory(const struct shmem_server *server)
 {
 	return server->memory;
 }
 
 /* --- Our own vectors -------------------------------------------------------- */
 
-unsigned int shmem_server_id(const struct server *server)
+unsigned int shmem_server_id(const struct shmem_server *server)
 {
 	return server->id;
 }
 
-unsigned int shmem_server_vectors(const struct server *server)
+unsigned int shmem_server_vectors(const struct shmem_server *server)
 {
 	return vectors_of(server->peers[server->id]);
 }
 
-int shmem_server_event(const struct server *server, unsigned int vector)
+int shmem_server_event(const struct shmem_server *server, unsigned int vector)
 {
 	assert(vector < shmem_server_vectors(server));
 	return server->peers[server->id]->events[vector];
 }
 
 /* They are the last that the server introduces, and the protocol does not say how many. */
-void shmem_server_wait_for_vectors(struct server *server, uint64_t told)
+void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told)
 {
 	uint64_t begin = shmem_now();
 	bool quiet = false;
 
 	server->told = told;
 	while (shmem_server_vectors(server) == 0 || (told ? shmem_server_vectors(server) < told : !quiet)) {
-		if (server->stage == STAGE_GONE)
+		if (server->stage == HANDSHAKE_GONE)
 			return;
 		quiet = !wait_for_message(server, told ? LOOK_MS : QUIET_MS);
 		shmem_server_attend(server);
@@ -148,13 +148,13 @@ void shmem_server_wait_for_vectors(struct server *server, uint64_t told)
 	}
 }
 
-bool shmem_server_has_vector(struct server *server, unsigned int vector)
+bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector)
 {
 	uint64_t begin = shmem_now();
 
 	shmem_server_attend(server);
 	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != server->told &&
-	       server->stage != STAGE_GONE && is_patient(begin)) {
+	       server->stage != HANDSHAKE_GONE && is_patient(begin)) {
 		wait_for_message(server, LOOK_MS);
 		shmem_server_attend(server);
 	}
@@ -163,15 +163,15 @@ bool shmem_server_has_vector(struct server *server, unsigned int vector)
 
 /* --- At work --------------------------------------------------------------- */
 
-void shmem_server_attend(struct server *server)
+void shmem_server_attend(struct shmem_server *server)
 {
 	for (int i = 0; i < MESSAGES_AT_A_TIME && shmem_server_attend_once(server); i++)
 		;
 }
 
-int shmem_server_socket(const struct server *server)
+int shmem_server_socket(const struct shmem_server *server)
 {
-	return server->stage == STAGE_GONE ? -1 : server->socket;
+	return server->stage == HANDSHAKE_GONE ? -1 : server->socket;
 }
 
 /* A counter that is full refuses more, and wakes whom it should all the same. */
@@ -182,7 +182,7 @@ static bool signal_event(int fd)
 	return write(fd, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN;
 }
 
-bool shmem_server_ring(struct server *server, unsigned int peer, unsigned int vector)
+bool shmem_server_ring(struct shmem_server *server, unsigned int peer, unsigned int vector)
 {
 	if (vector >= vectors_of(server->peers[peer]))
 		shmem_server_attend(server);
@@ -191,7 +191,7 @@ bool shmem_server_ring(struct server *server, unsigned int peer, unsigned int ve
 	return signal_event(server->peers[peer]->events[vector]);
 }
 
-void shmem_server_close(struct server *server)
+void shmem_server_close(struct shmem_server *server)
 {
 	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
 		shmem_server_forget(server, id);

@@ -10,29 +10,29 @@
 #include "internal.h"
 
 /* What the server sends next. */
-enum stage { STAGE_VERSION, STAGE_ID, STAGE_MEMORY, STAGE_PEERS, STAGE_GONE };
+enum handshake { HANDSHAKE_VERSION, HANDSHAKE_ID, HANDSHAKE_MEMORY, HANDSHAKE_DONE, HANDSHAKE_GONE };
 
 /* The eventfds by which a peer is rung; for ourselves, those that we wait on. */
-struct peer {
+struct shmem_server_peer {
 	unsigned int vectors;
 	int events[SHMEM_VECTORS_MAX];
 };
 
-struct server {
+struct shmem_server {
 	const char *path;
 	int socket;
-	enum stage stage;
+	enum handshake stage;
 	unsigned int id;           /* ours */
 	uint64_t told;             /* how many vectors we are to have; 0: not told */
 	int memory;
 	unsigned char bytes[8];    /* of a message that has come in part */
 	size_t have;
 	int descriptor;            /* that came with it, or -1 */
-	struct peer *peers[SHMEM_PEER_IDS]; /* by id; NULL: not connected */
+	struct shmem_server_peer *peers[SHMEM_PEER_IDS]; /* by id; NULL: not connected */
 };
 
 /* At the most SHMEM_VECTORS_MAX; 0 for a peer that is not there. */
-static inline unsigned int vectors_of(const struct peer *peer)
+static inline unsigned int vectors_of(const struct shmem_server_peer *peer)
 {
 	if (!peer)
 		return 0;
@@ -46,9 +46,9 @@ static inline unsigned int vectors_of(const struct peer *peer)
  * there is nothing. Ends the program if the server sends rubbish, or ends
  * before it gave us the memory and a vector.
  */
-bool shmem_server_attend_once(struct server *server);
+bool shmem_server_attend_once(struct shmem_server *server);
 
 /* That peer is not connected any more. */
-void shmem_server_forget(struct server *server, unsigned int id);
+void shmem_server_forget(struct shmem_server *server, unsigned int id);
 
 #endif

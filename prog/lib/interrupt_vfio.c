@@ -29,7 +29,7 @@
 #define DEV_VFIO "/dev/vfio"
 #endif
 
-#define PAGE 4096UL
+#define REGISTERS_PAGE 4096UL
 
 static const char plain[] =
 	"this VM was started with SHMEM_MODE=plain: its device at %s has no interrupts; on the "
@@ -78,7 +78,7 @@ static unsigned int msix_vectors(const char *address)
  */
 static size_t offset_in_page(uint64_t address)
 {
-	return address & (PAGE - 1);
+	return address & (REGISTERS_PAGE - 1);
 }
 
 static volatile uint32_t *map_registers(const char *address)
@@ -93,7 +93,7 @@ static volatile uint32_t *map_registers(const char *address)
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
-	unsigned char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	unsigned char *page = mmap(NULL, REGISTERS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		shmem_die("cannot map %s: %s; the guest's kernel must not have "
 			  "CONFIG_IO_STRICT_DEVMEM", path, strerror(errno));
@@ -105,7 +105,7 @@ static void unmap_registers(volatile uint32_t *registers)
 {
 	uintptr_t address = (uintptr_t)registers;
 
-	munmap((void *)(address - offset_in_page(address)), PAGE);
+	munmap((void *)(address - offset_in_page(address)), REGISTERS_PAGE);
 }
 
 /* --- vfio ------------------------------------------------------------------ */

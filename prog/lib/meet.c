@@ -170,7 +170,7 @@ static void check_sizes(struct shmem_meeting *meeting)
 	}
 }
 
-static void tell(const struct shmem_meeting *meeting)
+static void warn_of_waiting(const struct shmem_meeting *meeting)
 {
 	if (meeting->seat == SHMEM_ANY_SEAT)
 		shmem_warn("waiting for a seat of %s, which others hold", meeting->what);
@@ -215,7 +215,7 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 			return SHMEM_MET;
 		}
 		if (!told && shmem_now() - begin > TELL_AFTER) {
-			tell(meeting);
+			warn_of_waiting(meeting);
 			told = true;
 		}
 		wait_a_look();
@@ -228,7 +228,7 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 
 /* --- Together ------------------------------------------------------------- */
 
-static _Noreturn void lost(const struct shmem_meeting *meeting)
+static _Noreturn void seat_lost(const struct shmem_meeting *meeting)
 {
 	shmem_die("another VM took over our seat of %s, because this one gave no sign of "
 		  "life for 3 s; run this program again", meeting->what);
@@ -237,13 +237,13 @@ static _Noreturn void lost(const struct shmem_meeting *meeting)
 void shmem_meet_beat(struct shmem_meeting *meeting)
 {
 	if (!shmem_hold_renew(&meeting->hold))
-		lost(meeting);
+		seat_lost(meeting);
 }
 
 void shmem_meet_check(const struct shmem_meeting *meeting)
 {
 	if (!shmem_hold_is_there(&meeting->hold))
-		lost(meeting);
+		seat_lost(meeting);
 }
 
 enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)

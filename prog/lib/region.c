@@ -139,7 +139,7 @@ struct shmem shmem_region_of_server(int memory, const char *path)
 /* The memory alone: who does not listen need not be a peer. */
 static struct shmem open_at_server(const char *path)
 {
-	struct server *server = shmem_server_connect(path);
+	struct shmem_server *server = shmem_server_connect(path);
 	struct shmem region = shmem_region_of_server(shmem_server_memory(server), path);
 
 	shmem_server_close(server);

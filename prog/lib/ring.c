@@ -13,7 +13,7 @@
  * Who was paused for long may have lost its seat, and its end of the ring with
  * it. Before bytes are copied, and once more before they are counted.
  */
-static void check_seat(const struct ring *ring)
+static void check_seat(const struct shmem_ring *ring)
 {
 	if (ring->meeting)
 		shmem_meet_check(ring->meeting);
@@ -24,7 +24,7 @@ static void check_seat(const struct ring *ring)
  * see its partners in ring_write and ring_read. The one behind sends the count
  * on its way, which could sit in a write-combining buffer for long.
  */
-static void publish(const struct ring *ring, _Atomic uint64_t *count)
+static void publish_count(const struct shmem_ring *ring, _Atomic uint64_t *count)
 {
 	shmem_fence();
 	check_seat(ring);
@@ -32,29 +32,29 @@ static void publish(const struct ring *ring, _Atomic uint64_t *count)
 	shmem_fence();
 }
 
-static struct ring new_ring(struct ring_counts *counts, void *bytes, size_t size,
+static struct shmem_ring new_ring(struct shmem_ring_counts *counts, void *bytes, size_t size,
 			    const struct shmem_meeting *meeting)
 {
 	assert(size > 0 && (size & (size - 1)) == 0);
-	return (struct ring){ .counts = counts, .bytes = bytes, .size = size,
+	return (struct shmem_ring){ .counts = counts, .bytes = bytes, .size = size,
 			      .meeting = meeting };
 }
 
-struct ring shmem_ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+struct shmem_ring shmem_ring_writer(struct shmem_ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting)
 {
-	struct ring ring = new_ring(counts, bytes, size, meeting);
+	struct shmem_ring ring = new_ring(counts, bytes, size, meeting);
 
-	publish(&ring, &counts->written);
+	publish_count(&ring, &counts->written);
 	return ring;
 }
 
-struct ring shmem_ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+struct shmem_ring shmem_ring_reader(struct shmem_ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting)
 {
-	struct ring ring = new_ring(counts, bytes, size, meeting);
+	struct shmem_ring ring = new_ring(counts, bytes, size, meeting);
 
-	publish(&ring, &counts->read);
+	publish_count(&ring, &counts->read);
 	return ring;
 }
 
@@ -67,25 +67,25 @@ static size_t minimum(size_t one, size_t other)
  * The bytes that lie in the ring, as the writer must see them: no more than
  * when it last looked, since only the reader could have changed that.
  */
-static size_t look_unread(struct ring *ring)
+static size_t look_unread(struct shmem_ring *ring)
 {
 	uint64_t read = atomic_load_explicit(&ring->counts->read, memory_order_relaxed);
 	uint64_t unread = ring->mine - read;
 
 	if (unread > ring->mine - ring->theirs)
-		return RING_RUBBISH;
+		return SHMEM_RING_RUBBISH;
 	ring->theirs = read;
 	return unread;
 }
 
 /* The same for the reader: no fewer than last time, and no more than fit. */
-static size_t look_filled(struct ring *ring)
+static size_t look_filled(struct shmem_ring *ring)
 {
 	uint64_t written = atomic_load_explicit(&ring->counts->written, memory_order_relaxed);
 	uint64_t filled = written - ring->mine;
 
 	if (filled > ring->size || filled < ring->theirs - ring->mine)
-		return RING_RUBBISH;
+		return SHMEM_RING_RUBBISH;
 	ring->theirs = written;
 	return filled;
 }
@@ -94,7 +94,7 @@ static size_t look_filled(struct ring *ring)
  * Both look at the other's count only when what they last saw of it does not
  * suffice: each look fetches a cache line that the other is writing to.
  */
-size_t shmem_ring_write(struct ring *ring, const void *from, size_t length)
+size_t shmem_ring_write(struct shmem_ring *ring, const void *from, size_t length)
 {
 	size_t room = ring->size - (ring->mine - ring->theirs);
 	size_t at = ring->mine & (ring->size - 1);
@@ -103,8 +103,8 @@ size_t shmem_ring_write(struct ring *ring, const void *from, size_t length)
 	if (room < length) {
 		size_t unread = look_unread(ring);
 
-		if (unread == RING_RUBBISH)
-			return RING_RUBBISH;
+		if (unread == SHMEM_RING_RUBBISH)
+			return SHMEM_RING_RUBBISH;
 		room = ring->size - unread;
 		length = minimum(length, room);
 	}
@@ -117,11 +117,11 @@ size_t shmem_ring_write(struct ring *ring, const void *from, size_t length)
 	memcpy(ring->bytes + at, from, first);
 	memcpy(ring->bytes, (const unsigned char *)from + first, length - first);
 	ring->mine += length;
-	publish(ring, &ring->counts->written);
+	publish_count(ring, &ring->counts->written);
 	return length;
 }
 
-size_t shmem_ring_read(struct ring *ring, void *to, size_t length)
+size_t shmem_ring_read(struct shmem_ring *ring, void *to, size_t length)
 {
 	size_t filled = ring->theirs - ring->mine;
 	size_t at = ring->mine & (ring->size - 1);
@@ -129,8 +129,8 @@ size_t shmem_ring_read(struct ring *ring, void *to, size_t length)
 	length = minimum(length, CUT_SIZE);
 	if (filled < length) {
 		filled = look_filled(ring);
-		if (filled == RING_RUBBISH)
-			return RING_RUBBISH;
+		if (filled == SHMEM_RING_RUBBISH)
+			return SHMEM_RING_RUBBISH;
 		length = minimum(length, filled);
 	}
 	if (length == 0)
@@ -141,16 +141,16 @@ size_t shmem_ring_read(struct ring *ring, void *to, size_t length)
 	memcpy(to, ring->bytes + at, first);
 	memcpy((unsigned char *)to + first, ring->bytes, length - first);
 	ring->mine += length;
-	publish(ring, &ring->counts->read);
+	publish_count(ring, &ring->counts->read);
 	return length;
 }
 
-size_t shmem_ring_unread(struct ring *writer)
+size_t shmem_ring_unread(struct shmem_ring *writer)
 {
 	return look_unread(writer);
 }
 
-size_t shmem_ring_filled(struct ring *reader)
+size_t shmem_ring_filled(struct shmem_ring *reader)
 {
 	return look_filled(reader);
 }

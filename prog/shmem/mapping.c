@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* For other VMs that measure, one mapping after the other, or a __bandwidth. */
-#define PATIENCE UINT64_C(60000000000) /* nanoseconds */
+#define MAPPING_PATIENCE UINT64_C(60000000000) /* nanoseconds */
 
 static const char *const verdict_names[] = {
 	[UNKNOWN] = "not measured",
@@ -27,14 +27,14 @@ static const char *const verdict_names[] = {
 
 /* --- In the process for it ------------------------------------------------ */
 
-static void print_row(const struct shmem_options *options, const struct finding *finding)
+static void print_mapping(const struct shmem_options *options, const struct finding *finding)
 {
 	shmem_print("%-8s %-16s %9.1f %12.0f   %s\n", shmem_mapping_name(options),
 		    finding->known ? finding->type : "-", finding->speed.load_ns,
 		    finding->speed.store_mb_s, verdict_names[finding->verdict]);
 }
 
-static void record_row(const struct shmem *region, const struct shmem_options *options,
+static void record_mapping(const struct shmem *region, const struct shmem_options *options,
 		       const struct finding *finding, const struct speed *ordinary)
 {
 	shmem_record_begin(region, options, "mapping");
@@ -48,7 +48,7 @@ static void record_row(const struct shmem *region, const struct shmem_options *o
 	shmem_record_end();
 }
 
-static void tell(int result, const struct finding *finding)
+static void send_finding(int result, const struct finding *finding)
 {
 	if (write(result, finding, sizeof(*finding)) != sizeof(*finding))
 		_exit(1);
@@ -60,24 +60,24 @@ static void look_at(const struct shmem_options *options, int result)
 	struct shmem region = shmem_open(options);
 	struct finding finding = { 0 };
 
-	tell(result, &finding);
+	send_finding(result, &finding);
 	struct speed ordinary = measure_ordinary();
 	struct shmem_claim claim = shmem_claim_take(&region, CLAIM_BANDWIDTH,
-						    "the area of __bandwidth", PATIENCE);
+						    "the area of __bandwidth", MAPPING_PATIENCE);
 	const char *type = shmem_memory_type(&region);
 	if (type) {
 		finding.known = true;
 		snprintf(finding.type, sizeof(finding.type), "%s", type);
 	}
-	finding.speed = measure(region.base + layout_bandwidth(region.size),
+	finding.speed = measure_speed(region.base + layout_bandwidth(region.size),
 				(enum fault)options->fault, &claim);
-	finding.verdict = judge(&finding.speed, &ordinary);
+	finding.verdict = judge_speed(&finding.speed, &ordinary);
 	shmem_claim_drop(&claim);
 	if (options->json)
-		record_row(&region, options, &finding, &ordinary);
+		record_mapping(&region, options, &finding, &ordinary);
 	else
-		print_row(options, &finding);
-	tell(result, &finding);
+		print_mapping(options, &finding);
+	send_finding(result, &finding);
 }
 
 static _Noreturn void child(const struct shmem_options *options, int result, int errors)

@@ -46,10 +46,10 @@ const char *look_from_afar(const struct shmem_options *options, struct finding *
  * renews the claim meanwhile. Ends the program if the memory does not hold what
  * is stored.
  */
-struct speed measure(unsigned char *block, enum fault fault, struct shmem_claim *claim);
+struct speed measure_speed(unsigned char *block, enum fault fault, struct shmem_claim *claim);
 struct speed measure_ordinary(void);
 
 /* Which memory type has that speed, where ordinary memory has the other. */
-enum verdict judge(const struct speed *speed, const struct speed *ordinary);
+enum verdict judge_speed(const struct speed *speed, const struct speed *ordinary);
 
 #endif

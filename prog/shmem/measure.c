@@ -43,7 +43,7 @@ static double time_stores(unsigned char *block, uint64_t pattern)
 	return (double)shmem_since(start) / ROUNDS;
 }
 
-static void verify(const unsigned char *block, uint64_t pattern)
+static void verify_stores(const unsigned char *block, uint64_t pattern)
 {
 	const volatile uint64_t *words = (const volatile uint64_t *)block;
 
@@ -54,7 +54,7 @@ static void verify(const unsigned char *block, uint64_t pattern)
 }
 
 /* The best of some tries: what disturbs makes all slower, and nothing faster. */
-struct speed measure(unsigned char *block, enum fault fault, struct shmem_claim *claim)
+struct speed measure_speed(unsigned char *block, enum fault fault, struct shmem_claim *claim)
 {
 	uint64_t pattern = shmem_random();
 	double load = 0, store = 0;
@@ -70,7 +70,7 @@ struct speed measure(unsigned char *block, enum fault fault, struct shmem_claim 
 	}
 	if (fault == FAULT_LOST)
 		block[BLOCK / 2] ^= 1;
-	verify(block, pattern);
+	verify_stores(block, pattern);
 	if (fault == FAULT_LOADS || fault == FAULT_ACCESSES)
 		load *= 50;
 	if (fault == FAULT_ACCESSES)
@@ -84,12 +84,12 @@ struct speed measure_ordinary(void)
 
 	if (!block)
 		shmem_die("no memory for %d KiB", BLOCK >> 10);
-	struct speed speed = measure(block, FAULT_NONE, NULL);
+	struct speed speed = measure_speed(block, FAULT_NONE, NULL);
 	free(block);
 	return speed;
 }
 
-enum verdict judge(const struct speed *speed, const struct speed *ordinary)
+enum verdict judge_speed(const struct speed *speed, const struct speed *ordinary)
 {
 	bool slow_loads = speed->load_ns > SLOW_LOAD * ordinary->load_ns;
 	bool slow_stores = speed->store_mb_s < ordinary->store_mb_s / SLOW_STORE;

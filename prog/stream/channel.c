@@ -16,7 +16,7 @@
 /* In the region: one page a channel. Every line has one writer. */
 struct channel {
 	unsigned char seats[2 * SHMEM_SEAT_SIZE];
-	struct ring_counts counts;
+	struct shmem_ring_counts counts;
 	/* The session, once an end has emptied the ring for it. */
 	_Alignas(64) _Atomic uint64_t sender_ready;
 	_Alignas(64) _Atomic uint64_t receiver_ready;
@@ -32,7 +32,7 @@ static_assert(CHANNELS * CHANNEL_SIZE <= LAYOUT_STRESS - LAYOUT_STREAM, "all fit
 static void moved(struct stream *s, size_t length)
 {
 	s->moved += length;
-	wake(s);
+	wake_other(s);
 	s->since_beat += length;
 	if (s->since_beat >= BEAT_AFTER)
 		tend(s);
@@ -49,7 +49,7 @@ static bool is_read_so_far(void *context)
 	struct unread *unread = context;
 
 	unread->seen = shmem_ring_unread(&unread->s->ring);
-	return unread->seen <= unread->limit || unread->seen == RING_RUBBISH;
+	return unread->seen <= unread->limit || unread->seen == SHMEM_RING_RUBBISH;
 }
 
 static void wait_until_unread(struct stream *s, size_t limit)
@@ -58,8 +58,8 @@ static void wait_until_unread(struct stream *s, size_t limit)
 
 	want(s, s->moved - limit);
 	wait_until(s, is_read_so_far, &unread);
-	if (unread.seen == RING_RUBBISH)
-		rubbish(s, "it claims to have read what was never written");
+	if (unread.seen == SHMEM_RING_RUBBISH)
+		stream_rubbish(s, "it claims to have read what was never written");
 }
 
 /*
@@ -79,8 +79,8 @@ void send_bytes(struct stream *s, const void *bytes, size_t length)
 	while (length > 0) {
 		size_t sent = shmem_ring_write(&s->ring, from, length);
 
-		if (sent == RING_RUBBISH)
-			rubbish(s, "it claims to have read what was never written");
+		if (sent == SHMEM_RING_RUBBISH)
+			stream_rubbish(s, "it claims to have read what was never written");
 		if (sent == 0) {
 			wait_for_room(s);
 			continue;
@@ -106,8 +106,8 @@ void receive_bytes(struct stream *s, void *bytes, size_t length)
 	while (length > 0) {
 		size_t received = shmem_ring_read(&s->ring, to, length);
 
-		if (received == RING_RUBBISH)
-			rubbish(s, "it claims to have written more than the ring holds");
+		if (received == SHMEM_RING_RUBBISH)
+			stream_rubbish(s, "it claims to have written more than the ring holds");
 		if (received == 0) {
 			wait_until(s, has_come, s);
 			continue;
@@ -135,7 +135,7 @@ void show_accepted(struct stream *s, uint64_t what)
 	if (injected(s, FAULT_TOTAL))
 		what = s->total + 1;
 	show_word(s, &s->channel->accepted, what);
-	wake(s);
+	wake_other(s);
 }
 
 struct acceptance {
@@ -143,7 +143,7 @@ struct acceptance {
 	uint64_t before, seen;
 };
 
-static bool is_answered(void *context)
+static bool has_accepted_changed(void *context)
 {
 	struct acceptance *acceptance = context;
 
@@ -155,16 +155,16 @@ void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after)
 {
 	struct acceptance acceptance = { .s = s, .before = before };
 
-	wait_until(s, is_answered, &acceptance);
+	wait_until(s, has_accepted_changed, &acceptance);
 	if (acceptance.seen != after)
-		rubbish(s, "it claims to have accepted what was never sent");
+		stream_rubbish(s, "it claims to have accepted what was never sent");
 }
 
 /* --- Faults made on purpose ----------------------------------------------- */
 
 void inject_under_way(struct stream *s)
 {
-	struct ring_counts *counts = &s->channel->counts;
+	struct shmem_ring_counts *counts = &s->channel->counts;
 
 	if (injected(s, FAULT_COUNT))
 		show_word(s, s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40);
@@ -192,7 +192,7 @@ size_t ring_size(const struct shmem *region)
 	return size;
 }
 
-static void meet(struct stream *s)
+static void stream_meet(struct stream *s)
 {
 	size_t offset = LAYOUT_STREAM + s->plan.channel * CHANNEL_SIZE;
 	int seat = s->plan.send ? SENDER_SEAT : RECEIVER_SEAT;
@@ -241,6 +241,6 @@ static void open_ring(struct stream *s)
 
 void open_channel(struct stream *s)
 {
-	meet(s);
+	stream_meet(s);
 	open_ring(s);
 }

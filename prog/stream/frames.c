@@ -33,7 +33,7 @@ static struct frame receive_frame(struct stream *s)
 
 	receive_bytes(s, &frame, sizeof(frame));
 	if (frame.session != s->meeting.session)
-		rubbish(s, "a header without this session's number");
+		stream_rubbish(s, "a header without this session's number");
 	if (frame.kind != FRAME_END)
 		inject_under_way(s);
 	return frame;
@@ -53,11 +53,11 @@ void receive_all(struct stream *s)
 			generated = true;
 			receive_round(s, &frame, &rates);
 		} else {
-			rubbish(s, "a header of no known kind");
+			stream_rubbish(s, "a header of no known kind");
 		}
 	}
 	if (frame.length != s->total)
-		rubbish(s, "an end that counts other bytes than came");
+		stream_rubbish(s, "an end that counts other bytes than came");
 	if (generated)
 		report_rates(s, &rates);
 	else

@@ -99,7 +99,7 @@ static double send_round(struct stream *s, const struct frame *frame)
 	}
 	wait_until_read(s);
 
-	double sample = rate(s, frame->length, start);
+	double sample = stream_rate(s, frame->length, start);
 	s->total += frame->length;
 	wait_until_accepted(s, before, s->total);
 	return sample;
@@ -140,7 +140,7 @@ static void check_round(const struct stream *s, const struct frame *frame)
 {
 	if (frame->length == 0 || frame->length > ROUND_SIZE || frame->message < LEAST_MESSAGE ||
 	    frame->message > LARGEST_MESSAGE)
-		rubbish(s, "a header with an impossible length");
+		stream_rubbish(s, "a header with an impossible length");
 }
 
 /* Once the clock has stopped. */
@@ -170,7 +170,7 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 
 		receive_bytes(s, s->copy + at, rest < frame->message ? rest : frame->message);
 	}
-	double sample = rate(s, frame->length, start);
+	double sample = stream_rate(s, frame->length, start);
 
 	tend(s);
 	verify_round(s, frame);

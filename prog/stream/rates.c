@@ -25,7 +25,7 @@ struct usage usage_now(void)
 	};
 }
 
-double cpu_percent(struct usage since)
+double cpu_percent_since(struct usage since)
 {
 	uint64_t used = usage_now().cpu - since.cpu;
 
@@ -58,7 +58,7 @@ void record_cpu(const struct stream *s, double percent)
 
 /* --- Rates ---------------------------------------------------------------- */
 
-double rate(const struct stream *s, uint64_t bytes, uint64_t start)
+double stream_rate(const struct stream *s, uint64_t bytes, uint64_t start)
 {
 	uint64_t elapsed = injected(s, FAULT_CLOCK) ? 1 : shmem_since(start);
 
@@ -136,7 +136,7 @@ void report_rates(struct stream *s, struct rates *rates)
 	struct shmem_summary summary;
 
 	if (rates->count > 0) {
-		double cpu = cpu_percent(rates->start); /* before others take some */
+		double cpu = cpu_percent_since(rates->start); /* before others take some */
 
 		summary = shmem_summarise(rates->samples, rates->count);
 		check_possible(s, rates, &summary);

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_PATIENCE UINT64_C(60000000000) /* nanoseconds */
-#define DEFAULT_DURATION UINT64_C(2000000000)
+#define STREAM_PATIENCE UINT64_C(60000000000) /* nanoseconds */
+#define STREAM_DURATION UINT64_C(2000000000)
 
 /* --- Ending --------------------------------------------------------------- */
 
@@ -25,7 +25,7 @@ const char *other_side(const struct stream *s)
 }
 
 /* Unless it is we who do not belong here any more. */
-void rubbish(const struct stream *s, const char *what)
+void stream_rubbish(const struct stream *s, const char *what)
 {
 	shmem_meet_check(&s->meeting);
 	shmem_fail(STATUS_RUBBISH,
@@ -102,7 +102,7 @@ static const struct shmem_program program = {
 		   "  7 interrupts (without --sleep: 23.5 % of a CPU)\n",
 };
 
-static void sweep(struct plan *plan)
+static void choose_all_sizes(struct plan *plan)
 {
 	plan->sizes = 0;
 	for (size_t size = LEAST_MESSAGE; size < LARGEST_MESSAGE; size *= 4)
@@ -110,7 +110,7 @@ static void sweep(struct plan *plan)
 	plan->messages[plan->sizes++] = LARGEST_MESSAGE;
 }
 
-static void parse_option(struct plan *plan, int option)
+static void parse_stream(struct plan *plan, int option)
 {
 	switch (option) {
 	case 'c':
@@ -134,7 +134,7 @@ static void parse_option(struct plan *plan, int option)
 		plan->bytes = shmem_option_size("-n", optarg, 1, UINT64_C(1) << 50);
 		break;
 	case OPTION_SWEEP:
-		sweep(plan);
+		choose_all_sizes(plan);
 		break;
 	}
 	plan->generate = true;
@@ -152,12 +152,12 @@ static void parse_operand(struct plan *plan, const char *operand)
 	if (!plan->send && plan->generate)
 		shmem_usage_error("-n, -s, -t and --sweep are for send");
 	if (!plan->duration)
-		plan->duration = DEFAULT_DURATION;
+		plan->duration = STREAM_DURATION;
 }
 
 /* --- All of it ------------------------------------------------------------ */
 
-static void run(struct stream *s)
+static void run_stream(struct stream *s)
 {
 	bool user = s->plan.send && !s->plan.generate && stdin_has_data();
 	struct usage start;
@@ -183,19 +183,19 @@ int main(int argc, char **argv)
 	int option;
 
 	*plan = (struct plan){
-		.patience = DEFAULT_PATIENCE,
+		.patience = STREAM_PATIENCE,
 		.messages = { 64 << 10 },
 		.sizes = 1,
 	};
 	while ((option = shmem_getopt(&program, &stream.options, argc, argv)) != -1)
-		parse_option(plan, option);
+		parse_stream(plan, option);
 	parse_operand(plan, argv[optind]);
 
-	open_region(&stream);
+	open_stream_region(&stream);
 	ring_size(&stream.region);
 	signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
 	/* Who leaves without FRAME_END, or without having accepted it, has given up. */
 	shmem_meet_leave_at_end(&stream.meeting);
-	run(&stream);
+	run_stream(&stream);
 	return 0;
 }

@@ -99,7 +99,7 @@ struct stream {
 	struct shmem_meeting meeting;
 	char name[32]; /* of the channel */
 	struct channel *channel;
-	struct ring ring;
+	struct shmem_ring ring;
 	size_t ring_size;
 	uint64_t moved;      /* bytes into or out of the ring */
 	uint64_t total;      /* bytes of payload so far */
@@ -132,7 +132,7 @@ static inline bool injected(const struct stream *s, enum fault fault)
 /* --- stream.c ------------------------------------------------------------- */
 
 /* Ends the program, since the other side sent what cannot be. */
-_Noreturn void rubbish(const struct stream *s, const char *what);
+_Noreturn void stream_rubbish(const struct stream *s, const char *what);
 
 /* "receiver" or "sender". */
 const char *other_side(const struct stream *s);
@@ -168,7 +168,7 @@ void inject_under_way(struct stream *s);
 /* --- stream_wait.c -------------------------------------------------------- */
 
 /* Maps the region, and opens the doorbell with it if we are to sleep. */
-void open_region(struct stream *s);
+void open_stream_region(struct stream *s);
 
 /* Before we say that we are ready, and once the other side is. */
 void show_whether_we_sleep(struct stream *s);
@@ -178,7 +178,7 @@ void prepare_to_wake(struct stream *s);
  * Rings the other side if it sleeps and we have moved as much as it wants. After
  * every count, or other word, that it may wait for.
  */
-void wake(struct stream *s);
+void wake_other(struct stream *s);
 
 /* Before wait_until: what the other side must have moved to wake us. 0 is any. */
 void want(struct stream *s, uint64_t moved);
@@ -226,7 +226,7 @@ double own_memcpy(struct stream *s, size_t message);
 /* --- stream_rates.c ------------------------------------------------------- */
 
 /* MB/s of that many bytes since start, by shmem_now. */
-double rate(const struct stream *s, uint64_t bytes, uint64_t start);
+double stream_rate(const struct stream *s, uint64_t bytes, uint64_t start);
 
 /* Of a round that took bytes. */
 void add_rate(struct rates *rates, uint64_t bytes, double sample);
@@ -236,7 +236,7 @@ void report_rates(struct stream *s, struct rates *rates);
 
 /* What user and system time together were since then, in percent of one CPU. */
 struct usage usage_now(void);
-double cpu_percent(struct usage since);
+double cpu_percent_since(struct usage since);
 
 /* For the summary, and for the record: what CPU it took, and how we slept. */
 const char *describe_cpu(const struct stream *s, double percent);

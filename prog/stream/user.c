@@ -69,7 +69,7 @@ void send_stdin(struct stream *s)
 
 void report_stdin(const struct stream *s, struct usage start)
 {
-	double percent = cpu_percent(start);
+	double percent = cpu_percent_since(start);
 	double seconds = (double)shmem_since(start.time) / 1e9;
 	double megabytes = (double)s->total / 1e6;
 
@@ -117,17 +117,17 @@ void receive_data(struct stream *s, const struct frame *frame)
 	static unsigned char buffer[DATA_SIZE];
 
 	if (frame->length == 0 || frame->length > sizeof(buffer))
-		rubbish(s, "a header with an impossible length");
+		stream_rubbish(s, "a header with an impossible length");
 	receive_bytes(s, buffer, frame->length);
 	if (checksum(buffer, frame->length) != frame->checksum)
-		rubbish(s, "data that does not fit its checksum");
+		stream_rubbish(s, "data that does not fit its checksum");
 	s->total += frame->length;
 	write_stdout(s, buffer, frame->length);
 }
 
 void report_stdout(const struct stream *s, struct usage start)
 {
-	double percent = cpu_percent(start);
+	double percent = cpu_percent_since(start);
 
 	shmem_warn("received %llu bytes in %.3f s: %s", (unsigned long long)s->total,
 		   (double)shmem_since(start.time) / 1e9, describe_cpu(s, percent));

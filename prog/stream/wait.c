@@ -47,7 +47,7 @@ static void end_without_peer(const struct stream *s, enum shmem_peer peer)
 
 /* --- Asleep, and waking ---------------------------------------------------- */
 
-void open_region(struct stream *s)
+void open_stream_region(struct stream *s)
 {
 	if (s->plan.sleep)
 		s->bell = shmem_doorbell_open(&s->options, &s->region, true);
@@ -87,7 +87,7 @@ void prepare_to_wake(struct stream *s)
  * The other side wrote what it wants before its notice, and fenced: who does not
  * see it here has written its count before the other side looks for it again.
  */
-void wake(struct stream *s)
+void wake_other(struct stream *s)
 {
 	if (!s->waker.bell || injected(s, FAULT_SKIP))
 		return;

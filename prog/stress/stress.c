@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEFAULT_DURATION UINT64_C(10000000000)
-#define DEFAULT_PATIENCE UINT64_C(60000000000)
+#define STRESS_DURATION UINT64_C(10000000000)
+#define STRESS_PATIENCE UINT64_C(60000000000)
 
 /* In the order in which they are made. */
 static const struct {
@@ -97,7 +97,7 @@ static void inject_an_end(const struct stress *s)
 }
 
 /* It goes on as long as anybody has time left. */
-static bool is_over(struct stress *s, uint64_t start)
+static bool is_time_over(struct stress *s, uint64_t start)
 {
 	bool over = true;
 
@@ -109,7 +109,7 @@ static bool is_over(struct stress *s, uint64_t start)
 	return over;
 }
 
-static void run(struct stress *s)
+static void run_checks(struct stress *s)
 {
 	uint64_t start = shmem_now();
 
@@ -118,10 +118,10 @@ static void run(struct stress *s)
 			checks[i].run(s);
 		s->cycle++;
 		inject_an_end(s);
-	} while (!is_over(s, start));
+	} while (!is_time_over(s, start));
 }
 
-static void meet(struct stress *s)
+static void stress_meet(struct stress *s)
 {
 	switch (shmem_meet(&s->meeting, &s->region, LAYOUT_STRESS, s->participants,
 			   SHMEM_ANY_SEAT, "__stress", s->patience)) {
@@ -184,7 +184,7 @@ static const struct shmem_program program = {
 		   "  no violation\n",
 };
 
-static void parse_option(struct stress *s, int option)
+static void parse_stress(struct stress *s, int option)
 {
 	switch (option) {
 	case 'n':
@@ -206,19 +206,19 @@ int main(int argc, char **argv)
 	int option;
 
 	*s = (struct stress){
-		.participants = 2, .duration = DEFAULT_DURATION, .patience = DEFAULT_PATIENCE
+		.participants = 2, .duration = STRESS_DURATION, .patience = STRESS_PATIENCE
 	};
 	while ((option = shmem_getopt(&program, &s->options, argc, argv)) != -1)
-		parse_option(s, option);
+		parse_stress(s, option);
 
 	s->region = shmem_open(&s->options);
 	shmem_meet_leave_at_end(&s->meeting);
-	meet(s);
+	stress_meet(s);
 	if (!s->options.json)
 		shmem_print("participant %d of %d goes on for %.9g s\n", s->meeting.seat,
 			    s->participants, (double)s->duration / 1e9);
 	clear_desk(s);
-	run(s);
+	run_checks(s);
 	if (s->options.json) {
 		record_result(s, NULL, NULL);
 		return 0;

@@ -12,7 +12,7 @@
 
 enum { RING_SIZE = 64, LONGEST = 160 };
 
-static struct ring_counts *counts;
+static struct shmem_ring_counts *counts;
 static unsigned char *bytes;
 static bool hostile;  /* may the adversary act? */
 static bool tampered; /* has he? */
@@ -48,7 +48,7 @@ static unsigned char expected(uint64_t place)
 	return (unsigned char)(place * 251 + (place >> 8));
 }
 
-static void do_write(struct ring *writer, uint64_t *written)
+static void do_write(struct shmem_ring *writer, uint64_t *written)
 {
 	size_t length = take_byte() % LONGEST;
 	unsigned char *from = malloc(length + 1);
@@ -57,7 +57,7 @@ static void do_write(struct ring *writer, uint64_t *written)
 		from[i] = expected(*written + i);
 	size_t answer = shmem_ring_write(writer, from, length);
 	free(from);
-	if (answer == RING_RUBBISH) {
+	if (answer == SHMEM_RING_RUBBISH) {
 		MUST(tampered);
 		return;
 	}
@@ -65,13 +65,13 @@ static void do_write(struct ring *writer, uint64_t *written)
 	*written += answer;
 }
 
-static void do_read(struct ring *reader, uint64_t written, uint64_t *read)
+static void do_read(struct shmem_ring *reader, uint64_t written, uint64_t *read)
 {
 	size_t length = take_byte() % LONGEST;
 	unsigned char *to = malloc(length + 1);
 	size_t answer = shmem_ring_read(reader, to, length);
 
-	if (answer == RING_RUBBISH) {
+	if (answer == SHMEM_RING_RUBBISH) {
 		MUST(tampered);
 		free(to);
 		return;
@@ -99,8 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	take(counts, sizeof(*counts));
 	take(bytes, take_byte() % RING_SIZE);
 	hostile = tampered = false;
-	struct ring writer = shmem_ring_writer(counts, bytes, RING_SIZE, NULL);
-	struct ring reader = shmem_ring_reader(counts, bytes, RING_SIZE, NULL);
+	struct shmem_ring writer = shmem_ring_writer(counts, bytes, RING_SIZE, NULL);
+	struct shmem_ring reader = shmem_ring_reader(counts, bytes, RING_SIZE, NULL);
 
 	hostile = take_byte() % 2;
 	while (supplied > 0) {

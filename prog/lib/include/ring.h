@@ -21,14 +21,14 @@
 struct shmem_meeting;
 
 /* In the region. One cache line a writer: neither slows the other's stores. */
-struct ring_counts {
+struct shmem_ring_counts {
 	_Alignas(64) _Atomic uint64_t written; /* bytes, by the writer alone */
 	_Alignas(64) _Atomic uint64_t read;    /* bytes, by the reader alone */
 };
 
 /* One end of a ring. Its members are for ring.c only. */
-struct ring {
-	struct ring_counts *counts; /* in the region */
+struct shmem_ring {
+	struct shmem_ring_counts *counts; /* in the region */
 	unsigned char *bytes;       /* in the region, size of them */
 	size_t size;                /* a power of two */
 	uint64_t mine;              /* the own count */
@@ -37,7 +37,7 @@ struct ring {
 };
 
 /* What ring_write and ring_read answer when the other's count is impossible. */
-#define RING_RUBBISH SIZE_MAX
+#define SHMEM_RING_RUBBISH SIZE_MAX
 
 /*
  * An end of an empty ring. Both ends must be made before either is used, and
@@ -46,29 +46,29 @@ struct ring {
  * what makes this end ours, or NULL if nobody can take it over: a count is written
  * only while we have our seat there.
  */
-struct ring shmem_ring_writer(struct ring_counts *counts, void *bytes, size_t size,
+struct shmem_ring shmem_ring_writer(struct shmem_ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting);
-struct ring shmem_ring_reader(struct ring_counts *counts, void *bytes, size_t size,
+struct shmem_ring shmem_ring_reader(struct shmem_ring_counts *counts, void *bytes, size_t size,
 			const struct shmem_meeting *meeting);
 
 /*
  * Writes as many of length bytes as fit now, and returns how many that were: 0
- * if the ring is full, or RING_RUBBISH. Never waits. A long write is cut, so
+ * if the ring is full, or SHMEM_RING_RUBBISH. Never waits. A long write is cut, so
  * that the reader can begin with it meanwhile: go on with the rest.
  */
-size_t shmem_ring_write(struct ring *ring, const void *from, size_t length);
+size_t shmem_ring_write(struct shmem_ring *ring, const void *from, size_t length);
 
 /*
  * Reads as many of length bytes as are there now, and returns how many that
- * were: 0 if the ring is empty, or RING_RUBBISH. Never waits. A long read is
+ * were: 0 if the ring is empty, or SHMEM_RING_RUBBISH. Never waits. A long read is
  * cut, as a write is.
  */
-size_t shmem_ring_read(struct ring *ring, void *to, size_t length);
+size_t shmem_ring_read(struct shmem_ring *ring, void *to, size_t length);
 
-/* Bytes that the writer has written and the reader not yet read, or RING_RUBBISH. */
-size_t shmem_ring_unread(struct ring *writer);
+/* Bytes that the writer has written and the reader not yet read, or SHMEM_RING_RUBBISH. */
+size_t shmem_ring_unread(struct shmem_ring *writer);
 
-/* The same, as the reader sees it: bytes that it can read at once, or RING_RUBBISH. */
-size_t shmem_ring_filled(struct ring *reader);
+/* The same, as the reader sees it: bytes that it can read at once, or SHMEM_RING_RUBBISH. */
+size_t shmem_ring_filled(struct shmem_ring *reader);
 
 #endif

@@ -149,13 +149,13 @@ static void stop_once(int number)
 static void stopped_in_ring(const struct shmem_options *options)
 {
 	struct shmem region = shmem_open(options);
-	struct ring_counts *counts = (struct ring_counts *)(region.base + LAYOUT_FREE + PAGE);
+	struct shmem_ring_counts *counts = (struct shmem_ring_counts *)(region.base + LAYOUT_FREE + PAGE);
 	struct shmem_meeting meeting;
 
 	source = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	signal(SIGSEGV, stop_once);
 	shmem_meet(&meeting, &region, LAYOUT_FREE, 2, 0, "the test", UINT64_C(20000000000));
-	struct ring ring = shmem_ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
+	struct shmem_ring ring = shmem_ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
 				       &meeting);
 	shmem_ring_write(&ring, source, 100);
 	shmem_print("written\n");
