@@ -7,12 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "shmem.h"
+#include "units.h"
 
 #define GREETING "Other VM says hello world!"
 
 /* For other VMs to write theirs, which takes each a moment. */
-#define MESSAGE_PATIENCE UINT64_C(30000000000) /* nanoseconds */
+#define MESSAGE_PATIENCE (30 * SECOND)
 
 /*
  * The page of the message. Anything may be in it: zeros at first, then what
@@ -40,16 +42,6 @@ struct text {
 	unsigned char bytes[sizeof(((struct message *)0)->text)];
 };
 
-/* FNV-1a, 64 bits; over the length too, so that zeros are not a message. */
-static uint64_t checksum(const struct text *text)
-{
-	uint64_t hash = 0xcbf29ce484222325 ^ text->length;
-
-	for (size_t i = 0; i < text->length; i++)
-		hash = (hash ^ text->bytes[i]) * 0x100000001b3;
-	return hash;
-}
-
 static struct text read_message(const struct message *message)
 {
 	static const struct text none = { .length = 0 };
@@ -67,7 +59,7 @@ static struct text read_message(const struct message *message)
 	shmem_fence(); /* pairs with the fence before the text in write_message */
 	if (atomic_load_explicit(&message->sequence, memory_order_relaxed) != sequence)
 		return none;
-	return checksum(&text) == sum ? text : none;
+	return shmem_checksum(text.bytes, length) == sum ? text : none;
 }
 
 static void write_message(struct message *message, const struct text *text)
@@ -78,7 +70,8 @@ static void write_message(struct message *message, const struct text *text)
 	atomic_store_explicit(&message->sequence, busy, memory_order_relaxed);
 	shmem_fence(); /* pairs with the fence behind the text in read_message */
 	atomic_store_explicit(&message->length, text->length, memory_order_relaxed);
-	atomic_store_explicit(&message->checksum, checksum(text), memory_order_relaxed);
+	atomic_store_explicit(&message->checksum, shmem_checksum(text->bytes, text->length),
+			      memory_order_relaxed);
 	memcpy(message->text, text->bytes, text->length);
 	shmem_fence(); /* pairs with the fence before the text in read_message */
 	atomic_store_explicit(&message->sequence, busy + 1, memory_order_relaxed);

@@ -38,14 +38,14 @@ enum { RETRY = 50 };
 
 /* --- Command line ------------------------------------------------------------- */
 
-enum { LONG_SOCKET = 0x100, LONG_MEMORY, LONG_VECTORS, LONG_LISTING };
+enum { SERVER_SOCKET = SHMEM_LONG, SERVER_MEMORY, SERVER_VECTORS, SERVER_LISTING, SERVER_HELP };
 
 static const struct option longs[] = {
-	{ .name = "socket", .val = LONG_SOCKET, .has_arg = required_argument },
-	{ .name = "memory", .val = LONG_MEMORY, .has_arg = required_argument },
-	{ .name = "vectors", .val = LONG_VECTORS, .has_arg = required_argument },
-	{ .name = "peers-file", .val = LONG_LISTING, .has_arg = required_argument },
-	{ .name = "help", .val = 'h' },
+	{ .name = "socket", .val = SERVER_SOCKET, .has_arg = required_argument },
+	{ .name = "memory", .val = SERVER_MEMORY, .has_arg = required_argument },
+	{ .name = "vectors", .val = SERVER_VECTORS, .has_arg = required_argument },
+	{ .name = "peers-file", .val = SERVER_LISTING, .has_arg = required_argument },
+	{ .name = "help", .val = SERVER_HELP },
 	{ 0 },
 };
 
@@ -73,44 +73,30 @@ static _Noreturn void help_server(void)
 	exit(0);
 }
 
-/* getopt_long's optopt is 0 for a long option that is unknown. */
-static _Noreturn void reject(int answer, char **argv)
-{
-	const char *what = argv[optind - 1];
-	int length = (int)strcspn(what, "=");
-
-	if (optopt > 0 && optopt < LONG_SOCKET && what[1] != '-')
-		shmem_usage_error("unknown option -%c", optopt);
-	if (answer == ':')
-		shmem_usage_error("option %.*s needs a value", length, what);
-	if (optopt)
-		shmem_usage_error("option %.*s takes no value", length, what);
-	shmem_usage_error("unknown option %.*s", length, what);
-}
-
 static void parse_server(struct server *server, int argc, char **argv)
 {
 	int answer;
 
 	while ((answer = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
 		switch (answer) {
-		case LONG_SOCKET:
+		case SERVER_SOCKET:
 			server->socket_path = optarg;
 			break;
-		case LONG_MEMORY:
+		case SERVER_MEMORY:
 			server->memory_path = optarg;
 			break;
-		case LONG_VECTORS:
+		case SERVER_VECTORS:
 			server->vectors = (unsigned int)shmem_option_number("--vectors", optarg, 1,
 									    VECTORS_MAX);
 			break;
-		case LONG_LISTING:
+		case SERVER_LISTING:
 			server->listing_path = optarg;
 			break;
 		case 'h':
+		case SERVER_HELP:
 			help_server();
 		default:
-			reject(answer, argv);
+			shmem_reject_option(answer, argv);
 		}
 	}
 	if (optind < argc)

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "units.h"
+
 #define DEFAULT_SIZE (64UL << 20)
-#define BANDWIDTH_PATIENCE UINT64_C(600000000000) /* nanoseconds; in -h, too */
+#define BANDWIDTH_PATIENCE (600 * SECOND) /* in -h, too */
 
 enum { REPETITIONS = 9 };
 

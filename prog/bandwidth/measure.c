@@ -4,8 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "bytes.h"
+#include "units.h"
+
 #define CHUNK_SIZE (1UL << 20)
-#define MS UINT64_C(1000000) /* in nanoseconds */
 
 /* A sample is at least so long; a copy longer than the second goes in pieces. */
 #define SAMPLE_AT_LEAST (2 * MS)
@@ -112,7 +114,7 @@ static void fill(struct bench *bench, size_t size, uint64_t seed)
 			pause_if_slow(bench);
 			shmem_claim_renew(&bench->claim);
 		}
-		words[i] = seed += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+		words[i] = seed += SHMEM_PATTERN_STEP;
 	}
 }
 
@@ -172,7 +174,7 @@ static struct bandwidth_figures run_job(struct job *job, int repetitions)
 		.count = summary.count,
 		.copies = job->copies,
 		.min = summary.min,
-		.median = shmem_median(samples, (size_t)repetitions),
+		.median = summary.median,
 		.max = summary.max,
 	};
 }

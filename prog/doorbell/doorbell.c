@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define RINGS_MAX UINT64_C(1000000000)
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
 
 /* --- Ring and wait --------------------------------------------------------- */
 
@@ -74,7 +73,7 @@ static void run_wait(struct doorbell *d, char **operands)
 		uint64_t count = shmem_doorbell_wait(d->bell, vector, deadline);
 
 		if (count == 0)
-			shmem_fail(STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
+			shmem_fail(SHMEM_STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
 				   (unsigned long long)total, (unsigned long long)wanted,
 				   (double)d->timeout / SECOND);
 		report_interrupts(d, vector, count);

@@ -11,14 +11,7 @@
 #include "interrupt.h"
 #include "peers.h"
 #include "shmem.h"
-
-/* Documented in -h. */
-enum status {
-	STATUS_FAILED = 1,
-	STATUS_NOBODY = 3, /* nobody rang, or nobody came */
-	STATUS_DIED = 4,
-	STATUS_LEFT = 6,
-};
+#include "units.h"
 
 enum fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE, FAULT_STOP };
 

@@ -15,15 +15,12 @@
 
 #include "sleep.h"
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
-#define TURN (SECOND / 10)          /* asleep at the longest: shmem_meet_peer asks for no less */
 #define DOORBELL_PATIENCE (60 * SECOND)      /* for the others to come */
 #define MOST_TURNS 300              /* for the other to answer at all */
 
 enum {
 	VECTOR = 0,
 	DEFAULT_COUNT = 100000,
-	FIRST_TRIES = 40,  /* turns in which no interrupt came at all */
 	TURNS_A_BEAT = 64,
 	INJECT_AFTER = 100,
 };
@@ -102,7 +99,7 @@ static uint64_t wait_for_notice(const struct test *t)
 	uint64_t notice;
 
 	while ((notice = atomic_load(&t->other->notice)) == 0)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = MS }, NULL);
 	return notice;
 }
 
@@ -136,7 +133,7 @@ static void inject_before_look(struct test *t, uint64_t number)
 		return;
 	case FAULT_ORDER:
 		shmem_wake(&t->waker);
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * MS }, NULL);
 		break;
 	case FAULT_SKIP:
 	case FAULT_NONE:
@@ -158,10 +155,8 @@ static void say(struct test *t, uint64_t number)
 
 static void check_other(enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		shmem_fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
-	if (peer == SHMEM_PEER_LEFT)
-		shmem_fail(STATUS_LEFT, "the other side gave up");
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "the other side %s", shmem_peer_fate(peer));
 }
 
 /* The deadline has passed, and it was all there: is the interrupt only slow? */
@@ -175,7 +170,7 @@ static void judge_lateness(struct test *t)
 	}
 	check_other(shmem_meet_peer(&t->meeting, other));
 	report_test(t, 1);
-	shmem_fail(STATUS_FAILED,
+	shmem_fail(SHMEM_STATUS_FAILED,
 		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
 		   (unsigned long long)t->exchanges);
 }
@@ -187,9 +182,9 @@ static void check_unrung(struct test *t, uint64_t unrung)
 		return;
 	if (t->sleeper.interrupts > 0)
 		judge_lateness(t);
-	else if (t->sleeper.unrung > FIRST_TRIES)
+	else if (t->sleeper.unrung > SHMEM_FIRST_TRIES)
 		shmem_die("no interrupt arrives here at all: the other side wrote %d numbers, and "
-			  "was told whom to ring", FIRST_TRIES);
+			  "was told whom to ring", SHMEM_FIRST_TRIES);
 }
 
 /* Returns when the other side has answered. */
@@ -198,11 +193,11 @@ static void sleep_until_answered(struct test *t)
 	uint64_t unrung = t->sleeper.unrung;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 
-	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + TURN); turns++) {
+	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + SHMEM_SLEEP_TURN); turns++) {
 		check_other(peer);
 		if (turns == MOST_TURNS)
 			shmem_die("the other side lives, but answered nothing for %d s",
-				  (int)(MOST_TURNS * TURN / SECOND));
+				  (int)(MOST_TURNS * SHMEM_SLEEP_TURN / SECOND));
 		shmem_meet_beat(&t->meeting);
 		peer = shmem_meet_peer(&t->meeting, 1 - t->meeting.seat);
 	}
@@ -262,7 +257,7 @@ static void doorbell_meet(struct test *t, uint64_t patience)
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("both seats are taken: two others are at it already");
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(STATUS_NOBODY, "nobody came to test with within %.9g s",
+		shmem_fail(SHMEM_STATUS_NOBODY, "nobody came to test with within %.9g s",
 			   (double)patience / SECOND);
 	}
 }

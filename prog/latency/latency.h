@@ -17,8 +17,6 @@
 #include "shmem.h"
 #include "sleep.h"
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
-
 /* The histogram takes whole numbers: tenths of nanoseconds. */
 #define UNITS_PER_NS 10.0
 #define UNITS_TO_US (1e-3 / UNITS_PER_NS)
@@ -164,9 +162,6 @@ static inline void check_peer(const struct latency_run *run, int seat, enum shme
 }
 
 /* --- latency_pair.c ------------------------------------------------------- */
-
-/* A number made of the session's and another, such as no earlier run has left. */
-uint64_t shmem_mix(uint64_t session, uint64_t number);
 
 /* Measures to the seat, whose holder answers; then tells it that this was all. */
 struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
+
 enum {
 	WARM_UP_TRIPS = 10000,
 	TRIPS_UNTIL_LOOK = 256,
@@ -15,14 +17,6 @@ enum {
 };
 
 /* --- One ball ------------------------------------------------------------- */
-
-uint64_t shmem_mix(uint64_t session, uint64_t number)
-{
-	uint64_t hash = (session + number) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-
-	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93;
-	return hash ^ hash >> 32;
-}
 
 /*
  * The numbers of a step are base + 1, base + 2 and so on: 64 bits that depend on

@@ -41,9 +41,7 @@ enum shmem_peer look(struct latency_run *run, int seat)
 
 void give_up(const struct latency_run *run, int seat, enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		lose_peer(run, seat, "died: it gave no sign of life for 3 s");
-	if (peer == SHMEM_PEER_LEFT)
-		lose_peer(run, seat, "left before the run was over");
+	if (peer != SHMEM_PEER_LIVES)
+		lose_peer(run, seat, shmem_peer_fate(peer));
 	lose_peer(run, seat, "lives, but what was waited for did not come in time (-w)");
 }

@@ -1,6 +1,8 @@
 /* steps.c - pair after pair of __latency; without --matrix there is one. */
 #include "latency.h"
 
+#include "bytes.h"
+
 /* Counts from a number of this session, so that nothing is there from before. */
 static uint64_t turn_of(const struct latency_run *run, uint64_t step)
 {

@@ -1,16 +1,11 @@
 /* wait.c - __latency asleep: on the doorbell, and what waiting costs. */
 #include "latency.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Asleep at the longest: that often we show that we live, and shmem_meet_peer asks no less. */
-#define SLEEP (SECOND / 10)
 
 enum {
 	VECTOR = 0,
 	NAP_US = 1000,
-	FIRST_TRIES = 40,  /* sleeps in which no interrupt came at all */
 	LOOKS_UNTIL_IDLE = 4096,
 	LOOKS_A_CLOCK = 64,
 };
@@ -96,7 +91,7 @@ static void wait_for_late_ring(struct latency_run *run, int seat)
 	struct seat *other = &run->others[seat];
 
 	run->late++;
-	if (!other->has_rung && ++other->silent <= FIRST_TRIES)
+	if (!other->has_rung && ++other->silent <= SHMEM_FIRST_TRIES)
 		return;
 	if (!other->has_rung)
 		lose_peer(run, seat, "wrote while we slept, many times, and no interrupt ever came");
@@ -117,7 +112,7 @@ void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *
 		usleep(NAP_US);
 		return;
 	}
-	shmem_sleep(&run->sleeper, has_changed, &awaited, shmem_now() + SLEEP);
+	shmem_sleep(&run->sleeper, has_changed, &awaited, shmem_now() + SHMEM_SLEEP_TURN);
 	if (run->sleeper.unrung != unrung)
 		wait_for_late_ring(run, seat);
 	else if (run->sleeper.interrupts != interrupts)
@@ -126,19 +121,11 @@ void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *
 
 /* --- What it costs -------------------------------------------------------- */
 
-static uint64_t in_ns(struct timeval time)
-{
-	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_usec * 1000;
-}
-
 struct cost cost_now(const struct latency_run *run)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
 	return (struct cost){
 		.time = shmem_now(),
-		.cpu = in_ns(usage.ru_utime) + in_ns(usage.ru_stime),
+		.cpu = shmem_cpu_time(),
 		.sleeps = run->sleeper.sleeps,
 		.interrupts = run->sleeper.interrupts,
 		.late = run->late,

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 static uint64_t new_ticket(void)
 {
@@ -76,6 +77,11 @@ bool shmem_hold_give_back(struct shmem_hold *hold)
 
 	note(hold, 0);
 	return there;
+}
+
+void shmem_hold_wait_a_look(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = HOLD_LOOK }, NULL);
 }
 
 /* --- All of them ----------------------------------------------------------- */

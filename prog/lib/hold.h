@@ -13,6 +13,7 @@
 #define HOLD_H
 
 #include "shmem.h"
+#include "units.h"
 
 #define BEAT_BITS 16
 #define BEAT_MASK ((UINT64_C(1) << BEAT_BITS) - 1)
@@ -28,6 +29,17 @@ bool shmem_hold_take(struct shmem_hold *hold, uint64_t seen);
 
 /* The next beat. False if the ticket is not there any more. */
 bool shmem_hold_renew(struct shmem_hold *hold);
+
+/* Between two looks at a word that somebody else holds. */
+#define HOLD_LOOK (10 * MS)
+
+/* A holder whose beat stands still for so long is taken for dead. */
+#define HOLD_STALE (3 * SECOND)
+
+/* When to say that we wait. */
+#define HOLD_TELL_AFTER (500 * MS)
+
+void shmem_hold_wait_a_look(void);
 
 bool shmem_hold_is_there(const struct shmem_hold *hold);
 

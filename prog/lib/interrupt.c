@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
+#include "units.h"
 
 /* The lab's own server tells; others, and rubbish: 0. */
 static uint64_t vectors_told(const struct shmem *region)

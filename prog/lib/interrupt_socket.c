@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "units.h"
+
 enum {
 	PATIENCE_S = 5, /* for the server to introduce itself */
 	LOOK_MS = 50,
@@ -77,7 +79,7 @@ static bool wait_for_message(const struct shmem_server *server, int timeout)
 static bool is_patient(uint64_t begin)
 {
 	shmem_hold_renew_all();
-	return shmem_now() - begin <= PATIENCE_S * UINT64_C(1000000000);
+	return shmem_now() - begin <= PATIENCE_S * SECOND;
 }
 
 static void check_patience(const struct shmem_server *server, uint64_t begin, const char *what)

@@ -2,18 +2,15 @@
 #include "hold.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "bytes.h"
 
 /*
  * As with claims, staleness is not read off the clock: of the time between two
  * looks at a seat only LOOK_COUNTS_AT_MOST counts, so that a program that was
  * itself paused does not take the others for dead.
  */
-#define MS UINT64_C(1000000) /* in nanoseconds */
-#define LOOK (10 * MS)
 #define LOOK_COUNTS_AT_MOST (100 * MS)
-#define STALE (3000 * MS)
-#define TELL_AFTER (500 * MS)
 
 /*
  * A seat in the region: word is 0 while free, otherwise the random ticket of its
@@ -78,7 +75,7 @@ static bool take_seat(struct shmem_meeting *meeting, int seat)
 {
 	struct shmem_seat_watch *watch = &meeting->watch[seat];
 
-	if (watch->seen != 0 && watch->still < STALE)
+	if (watch->seen != 0 && watch->still < HOLD_STALE)
 		return false;
 	meeting->hold.word = &meeting->row[seat].word;
 	if (!shmem_hold_take(&meeting->hold, watch->seen))
@@ -102,12 +99,6 @@ static bool take_any_seat(struct shmem_meeting *meeting)
 	return false;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-	return hash ^ hash >> 29;
-}
-
 /*
  * Makes the session of all tickets, unless somebody is missing. Once made it
  * stays, until it can be made of other tickets.
@@ -121,10 +112,10 @@ static void make_session(struct shmem_meeting *meeting)
 		struct shmem_seat_watch *watch = &meeting->watch[seat];
 		uint64_t word = seat == meeting->seat ? meeting->hold.mine : watch->seen;
 
-		if (seat != meeting->seat && (!watch->moved || watch->still >= STALE))
+		if (seat != meeting->seat && (!watch->moved || watch->still >= HOLD_STALE))
 			return;
 		tickets[seat] = word & ~BEAT_MASK;
-		session = mix(session, tickets[seat]);
+		session = shmem_mix(session, tickets[seat]);
 	}
 	memcpy(meeting->tickets, tickets, sizeof(tickets));
 	meeting->session = session ? session : 1;
@@ -179,11 +170,6 @@ static void warn_of_waiting(const struct shmem_meeting *meeting)
 			   meeting->seats == 2 ? "another VM" : "the other VMs");
 }
 
-static void wait_a_look(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = LOOK }, NULL);
-}
-
 enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
 			   size_t offset, int seats, int seat, const char *what,
 			   uint64_t timeout)
@@ -214,11 +200,11 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 			check_sizes(meeting);
 			return SHMEM_MET;
 		}
-		if (!told && shmem_now() - begin > TELL_AFTER) {
+		if (!told && shmem_now() - begin > HOLD_TELL_AFTER) {
 			warn_of_waiting(meeting);
 			told = true;
 		}
-		wait_a_look();
+		shmem_hold_wait_a_look();
 	}
 	if (meeting->seat == SHMEM_ANY_SEAT)
 		return SHMEM_SEAT_TAKEN;
@@ -251,7 +237,17 @@ enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
 	watch_all(meeting);
 	if (!hold_is_same(meeting->watch[seat].seen, meeting->tickets[seat]))
 		return SHMEM_PEER_LEFT;
-	return meeting->watch[seat].still < STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
+	return meeting->watch[seat].still < HOLD_STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
+}
+
+const char *shmem_peer_fate(enum shmem_peer peer)
+{
+	return peer == SHMEM_PEER_DIED ? "died: it gave no sign of life for 3 s" : "gave up";
+}
+
+int shmem_peer_status(enum shmem_peer peer)
+{
+	return peer == SHMEM_PEER_DIED ? SHMEM_STATUS_DIED : SHMEM_STATUS_LEFT;
 }
 
 void shmem_meet_leave(struct shmem_meeting *meeting)

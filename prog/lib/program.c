@@ -1,5 +1,6 @@
-/* program.c - what makes the programs alike: command line, output, measuring. */
+/* program.c - what makes the programs alike: command line and output. */
 #include "hold.h"
+#include "units.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- Output --------------------------------------------------------------- */
@@ -64,7 +63,7 @@ void shmem_die(const char *format, ...)
 	va_start(values, format);
 	complain(format, values, "");
 	va_end(values);
-	exit(1);
+	exit(SHMEM_STATUS_FAILED);
 }
 
 void shmem_fail(int status, const char *format, ...)
@@ -84,15 +83,15 @@ void shmem_usage_error(const char *format, ...)
 	va_start(values, format);
 	complain(format, values, "; -h shows the usage");
 	va_end(values);
-	exit(2);
+	exit(SHMEM_STATUS_USAGE);
 }
 
 /* --- Command line --------------------------------------------------------- */
 
 enum { LETTERS_MAX = 64, LONGS_MAX = 32 };
 
-/* Below SHMEM_LONG, so that they are not a program's own, and no letters. */
-enum { LONG_HELP = 0x100, LONG_JSON, LONG_INJECT };
+/* Values of long options: no letters, and below SHMEM_LONG, where a program's own begin. */
+enum { LONGS_FROM = 0x100, LONG_HELP = LONGS_FROM, LONG_JSON, LONG_INJECT };
 
 static const char *or_nothing(const char *text)
 {
@@ -157,12 +156,12 @@ static size_t parse_fault(const struct shmem_program *program, const char *text)
 }
 
 /* getopt_long's optopt is 0 for a long option that is unknown. */
-static _Noreturn void reject(int answer, char **argv)
+void shmem_reject_option(int answer, char **argv)
 {
 	const char *what = argv[optind - 1];
 	int length = (int)strcspn(what, "=");
 
-	if (optopt > 0 && optopt < LONG_HELP)
+	if (optopt > 0 && optopt < LONGS_FROM)
 		shmem_usage_error(answer == ':' ? "option -%c needs a value" :
 						  "unknown option -%c", optopt);
 	if (answer == ':')
@@ -234,7 +233,7 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 			help(program);
 		case ':':
 		case '?':
-			reject(answer, argv);
+			shmem_reject_option(answer, argv);
 		default:
 			return answer;
 		}
@@ -244,6 +243,8 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 }
 
 /* --- Values of options ---------------------------------------------------- */
+
+enum { WEEK = 7 * 86400 }; /* seconds */
 
 /* Digits that begin text; *rest is what comes behind them. */
 static bool leading_number(const char *text, int base, uint64_t *value, const char **rest)
@@ -324,9 +325,9 @@ static bool parse_seconds(const char *text, uint64_t *value)
 {
 	const char *rest;
 	uint64_t seconds;
-	uint64_t unit = 1000000000;
+	uint64_t unit = SECOND;
 
-	if (!leading_number(text, 10, &seconds, &rest) || seconds > 7 * 86400)
+	if (!leading_number(text, 10, &seconds, &rest) || seconds > WEEK)
 		return false;
 	*value = seconds * unit;
 	if (*rest == '.') {
@@ -345,7 +346,7 @@ uint64_t shmem_option_seconds(const char *option, const char *text)
 {
 	uint64_t value;
 
-	if (!parse_seconds(text, &value) || value == 0 || value > 7 * 86400 * UINT64_C(1000000000))
+	if (!parse_seconds(text, &value) || value == 0 || value > WEEK * SECOND)
 		shmem_usage_error("%s %s: seconds are needed, such as 10 or 0.5, a week at most",
 				  option, text);
 	return value;
@@ -364,30 +365,4 @@ size_t shmem_option_choice(const char *option, const char *text, const char *con
 		assert(length < sizeof(list));
 	}
 	shmem_usage_error("%s %s: one of %s is needed", option, text, list);
-}
-
-/* --- Measuring ------------------------------------------------------------ */
-
-uint64_t shmem_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-uint64_t shmem_since(uint64_t start)
-{
-	uint64_t now = shmem_now();
-
-	return now > start ? now - start : 1;
-}
-
-uint64_t shmem_random(void)
-{
-	uint64_t bits;
-
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
-		shmem_die("no random numbers: getrandom: %s", strerror(errno));
-	return bits;
 }

@@ -15,7 +15,6 @@
 #endif
 
 #define MINIMUM_SIZE (1UL << 20)
-#define FOUR_GIB (1ULL << 32)
 
 /* The three things that mmap needs, and what to say when it fails. */
 struct place {
@@ -36,7 +35,7 @@ struct place {
  */
 static void place_write_back(struct place *place, const struct shmem_device *device)
 {
-	if (device->start < FOUR_GIB)
+	if (device->start < SHMEM_FOUR_GIB)
 		shmem_die("-m wb: BAR 2 of %s is at 0x%llx, and below 4 GiB a write-back mapping "
 			  "comes out uncached; start the VMs with BAR_ABOVE_4G other than 'no', "
 			  "or use -m uc or wc", device->address,

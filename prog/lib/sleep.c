@@ -11,7 +11,7 @@ enum { LOOKS_A_CLOCK = 256 };
  * For an interrupt that is late: 4 s. Counted in looks, of which shmem_meet_peer
  * counts each as it does, so that who is still for all of it has been found dead.
  */
-enum { LATE_LOOKS = 40, LATE_LOOK_NS = 100000000 };
+enum { LATE_LOOKS = 40 };
 
 struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
 				   unsigned int vector, uint64_t poll_ns)
@@ -100,7 +100,7 @@ bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeti
 
 	for (int i = 0; i < LATE_LOOKS && !interrupts; i++) {
 		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector,
-						 shmem_now() + LATE_LOOK_NS);
+						 shmem_now() + SHMEM_SLEEP_TURN);
 		shmem_meet_beat(meeting);
 		shmem_meet_peer(meeting, seat);
 	}

@@ -12,13 +12,6 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-double shmem_median(double *samples, size_t count)
-{
-	qsort(samples, count, sizeof(*samples), compare);
-	return count % 2 ? samples[count / 2] :
-			   (samples[count / 2 - 1] + samples[count / 2]) / 2;
-}
-
 /*
  * Nearest rank: the smallest sample that per_mille of all are no larger than.
  * The first is 1. In whole numbers, since 0.999 * 1000 is more than 999.

@@ -14,8 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "units.h"
+
 /* For other VMs that measure, one mapping after the other, or a __bandwidth. */
-#define MAPPING_PATIENCE UINT64_C(60000000000) /* nanoseconds */
+#define MAPPING_PATIENCE (60 * SECOND)
 
 static const char *const verdict_names[] = {
 	[UNKNOWN] = "not measured",

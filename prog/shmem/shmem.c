@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define FOUR_GIB (1ULL << 32)
-
 /* --- Output --------------------------------------------------------------- */
 
 static void report_missing(const struct shmem_options *options, const struct shmem *place,
@@ -78,7 +76,7 @@ static void print_head(const struct shmem_options *options, const struct shmem_d
 			    "BAR 2     0x%llx, %llu KiB, %s 4 GiB\n",
 			    device->address, (unsigned long long)device->start,
 			    (unsigned long long)device->size >> 10,
-			    device->start < FOUR_GIB ? "below" : "above");
+			    device->start < SHMEM_FOUR_GIB ? "below" : "above");
 	shmem_print("machine   accelerator %s, kernel %s, %s\n\n"
 		    "%-8s %-16s %9s %12s   %s\n"
 		    "%-8s %-16s %9.1f %12.0f\n",

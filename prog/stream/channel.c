@@ -173,7 +173,7 @@ void inject_under_way(struct stream *s)
 	if (injected(s, FAULT_DIE))
 		raise(SIGKILL);
 	if (injected(s, FAULT_LEAVE))
-		exit(STATUS_FAILED);
+		exit(SHMEM_STATUS_FAILED);
 }
 
 /* --- Meeting -------------------------------------------------------------- */
@@ -203,8 +203,8 @@ static void stream_meet(struct stream *s)
 	case SHMEM_MET:
 		break;
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
-			   (unsigned long long)s->plan.channel, (double)s->plan.patience / 1e9);
+		shmem_fail(SHMEM_STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
+			   (unsigned long long)s->plan.channel, (double)s->plan.patience / SECOND);
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("somebody else is %s on channel %llu; choose another with -c",
 			  s->plan.send ? "sending" : "receiving",

@@ -3,31 +3,19 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 enum { MEMCPY_CHANCES = 20 };
 
 /* --- CPU ------------------------------------------------------------------ */
 
-static uint64_t nanoseconds(struct timeval time)
-{
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
-}
-
 struct usage usage_now(void)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (struct usage){
-		.time = shmem_now(),
-		.cpu = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
-	};
+	return (struct usage){ .time = shmem_now(), .cpu = shmem_cpu_time() };
 }
 
 double cpu_percent_since(struct usage since)
 {
-	uint64_t used = usage_now().cpu - since.cpu;
+	uint64_t used = shmem_cpu_time() - since.cpu;
 
 	return 100 * (double)used / (double)shmem_since(since.time);
 }

@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STREAM_PATIENCE UINT64_C(60000000000) /* nanoseconds */
-#define STREAM_DURATION UINT64_C(2000000000)
+#define STREAM_PATIENCE (60 * SECOND)
+#define STREAM_DURATION (2 * SECOND)
 
 /* --- Ending --------------------------------------------------------------- */
 
@@ -28,7 +28,7 @@ const char *other_side(const struct stream *s)
 void stream_rubbish(const struct stream *s, const char *what)
 {
 	shmem_meet_check(&s->meeting);
-	shmem_fail(STATUS_RUBBISH,
+	shmem_fail(SHMEM_STATUS_RUBBISH,
 		   "the %s, or who overwrote it, sent rubbish: %s (after %llu bytes)",
 		   other_side(s), what, (unsigned long long)s->total);
 }

@@ -23,15 +23,6 @@ enum { CHANNELS = 8, MESSAGE_SIZES_MAX = 8 };
 
 enum { SENDER_SEAT = 0, RECEIVER_SEAT = 1 };
 
-/* Documented in -h. */
-enum status {
-	STATUS_FAILED = 1,
-	STATUS_NOBODY = 3,
-	STATUS_DIED = 4,
-	STATUS_RUBBISH = 5,
-	STATUS_LEFT = 6,
-};
-
 enum fault {
 	FAULT_NONE,
 	FAULT_COUNT,

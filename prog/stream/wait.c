@@ -9,14 +9,11 @@
 
 #include "wait.h"
 
-/* Asleep at the longest: shmem_meet_peer wants to be called that often. */
-#define TURN UINT64_C(100000000) /* nanoseconds */
-
 /*
  * Looks again for so long before it sleeps: else who is faster than the other
  * side sleeps between any two messages, and each of them takes an interrupt.
  */
-#define POLL UINT64_C(20000) /* nanoseconds */
+#define POLL (20 * US)
 
 /* So many sleeps that ended well, but without an interrupt: then none arrive. */
 enum { UNRUNG_MAX = 20 };
@@ -36,13 +33,9 @@ static enum shmem_peer look_at_peer(struct stream *s)
 
 static void end_without_peer(const struct stream *s, enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		shmem_fail(STATUS_DIED,
-			   "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
-			   other_side(s), (unsigned long long)s->total);
-	if (peer == SHMEM_PEER_LEFT)
-		shmem_fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
-			   (unsigned long long)s->total);
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "the %s %s (after %llu bytes)", other_side(s),
+			   shmem_peer_fate(peer), (unsigned long long)s->total);
 }
 
 /* --- Asleep, and waking ---------------------------------------------------- */
@@ -105,7 +98,7 @@ static void check_rung(struct stream *s)
 		s->unrung_seen = s->sleeper.unrung;
 	}
 	if (s->sleeper.unrung - s->unrung_seen >= UNRUNG_MAX)
-		shmem_fail(STATUS_FAILED,
+		shmem_fail(SHMEM_STATUS_FAILED,
 			   "no interrupt arrives here: the %s did what we slept for %d "
 			   "times, and we were not rung; it works without --sleep", other_side(s),
 			   UNRUNG_MAX);
@@ -117,7 +110,7 @@ static void check_rung(struct stream *s)
  */
 static bool sleep_a_turn(struct stream *s, bool (*done)(void *context), void *context)
 {
-	bool is_done = shmem_sleep(&s->sleeper, done, context, shmem_now() + TURN);
+	bool is_done = shmem_sleep(&s->sleeper, done, context, shmem_now() + SHMEM_SLEEP_TURN);
 
 	check_rung(s);
 	tend(s);

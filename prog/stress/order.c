@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "bytes.h"
+
 enum { LITMUS_BURSTS = 8 }; /* in a check */
 
 /* --- Message passing ------------------------------------------------------ */
@@ -163,17 +165,6 @@ void check_buffered(struct stress *s)
 
 /* --- Blocks with a checksum ----------------------------------------------- */
 
-static uint64_t checksum(const uint64_t *words)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (int i = 0; i < BLOCK_WORDS; i++) {
-		hash = (hash ^ words[i]) * 0x100000001b3; /* FNV-1a, by words */
-		hash ^= hash >> 32;
-	}
-	return hash;
-}
-
 /* The sequence is odd while the block is being written. */
 static void write_block(struct stress *s, uint64_t number)
 {
@@ -181,11 +172,11 @@ static void write_block(struct stress *s, uint64_t number)
 	uint64_t value = s->meeting.session + number;
 
 	for (int i = 0; i < BLOCK_WORDS; i++)
-		words[i] = value += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+		words[i] = value += SHMEM_PATTERN_STEP;
 	shmem_meet_check(&s->meeting);
 	store(&s->own->sequence, 2 * number - 1);
 	shmem_fence(); /* pairs with the fence behind the block in read_block */
-	store(&s->own->checksum, checksum(words));
+	store(&s->own->checksum, shmem_checksum(words, sizeof(words)));
 	words[number % BLOCK_WORDS] ^= injected(s, FAULT_BLOCK);
 	memcpy(s->own->block, words, sizeof(words));
 	shmem_fence(); /* pairs with the fence before the block in read_block */
@@ -204,7 +195,7 @@ static bool read_block(struct stress *s, const struct desk *from)
 	shmem_fence(); /* pairs with the fence before the block in write_block */
 	if (sequence % 2 != 0 || load(&from->sequence) != sequence)
 		return false;
-	uint64_t sum = checksum(words);
+	uint64_t sum = shmem_checksum(words, sizeof(words));
 
 	if (sum != expected)
 		violation(s, CHECK_BLOCK,

@@ -16,8 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STRESS_DURATION UINT64_C(10000000000)
-#define STRESS_PATIENCE UINT64_C(60000000000)
+#define STRESS_DURATION (10 * SECOND)
+#define STRESS_PATIENCE (60 * SECOND)
 
 /* In the order in which they are made. */
 static const struct {
@@ -69,7 +69,7 @@ void end_with(const struct stress *s, enum check check, const char *account)
 		shmem_print("VIOLATION (%s): %s\n", checks[check].name, account);
 	}
 	shmem_warn("violation of what the memory must do: %s", checks[check].name);
-	exit(STATUS_VIOLATION);
+	exit(SHMEM_STATUS_FAILED);
 }
 
 void violation(struct stress *s, enum check check, const char *format, ...)
@@ -93,7 +93,7 @@ static void inject_an_end(const struct stress *s)
 	if (injected(s, FAULT_DIE))
 		raise(SIGKILL);
 	if (injected(s, FAULT_LEAVE))
-		exit(STATUS_VIOLATION);
+		exit(SHMEM_STATUS_FAILED);
 }
 
 /* It goes on as long as anybody has time left. */
@@ -130,9 +130,8 @@ static void stress_meet(struct stress *s)
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("all seats are taken: %d others are at it already", s->participants);
 	case SHMEM_NOBODY_CAME:
-		shmem_warn("%d participants did not come together within %.9g s", s->participants,
-			   (double)s->patience / 1e9);
-		exit(STATUS_NOBODY);
+		shmem_fail(SHMEM_STATUS_NOBODY, "%d participants did not come together within %.9g s",
+			   s->participants, (double)s->patience / SECOND);
 	}
 	s->common = (struct common *)(s->region.base + LAYOUT_STRESS + COMMON);
 	s->own = desk(s, s->meeting.seat);
@@ -216,7 +215,7 @@ int main(int argc, char **argv)
 	stress_meet(s);
 	if (!s->options.json)
 		shmem_print("participant %d of %d goes on for %.9g s\n", s->meeting.seat,
-			    s->participants, (double)s->duration / 1e9);
+			    s->participants, (double)s->duration / SECOND);
 	clear_desk(s);
 	run_checks(s);
 	if (s->options.json) {

@@ -10,8 +10,9 @@
 #define STRESS_H
 
 #include "shmem.h"
+#include "units.h"
 
-#define SLICE_NS UINT64_C(5000000)
+#define SLICE_NS (5 * MS)
 
 enum {
 	DESK_SIZE = 0x3000,
@@ -20,14 +21,6 @@ enum {
 	BLOCK_WORDS = 500,
 	LITMUS_RUNS = 1000,   /* of store buffering, at a time */
 	DAWDLE = 50,          /* pauses, where a fault needs some time to be seen */
-};
-
-/* Documented in -h. */
-enum status {
-	STATUS_VIOLATION = 1,
-	STATUS_NOBODY = 3,
-	STATUS_DIED = 4,
-	STATUS_LEFT = 6,
 };
 
 enum check {

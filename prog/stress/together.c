@@ -25,11 +25,8 @@ static void look_for_verdict(const struct stress *s, int seat)
 static void look_after(struct stress *s, int seat, enum shmem_peer peer)
 {
 	look_for_verdict(s, seat);
-	if (peer == SHMEM_PEER_LIVES)
-		return;
-	shmem_warn(peer == SHMEM_PEER_DIED ? "participant %d died: it gave no sign of life for 3 s" :
-					     "participant %d gave up", seat);
-	exit(peer == SHMEM_PEER_DIED ? STATUS_DIED : STATUS_LEFT);
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "participant %d %s", seat, shmem_peer_fate(peer));
 }
 
 static void show_step(struct stress *s)

@@ -36,6 +36,7 @@
 
 #include "layout.h"
 #include "prog.h"
+#include "statistics.h"
 
 /* Of all the programs together; in every record of --json. */
 #define SHMEM_VERSION "1.0"
@@ -64,6 +65,9 @@ struct shmem {
 	size_t size;         /* bytes: whole pages, 1 MiB at least */
 	uint64_t physical;   /* its address on this VM's bus; 0 for a file */
 };
+
+/* Firmware leaves addresses below this uncached, whatever a mapping asks for. */
+#define SHMEM_FOUR_GIB (UINT64_C(1) << 32)
 
 /* The ivshmem device itself. */
 struct shmem_device {
@@ -150,6 +154,12 @@ enum shmem_peer {
 	SHMEM_PEER_LEFT, /* gave up its seat, or somebody else has it now */
 	SHMEM_PEER_DIED, /* gave no sign of life for 3 s */
 };
+
+/* What became of a peer that does not live, for messages: "died: ..." or "gave up". */
+const char *shmem_peer_fate(enum shmem_peer peer);
+
+/* The exit status for it: SHMEM_STATUS_DIED or SHMEM_STATUS_LEFT. */
+int shmem_peer_status(enum shmem_peer peer);
 
 /* What a meeting remembers of a seat. Private. */
 struct shmem_seat_watch {
@@ -251,6 +261,12 @@ int shmem_getopt(const struct shmem_program *program,
 		 struct shmem_options *options, int argc, char **argv);
 
 /*
+ * For getopt_long's answers ':' and '?': ends the program with status 2 and says which
+ * option of argv is wrong, as it was typed. Long options' values are 0x100 or above.
+ */
+_Noreturn void shmem_reject_option(int answer, char **argv);
+
+/*
  * Reads an unsigned decimal or 0x-hexadecimal number that takes up all of text
  * and is no larger than max. False, and *value untouched, if it is not one.
  */
@@ -283,6 +299,16 @@ size_t shmem_option_choice(const char *option, const char *text,
 /* --- Output ------------------------------------------------------------- */
 
 #define SHMEM_PRINTF __attribute__((format(printf, 1, 2)))
+
+/* How programs end; each documents in -h which of these it has. */
+enum shmem_status {
+	SHMEM_STATUS_FAILED = 1,  /* as shmem_die does */
+	SHMEM_STATUS_USAGE = 2,   /* a wrong command line */
+	SHMEM_STATUS_NOBODY = 3,  /* nobody came, or nobody rang */
+	SHMEM_STATUS_DIED = 4,    /* a peer died */
+	SHMEM_STATUS_RUBBISH = 5, /* the region holds what no peer wrote */
+	SHMEM_STATUS_LEFT = 6,    /* a peer gave up */
+};
 
 /* Results: to stdout, at once. A failed write ends the program. */
 SHMEM_PRINTF void shmem_print(const char *format, ...);
@@ -357,50 +383,8 @@ uint64_t shmem_now(void);
 /* Nanoseconds since then, to divide by: 1 at least. */
 uint64_t shmem_since(uint64_t start);
 
-/* Sorts the samples, count of them, at least one, and returns their median. */
-double shmem_median(double *samples, size_t count);
-
-/* Of samples in any unit: no interpolation, each figure is one of them. */
-struct shmem_summary {
-	size_t count;
-	double min, median, p99, p999, max;
-};
-
-/* Sorts the samples, count of them, at least one. */
-struct shmem_summary shmem_summarise(double *samples, size_t count);
-
-/*
- * Samples without end in constant room: counts of 64 ranges for each power of
- * two, so that a percentile is at most 1.6 % above the sample it stands for
- * (below 128 it is exact). Minimum and maximum are the true ones. Zeroed, it
- * is empty.
- */
-enum { SHMEM_HISTOGRAM_STEPS = 64, SHMEM_HISTOGRAM_RANGES = 59 * SHMEM_HISTOGRAM_STEPS };
-
-struct shmem_histogram {
-	uint64_t count, min, max;
-	uint64_t counts[SHMEM_HISTOGRAM_RANGES];
-};
-
-void shmem_histogram_add(struct shmem_histogram *histogram, uint64_t sample);
-
-/*
- * The summary in units of scale samples: 0.001 for microseconds from samples
- * in nanoseconds. All zero if there are no samples.
- */
-struct shmem_summary shmem_histogram_summary(const struct shmem_histogram *histogram,
-					     double scale);
-
-/* Prints it on one screen, in the unit that scale brings it to. */
-void shmem_histogram_print(const struct shmem_histogram *histogram, double scale,
-			   const char *unit);
-
-/* Members count, min, median, p99, p999 and max, each with this ending: "_us". */
-void shmem_record_summary(const struct shmem_summary *summary, const char *ending);
-
-/* An array of [lower bound, count] of the ranges that are not empty. */
-void shmem_record_histogram(const char *name, const struct shmem_histogram *histogram,
-			    double scale);
+/* User and system time of this program so far, in nanoseconds. */
+uint64_t shmem_cpu_time(void);
 
 /* 64 bits from the kernel's generator. */
 uint64_t shmem_random(void);

@@ -28,6 +28,16 @@
 #define SLEEP_H
 
 #include "interrupt.h"
+#include "units.h"
+
+/* One sleep of a program that meets others: shmem_meet_peer needs calls that often. */
+#define SHMEM_SLEEP_TURN (100 * MS)
+
+/*
+ * Sleeps that may end without an interrupt before the first one ever came: the VMs may
+ * not all have heard of one another yet.
+ */
+enum { SHMEM_FIRST_TRIES = 40 };
 
 /*
  * A notice, as it is in the region: 0 while awake, otherwise from the top bits

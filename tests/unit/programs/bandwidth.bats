@@ -34,6 +34,13 @@ kernels() {
     [ "$(word region $((128 * MIB - 8)))" != 0000000000000000 ]
 }
 
+@test "__bandwidth: an even number of samples: the median is one of them, not a number between two" {
+    truncate -s 128M region
+    try __bandwidth -f region -s 4K -r 2 --json
+    [ "$status" -eq 0 ]
+    jq -e '.count == 2 and .median_mb_s == .min_mb_s and .min_mb_s < .max_mb_s' <<<"$output"
+}
+
 @test "__bandwidth: several at once all succeed" {
     truncate -s 128M region
     pids=()

@@ -184,7 +184,7 @@ both() {
         ((status > 128))
         ended two
         [ "$status" -eq 1 ]
-        grep -q ' left before the run was over$' two.err
+        grep -q ' gave up$' two.err
         [ "$(word region $AREA)$(word region $((AREA + 64)))" = 00000000000000000000000000000000 ]
     done
 }
@@ -202,7 +202,7 @@ both() {
     done <<'END'
         rubbish (seat 1) sent a number that is not of this run
         die (seat 1) died: it gave no sign of life for 3 s
-        leave (seat 1) left before the run was over
+        leave (seat 1) gave up
         deaf (seat 1) lives, but what was waited for did not come in time (-w)
 END
     try __latency -f region -w 1 --inject clock

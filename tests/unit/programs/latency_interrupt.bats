@@ -95,7 +95,7 @@ pair() {
     try __latency -f region
     [ "$status" -eq 1 ]
     [[ $stderr == *'region is an ordinary file, and nobody can be rung there'* ]]
-    ends one 1 'left before the run was over'
+    ends one 1 'gave up'
 }
 
 @test "no doorbell: an ordinary file, a device in plain mode" {
@@ -139,7 +139,7 @@ pair() {
         [ ! -s one.out ]
     done <<'END'
         die (seat 1) died: it gave no sign of life for 3 s
-        leave (seat 1) left before the run was over
+        leave (seat 1) gave up
         deaf (seat 1) lives, but what was waited for did not come in time (-w)
 END
 }
@@ -149,7 +149,7 @@ END
     ((one == 1 && two == 1))
     grep -q '(seat 1) wrote while we slept, and no interrupt came: a wake-up was lost$' one.err
     [ ! -s one.out ]
-    grep -q '(seat 0) left before the run was over$' two.err
+    grep -q '(seat 0) gave up$' two.err
     pair '--adaptive=1' --interrupt -t 10 --inject skip
     ((one == 1 && two == 1))
     grep -q 'a wake-up was lost$' one.err
