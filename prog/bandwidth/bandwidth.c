@@ -3,8 +3,8 @@
  *
  * Without options: copies 64 MiB from ordinary memory into the region's upper
  * half with memcpy, REPETITIONS times, and prints the median in MB/s, 1 MB being
- * 10^6 bytes. It holds a claim for each figure, so that of several VMs each
- * measures alone.
+ * 10^6 bytes. It holds a claim for each figure, so that only one VM measures at a
+ * time.
  *
  * Here is the command line; bandwidth.h says where the rest is.
  */
@@ -48,7 +48,7 @@ static unsigned char *ordinary_memory(size_t size)
 	unsigned char *memory = aligned_alloc(PAGE, size);
 
 	if (!memory)
-		shmem_die("no memory for the %zu MiB to copy; give the VM more", size >> 20);
+		shmem_die("no memory for a copy of %zu MiB; give the VM more memory", size >> 20);
 	return memory;
 }
 
@@ -57,9 +57,9 @@ static unsigned char *ordinary_memory(size_t size)
 static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
 	[FAULT_LOST] = { "lost", "change a bit after the copy" },
-	[FAULT_SHORT] = { "short", "leave out the last bytes" },
-	[FAULT_CLOCK] = { "clock", "a clock that runs at a hundredth of its speed" },
-	[FAULT_SLOW] = { "slow", "wait 50 ms for each MiB that is filled" },
+	[FAULT_SHORT] = { "short", "do not copy the last bytes" },
+	[FAULT_CLOCK] = { "clock", "let the clock run at a hundredth of its speed" },
+	[FAULT_SLOW] = { "slow", "wait 50 ms before filling each MiB" },
 	{ 0 },
 };
 
@@ -80,15 +80,15 @@ static const struct shmem_program program = {
 	.faults = faults,
 	.about = "Measures the bandwidth of copying 64 MiB from ordinary memory to the shared\n"
 		 "memory with memcpy: the median of several copies, in MB/s of 10^6 bytes.\n",
-	.details = "  -k NAME     copy with this kernel instead of memcpy; with all; or list them\n"
-		   "  -s SIZE     copy so much, in steps of 4 KiB; K, M and G may follow\n"
+	.details = "  -k NAME     copy with this kernel instead of memcpy; all: with each; list: show them\n"
+		   "  -s SIZE     copy this many bytes, whole pages of 4 KiB; K, M and G may follow\n"
 		   "              (default: 64M)\n"
-		   "  -r COUNT    so many samples (default: 9)\n"
-		   "  -w SECONDS  wait that long while another VM measures (default: 600)\n"
+		   "  -r COUNT    take this many samples (default: 9)\n"
+		   "  -w SECONDS  wait up to this long while another VM measures (default: 600)\n"
 		   "  --to        from ordinary to shared memory (default)\n"
 		   "  --from      from shared to ordinary memory\n"
 		   "  --local     within ordinary memory, for comparison\n"
-		   "  --sweep     blocks of all sizes from 4 KiB up to that of -s\n",
+		   "  --sweep     blocks of all sizes from 4 KiB up to the size of -s\n",
 	.example = "  root@vm1:~# __bandwidth\n"
 		   "  --- mmap successful\n"
 		   "  memcpy bandwidth: 1523.40 MB/s\n",

@@ -2,8 +2,8 @@
  * doorbell.h - what the files of __doorbell share; no other program includes it.
  *
  *	doorbell.c        the command line; ring and wait
- *	doorbell_peers.c  who is connected: list and name
- *	doorbell_test.c   whether a wake-up gets lost
+ *	peers.c  who is connected: list and name
+ *	test.c   whether a wake-up gets lost
  */
 #ifndef DOORBELL_H
 #define DOORBELL_H
@@ -23,7 +23,7 @@ struct doorbell {
 	uint64_t timeout; /* nanoseconds of -t; 0 if it was not given */
 };
 
-/* --- doorbell_peers.c ------------------------------------------------------ */
+/* --- peers.c ------------------------------------------------------ */
 
 /* An entry of the table of peers, as far as it can be believed and printed. */
 struct doorbell_peer {
@@ -43,7 +43,7 @@ void list_peers(const struct doorbell *d);
  */
 unsigned int find_peer(const struct doorbell *d, const char *text);
 
-/* --- doorbell_test.c ------------------------------------------------------- */
+/* --- test.c ------------------------------------------------------- */
 
 /* Exchanges interrupts with who runs it too, and ends the program if one is lost. */
 void test_wake_ups(struct doorbell *d);

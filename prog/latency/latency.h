@@ -2,12 +2,12 @@
  * latency.h - what the files of __latency share; no other program includes it.
  *
  *	latency.c         the command line, meeting the others, the whole run
- *	latency_clock.c   the time stamp counter, and how far it can be trusted
- *	latency_peer.c    the others: their names, and whether they live
- *	latency_pair.c    one measures, one answers: the ping-pong itself
- *	latency_wait.c    asleep instead of polling, and what waiting costs
- *	latency_steps.c   pair after pair, for --matrix
- *	latency_report.c  what is printed
+ *	clock.c   the time stamp counter, and how far it can be trusted
+ *	peer.c    the others: their names, and whether they live
+ *	pair.c    one measures, one answers: the ping-pong itself
+ *	wait.c    asleep instead of polling, and what waiting costs
+ *	steps.c   pair after pair, for --matrix
+ *	report.c  what is printed
  */
 #ifndef LATENCY_H
 #define LATENCY_H
@@ -107,7 +107,7 @@ struct answers {
 	struct cost cost;
 };
 
-/* --- latency_clock.c ------------------------------------------------------ */
+/* --- clock.c ------------------------------------------------------ */
 
 /*
  * The time stamp counter, since clock_gettime is a system call and the emulation
@@ -135,7 +135,7 @@ double calibrate_clock(const struct shmem_options *options);
 /* What one reading costs, in ns: the part of each round trip that is the clock. */
 double clock_cost_ns(double ns_per_tick);
 
-/* --- latency_peer.c ------------------------------------------------------- */
+/* --- peer.c ------------------------------------------------------- */
 
 /* Of a seat, as its holder tells it, as far as it is printable. */
 void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE]);
@@ -161,7 +161,7 @@ static inline void check_peer(const struct latency_run *run, int seat, enum shme
 		give_up(run, seat, peer);
 }
 
-/* --- latency_pair.c ------------------------------------------------------- */
+/* --- pair.c ------------------------------------------------------- */
 
 /* Measures to the seat, whose holder answers; then tells it that this was all. */
 struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step);
@@ -170,7 +170,7 @@ void throw_end(struct latency_run *run, int seat, uint64_t step);
 /* Answers the seat, whose holder measures, to that end. */
 struct answers answer(struct latency_run *run, int seat, uint64_t step);
 
-/* --- latency_wait.c ------------------------------------------------------- */
+/* --- wait.c ------------------------------------------------------- */
 
 /* Opens the region, and the doorbell if we are to sleep on it. */
 void open_latency_region(struct latency_run *run);
@@ -201,12 +201,12 @@ struct cost cost_now(const struct latency_run *run);
 /* Since then. */
 struct cost cost_since(const struct latency_run *run, const struct cost *before);
 
-/* --- latency_steps.c ------------------------------------------------------ */
+/* --- steps.c ------------------------------------------------------ */
 
 /* Every pair in turn: our part of it, and waiting for what is the others'. */
 void do_all_steps(struct latency_run *run);
 
-/* --- latency_report.c ----------------------------------------------------- */
+/* --- report.c ----------------------------------------------------- */
 
 /* What stands before all figures. */
 void report_head(const struct latency_run *run);

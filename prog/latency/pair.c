@@ -29,7 +29,7 @@ static uint64_t base_of(const struct latency_run *run, uint64_t step)
 
 static inline void throw(struct latency_run *run, int seat, uint64_t number)
 {
-	/* Pairs with the acquires in wait_for and, for who sleeps, in latency_wait.c. */
+	/* Pairs with the acquires in wait_for and, for who sleeps, in wait.c. */
 	atomic_store_explicit(&run->mine->ball, number, memory_order_release);
 	if (run->drain)
 		shmem_fence();

@@ -1,10 +1,10 @@
-/* claim.c - one VM at a time, without trusting that it lives. */
+/* claim.c - claims: one VM at a time, and a dead one loses what it held. */
 #include "hold.h"
 
 /*
- * Staleness is counted in looks, not by the clock: a waiter that was itself
- * paused, with its VM or with the host, must not conclude from the time it
- * missed that the holder is dead. Nor that its own patience is over.
+ * Time is counted in looks, not by the clock. A waiter may itself be paused, with its VM
+ * or with the host. The time that it missed must not make the holder look dead, nor use up
+ * the waiter's patience.
  */
 enum {
 	LOOKS_UNTIL_TOLD = HOLD_TELL_AFTER / HOLD_LOOK,
@@ -13,7 +13,7 @@ enum {
 
 #define CLAIMS_MAX ((LAYOUT_VECTORS - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
 
-/* Here, and not in the caller's, for who gives back what is held at the end. */
+/* Kept here, not in the callers' variables, so that all can be given back at the end. */
 static struct {
 	struct shmem_hold hold;
 	const char *what;
@@ -25,7 +25,7 @@ static _Noreturn void claim_lost(const struct shmem_claim *claim)
 		  "run this program again", claims[claim->which].what);
 }
 
-/* --- All that are held ----------------------------------------------------- */
+/* --- All claims that we hold ------------------------------------------------ */
 
 static void renew_all(void)
 {
@@ -41,7 +41,7 @@ static void give_all_back(void)
 			shmem_hold_give_back(&claims[i].hold);
 }
 
-/* --- One -------------------------------------------------------------------- */
+/* --- One claim --------------------------------------------------------------- */
 
 struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_claim which,
 				    const char *what, uint64_t timeout)
@@ -72,8 +72,8 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 			shmem_warn("waiting for %s, which another VM holds", what);
 		shmem_hold_wait_a_look();
 	}
-	shmem_die("another VM that lives has held %s for %.9g s; wait until it is done, or end "
-		  "what it runs", what, (double)timeout / SECOND);
+	shmem_die("another VM holds %s, and is still alive after %.9g s; wait until it has finished, "
+		  "or end its program", what, (double)timeout / SECOND);
 }
 
 void shmem_claim_renew(struct shmem_claim *claim)

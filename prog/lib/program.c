@@ -1,4 +1,4 @@
-/* program.c - what makes the programs alike: command line and output. */
+/* program.c - command line and output, alike in all programs. */
 #include "hold.h"
 #include "units.h"
 
@@ -23,8 +23,8 @@ static void complain(const char *format, va_list values, const char *tail)
 }
 
 /*
- * Who reads our output may not do so for a while; that is no reason to be taken
- * for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
+ * The reader of our output may pause. We show that we live meanwhile, so that the other
+ * VMs do not take us for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
  */
 static void wait_until_writable(int fd)
 {
@@ -102,7 +102,7 @@ static void help_faults(const struct shmem_program *program)
 {
 	if (!program->faults)
 		return;
-	shmem_print("  --inject F  make a fault on purpose, to see that it is noticed; F is one of\n");
+	shmem_print("  --inject F  cause a fault on purpose, to test that it is noticed; F is one of\n");
 	for (const struct shmem_fault *fault = program->faults + 1; fault->name; fault++)
 		shmem_print("                %-12s %s\n", fault->name, fault->about);
 }
@@ -155,7 +155,7 @@ static size_t parse_fault(const struct shmem_program *program, const char *text)
 	shmem_usage_error("--inject %s: there is no such fault", text);
 }
 
-/* getopt_long's optopt is 0 for a long option that is unknown. */
+/* getopt_long sets optopt to 0 for an unknown long option. */
 void shmem_reject_option(int answer, char **argv)
 {
 	const char *what = argv[optind - 1];
@@ -182,7 +182,7 @@ static void check_rest(const struct shmem_program *program,
 		shmem_usage_error("unexpected argument '%s'", argv[optind + program->operands]);
 }
 
-/* Everybody's long options, --inject if there is something to inject, its own. */
+/* The long options of all programs, --inject if the program has faults, and its own. */
 static void all_longs(const struct shmem_program *program, struct option *longs)
 {
 	size_t count = 0;
@@ -246,7 +246,7 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 
 enum { WEEK = 7 * 86400 }; /* seconds */
 
-/* Digits that begin text; *rest is what comes behind them. */
+/* Reads the digits at the start of text; *rest is the text after them. */
 static bool leading_number(const char *text, int base, uint64_t *value, const char **rest)
 {
 	char *end;
@@ -320,7 +320,7 @@ uint64_t shmem_option_size(const char *option, const char *text, uint64_t min,
 	return value;
 }
 
-/* Nanoseconds from decimal seconds of nine digits at most behind the point. */
+/* Nanoseconds from decimal seconds, with at most nine digits after the point. */
 static bool parse_seconds(const char *text, uint64_t *value)
 {
 	const char *rest;

@@ -2,12 +2,12 @@
  * stream.h - what the files of __stream share; no other program includes it.
  *
  *	stream.c            the command line, and how the program ends
- *	stream_channel.c    meeting on a channel, bytes through its ring
- *	stream_wait.c       waiting for the other side: spinning, or asleep
- *	stream_frames.c     what travels: headers, and what follows each
- *	stream_generated.c  generated data: sent, verified, timed
- *	stream_rates.c      how fast it was, and what CPU that took
- *	stream_user.c       the user's data: from stdin, to stdout
+ *	channel.c    meeting on a channel, bytes through its ring
+ *	wait.c       waiting for the other side: spinning, or asleep
+ *	frames.c     what travels: headers, and what follows each
+ *	generated.c  generated data: sent, verified, timed
+ *	rates.c      how fast it was, and what CPU that took
+ *	user.c       the user's data: from stdin, to stdout
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -128,7 +128,7 @@ _Noreturn void stream_rubbish(const struct stream *s, const char *what);
 /* "receiver" or "sender". */
 const char *other_side(const struct stream *s);
 
-/* --- stream_channel.c ----------------------------------------------------- */
+/* --- channel.c ----------------------------------------------------- */
 
 /*
  * All channels have a ring of the same size, which both sides work out alike.
@@ -156,7 +156,7 @@ void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after);
 /* The faults that are made when the first payload is under way. */
 void inject_under_way(struct stream *s);
 
-/* --- stream_wait.c -------------------------------------------------------- */
+/* --- wait.c -------------------------------------------------------- */
 
 /* Maps the region, and opens the doorbell with it if we are to sleep. */
 void open_stream_region(struct stream *s);
@@ -189,7 +189,7 @@ void wait_for_file(struct stream *s, int fd, short events);
 /* Shows that we live; while waiting, all of the above do so. */
 void tend(struct stream *s);
 
-/* --- stream_frames.c ------------------------------------------------------ */
+/* --- frames.c ------------------------------------------------------ */
 
 /* Sends a header; its payload is to follow by send_bytes. */
 void send_frame(struct stream *s, struct frame frame);
@@ -200,7 +200,7 @@ void send_end(struct stream *s);
 /* Receives, checks and hands on whatever comes, up to the end. */
 void receive_all(struct stream *s);
 
-/* --- stream_generated.c --------------------------------------------------- */
+/* --- generated.c --------------------------------------------------- */
 
 /* Sends every size of message that was asked for, and reports on each. */
 void send_generated(struct stream *s);
@@ -214,7 +214,7 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
  */
 double own_memcpy(struct stream *s, size_t message);
 
-/* --- stream_rates.c ------------------------------------------------------- */
+/* --- rates.c ------------------------------------------------------- */
 
 /* MB/s of that many bytes since start, by shmem_now. */
 double stream_rate(const struct stream *s, uint64_t bytes, uint64_t start);
@@ -233,7 +233,7 @@ double cpu_percent_since(struct usage since);
 const char *describe_cpu(const struct stream *s, double percent);
 void record_cpu(const struct stream *s, double percent);
 
-/* --- stream_user.c -------------------------------------------------------- */
+/* --- user.c -------------------------------------------------------- */
 
 /* Whether stdin is where data comes from, and not where nothing does. */
 bool stdin_has_data(void);

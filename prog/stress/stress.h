@@ -2,9 +2,9 @@
  * stress.h - what the files of __stress share; no other program includes it.
  *
  *	stress.c           the command line, the results, and all checks in turn
- *	stress_together.c  barriers, waiting, slices of time
- *	stress_atomic.c    checks of locked instructions and of whole words
- *	stress_order.c     checks of the order of loads and stores
+ *	together.c  barriers, waiting, slices of time
+ *	atomic.c    checks of locked instructions and of whole words
+ *	order.c     checks of the order of loads and stores
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -131,7 +131,7 @@ _Noreturn void end_with(const struct stress *s, enum check check, const char *ac
 __attribute__((format(printf, 3, 4)))
 _Noreturn void violation(struct stress *s, enum check check, const char *format, ...);
 
-/* --- stress_together.c ---------------------------------------------------- */
+/* --- together.c ---------------------------------------------------- */
 
 /*
  * A turn of waiting for that seat. That it is gone is acted upon a turn later,
@@ -157,13 +157,13 @@ bool go_on(const struct stress *s, struct slice *slice);
 /* Of all participants, as each has it on its desk. */
 uint64_t sum_of_counts(const struct stress *s);
 
-/* --- stress_atomic.c ------------------------------------------------------ */
+/* --- atomic.c ------------------------------------------------------ */
 
 void check_counter(struct stress *s);
 void check_lock(struct stress *s);
 void check_torn(struct stress *s);
 
-/* --- stress_order.c ------------------------------------------------------- */
+/* --- order.c ------------------------------------------------------- */
 
 void check_message(struct stress *s);
 void check_fenced(struct stress *s);

@@ -1,11 +1,11 @@
-/* statistics.h - what samples say: percentiles, histograms. shmem.h includes it. */
+/* statistics.h - percentiles and histograms of samples. shmem.h includes it. */
 #ifndef STATISTICS_H
 #define STATISTICS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Of samples in any unit: no interpolation, each figure is one of them. */
+/* Of samples in any unit. Each figure is one of the samples: there is no interpolation. */
 struct shmem_summary {
 	size_t count;
 	double min, median, p99, p999, max;
@@ -15,10 +15,9 @@ struct shmem_summary {
 struct shmem_summary shmem_summarise(double *samples, size_t count);
 
 /*
- * Samples without end in constant room: counts of 64 ranges for each power of
- * two, so that a percentile is at most 1.6 % above the sample it stands for
- * (below 128 it is exact). Minimum and maximum are the true ones. Zeroed, it
- * is empty.
+ * Any number of samples in constant memory: counts of 64 ranges for each power of two. A
+ * percentile is at most 1.6 % above its sample, and exact below 128. Minimum and maximum
+ * are exact. An empty one is all zero.
  */
 enum { SHMEM_HISTOGRAM_STEPS = 64, SHMEM_HISTOGRAM_RANGES = 59 * SHMEM_HISTOGRAM_STEPS };
 
@@ -36,11 +35,11 @@ void shmem_histogram_add(struct shmem_histogram *histogram, uint64_t sample);
 struct shmem_summary shmem_histogram_summary(const struct shmem_histogram *histogram,
 					     double scale);
 
-/* Prints it on one screen, in the unit that scale brings it to. */
+/* Prints it on one screen, in units of scale samples. */
 void shmem_histogram_print(const struct shmem_histogram *histogram, double scale,
 			   const char *unit);
 
-/* Members count, min, median, p99, p999 and max, each with this ending: "_us". */
+/* Members count, min, median, p99, p999 and max; all but count end with ending, e.g. "_us". */
 void shmem_record_summary(const struct shmem_summary *summary, const char *ending);
 
 /* An array of [lower bound, count] of the ranges that are not empty. */

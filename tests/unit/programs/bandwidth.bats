@@ -66,7 +66,7 @@ END
     gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth/*.o liar.c "$STATIC/libshmem.a"
     truncate -s 128M region
     try ./__liar -f region
-    fails 1 'does not hold what was copied'
+    fails 1 'does not hold the copied bytes'
     [ "$output" = '--- mmap successful' ]
 }
 
@@ -169,10 +169,10 @@ END
 
 @test "--inject says what is wrong" {
     try __bandwidth -f region -s 64K -r 1 --inject lost
-    fails 1 'the shared memory does not hold what was copied'
+    fails 1 'the shared memory does not hold the copied bytes'
     fresh region
     try __bandwidth -f region -s 64K -r 1 --from --inject short
-    fails 1 "this VM's memory does not hold what was copied"
+    fails 1 "this VM's memory does not hold the copied bytes"
     fresh region
     try __bandwidth -f region -s 64K -r 1 --inject clock
     fails 1 'that cannot be, so nothing is reported'

@@ -113,7 +113,7 @@ gone() {
     grep 'none was lost' test1.out
     ended test2
     [ "$status" -eq 0 ]
-    until_said one.err 'has ended: who is connected can still ring'
+    until_said one.err 'has ended: connected peers can still ring'
     try __doorbell -f server
     fails 1 'cannot open server: No such file or directory; is the ivshmem server running?'
 }
@@ -221,8 +221,8 @@ judged() {
 0 -1|an id for us that no peer can have
 0 65536|an id for us that no peer can have
 0 3=event|an id for us that no peer can have
-0 3 -1|something else where the memory was due
-0 3 7=region|something else where the memory was due
+0 3 -1|something other than the memory after the id
+0 3 7=region|something other than the memory after the id
 0 3 -1=two|more descriptors than there was room for
 0 3 -1=event|gave something that is not memory
 0 3 -1=pipe|gave something that is not memory
@@ -243,9 +243,9 @@ END
 -1|an id that no peer can have
 65536=event|an id that no peer can have
 -9223372036854775808|an id that no peer can have
-3|word that we ourselves had gone
-4=region|something else than an eventfd
-3=region|something else than an eventfd
+3|the message that we had left
+4=region|a descriptor for a vector that is not an eventfd
+3=region|a descriptor for a vector that is not an eventfd
 3=two|more descriptors than there was room for
 3=event 2049*4=event|more vectors than a device can have
 4=event end|closed the connection before all was set up
@@ -327,7 +327,7 @@ END
     try __doorbell -f "$long/server-at-the-end-of-a-long-path"
     fails 1 'the path of a socket has less than 108 characters'
     try __doorbell -f region
-    fails 1 'region is an ordinary file, and nobody can be rung there'
+    fails 1 'region is an ordinary file and has no interrupts'
 }
 
 # --- Command line -------------------------------------------------------------

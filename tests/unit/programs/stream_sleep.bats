@@ -220,10 +220,10 @@ END
 
 @test "__stream --sleep: on a file, and across from one: a line that says what it needs" {
     try __stream recv -f region --sleep
-    fails 1 'region is an ordinary file, and nobody can be rung there'
+    fails 1 'region is an ordinary file and has no interrupts'
     start recv recv
     start send __stream send -f region -n 1M
-    ends send 1 'region is an ordinary file, and nobody can be rung there'
+    ends send 1 'region is an ordinary file and has no interrupts'
     ends recv 6 'the sender gave up'
 }
 
