@@ -1,11 +1,10 @@
 /*
  * test.c - does a wake-up ever get lost?
  *
- * Two sides take turns: each writes a number, wakes the other, and sleeps until
- * the other has written the same number. Nobody polls. If one side's time is up
- * and the number is there, but no interrupt came for it, and none comes in the
- * seconds after, while the other side lives, then that wake-up was lost; a program without such a deadline
- * would have slept for ever.
+ * Two sides take turns. Each writes a number, wakes the other side, and sleeps until the
+ * other side has written the same number. Neither polls. A wake-up was lost if the deadline
+ * passes, the number is there, no interrupt came, and none comes in the following seconds
+ * while the other side lives. A program without a deadline would have slept for ever.
  */
 #include "doorbell.h"
 
@@ -15,8 +14,8 @@
 
 #include "sleep.h"
 
-#define DOORBELL_PATIENCE (60 * SECOND)      /* for the others to come */
-#define MOST_TURNS 300              /* for the other to answer at all */
+#define DOORBELL_PATIENCE (60 * SECOND) /* to wait for the other side to come */
+#define MOST_TURNS 300                  /* to wait for an answer of a living peer */
 
 enum {
 	VECTOR = 0,
@@ -27,11 +26,11 @@ enum {
 
 #define THE_END (UINT64_C(1) << 63) /* instead of a number */
 
-/* In the region: what one side alone writes. */
+/* In the region: words that only one side writes. */
 struct test_side {
 	_Alignas(128) _Atomic uint64_t number; /* session + exchanges */
 	_Alignas(128) _Atomic uint64_t notice;
-	_Alignas(128) _Atomic uint64_t enough; /* session + 1: has had its interrupts */
+	_Alignas(128) _Atomic uint64_t enough; /* session + 1: this side has had its interrupts */
 };
 
 struct table {
@@ -48,7 +47,7 @@ struct test {
 	struct shmem_sleeper sleeper;
 	struct shmem_waker waker;
 	uint64_t exchanges; /* begun */
-	uint64_t slow;      /* interrupts that came, but after the deadline */
+	uint64_t slow;      /* interrupts that came after the deadline */
 	uint64_t begin;
 };
 
@@ -93,7 +92,7 @@ static bool is_number_answered(void *context)
 	return seen == number_now(t) || seen == (t->meeting.session ^ THE_END);
 }
 
-/* The notice of the other side, once it sleeps. */
+/* Waits until the other side sleeps. Returns its notice. */
 static uint64_t wait_for_notice(const struct test *t)
 {
 	uint64_t notice;
@@ -108,13 +107,13 @@ static void stop_before_the_look(struct test *t, uint64_t number)
 	uint64_t notice = wait_for_notice(t);
 
 	atomic_store(&t->own->number, number);
-	shmem_warn("stops now, and the other side sleeps under notice %016llx",
+	shmem_warn("stopping now; the other side sleeps under notice %016llx",
 		   (unsigned long long)notice);
 	raise(SIGSTOP);
 	shmem_wake(&t->waker);
 }
 
-/* All but the stop from there on. */
+/* The stop happens once, the other faults in every exchange from there on. */
 static bool is_time_to_inject(const struct test *t)
 {
 	if (t->d->options.fault == FAULT_STOP)
@@ -159,7 +158,7 @@ static void check_other(enum shmem_peer peer)
 		shmem_fail(shmem_peer_status(peer), "the other side %s", shmem_peer_fate(peer));
 }
 
-/* The deadline has passed, and it was all there: is the interrupt only slow? */
+/* The number was there at the deadline. Is the interrupt lost, or only slow? */
 static void judge_lateness(struct test *t)
 {
 	int other = 1 - t->meeting.seat;
@@ -171,11 +170,11 @@ static void judge_lateness(struct test *t)
 	check_other(shmem_meet_peer(&t->meeting, other));
 	report_test(t, 1);
 	shmem_fail(SHMEM_STATUS_FAILED,
-		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
+		   "a wake-up was LOST: number %llu was there, but no interrupt came",
 		   (unsigned long long)t->exchanges);
 }
 
-/* Before the first interrupt ever, the VMs may not all have heard of one another. */
+/* Before the first interrupt ever, the VMs may not all know one another. */
 static void check_unrung(struct test *t, uint64_t unrung)
 {
 	if (t->sleeper.unrung == unrung)
@@ -183,8 +182,8 @@ static void check_unrung(struct test *t, uint64_t unrung)
 	if (t->sleeper.interrupts > 0)
 		judge_lateness(t);
 	else if (t->sleeper.unrung > SHMEM_FIRST_TRIES)
-		shmem_die("no interrupt arrives here at all: the other side wrote %d numbers, and "
-			  "was told whom to ring", SHMEM_FIRST_TRIES);
+		shmem_die("no interrupt arrives here: the other side wrote %d numbers, and knew "
+			  "whom to ring", SHMEM_FIRST_TRIES);
 }
 
 /* Returns when the other side has answered. */
@@ -196,7 +195,7 @@ static void sleep_until_answered(struct test *t)
 	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + SHMEM_SLEEP_TURN); turns++) {
 		check_other(peer);
 		if (turns == MOST_TURNS)
-			shmem_die("the other side lives, but answered nothing for %d s",
+			shmem_die("the other side lives, but did not answer for %d s",
 				  (int)(MOST_TURNS * SHMEM_SLEEP_TURN / SECOND));
 		shmem_meet_beat(&t->meeting);
 		peer = shmem_meet_peer(&t->meeting, 1 - t->meeting.seat);
@@ -204,7 +203,7 @@ static void sleep_until_answered(struct test *t)
 	check_unrung(t, unrung);
 }
 
-/* --- All of them ----------------------------------------------------------- */
+/* --- All exchanges --------------------------------------------------------- */
 
 static bool both_have_enough(struct test *t)
 {
@@ -255,9 +254,9 @@ static void doorbell_meet(struct test *t, uint64_t patience)
 	case SHMEM_MET:
 		return;
 	case SHMEM_SEAT_TAKEN:
-		shmem_die("both seats are taken: two others are at it already");
+		shmem_die("both seats are taken: two others run this test already");
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(SHMEM_STATUS_NOBODY, "nobody came to test with within %.9g s",
+		shmem_fail(SHMEM_STATUS_NOBODY, "no other side came within %.9g s; run this in another VM at the same time",
 			   (double)patience / SECOND);
 	}
 }

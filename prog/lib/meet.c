@@ -23,7 +23,7 @@
 struct shmem_seat {
 	_Atomic uint64_t word;
 	_Atomic uint64_t agreed;
-	_Atomic uint64_t size; /* of the holder's region in bytes, ^ agreed to tell it from an earlier run's */
+	_Atomic uint64_t size; /* of the holder's region, bytes; ^ agreed: not an earlier run's */
 	unsigned char rest[SHMEM_SEAT_SIZE - 24];
 };
 

@@ -113,7 +113,7 @@ size_t shmem_ring_write(struct shmem_ring *ring, const void *from, size_t length
 
 	size_t first = minimum(length, ring->size - at);
 	check_seat(ring);
-	shmem_fence(); /* pairs with publish_count in shmem_ring_read: the overwritten bytes have been read */
+	shmem_fence(); /* pairs with publish_count in shmem_ring_read: this room has been read */
 	memcpy(ring->bytes + at, from, first);
 	memcpy(ring->bytes, (const unsigned char *)from + first, length - first);
 	ring->mine += length;
@@ -137,7 +137,7 @@ size_t shmem_ring_read(struct shmem_ring *ring, void *to, size_t length)
 		return 0;
 
 	size_t first = minimum(length, ring->size - at);
-	shmem_fence(); /* pairs with publish_count in shmem_ring_write: the bytes read here have been written */
+	shmem_fence(); /* pairs with publish_count in shmem_ring_write: these bytes are written */
 	memcpy(to, ring->bytes + at, first);
 	memcpy((unsigned char *)to + first, ring->bytes, length - first);
 	ring->mine += length;
