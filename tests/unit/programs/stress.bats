@@ -159,7 +159,7 @@ start_two() {
         "counter: counter 2 participants together added"
         "plain: counter locked instructions are not atomic between these VMs"
         "lock: lock holds the lock, but its word has holder"
-        "message: message the data behind it is still message"
+        "message: message the data is still message"
         "fence: fenced a load overtook a store in spite of a full fence"
         "torn: torn whose halves were never written together"
         "block: block but was written with"
