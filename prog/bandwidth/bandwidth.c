@@ -38,7 +38,7 @@ static size_t block_size(const struct shmem *region, const struct bandwidth_sett
 	size_t wanted = 1; /* a power of two, as SHMEM_SIZE has to be */
 	while (wanted << 20 < 2 * size)
 		wanted *= 2;
-	shmem_die("the region has %zu %s and this needs %zu %s; set SHMEM_SIZE=%zuM on the host and "
+	shmem_die("the region has %zu %s, but %zu %s are needed; set SHMEM_SIZE=%zuM on the host and "
 		  "restart the VMs, give a larger file, or copy less with -s",
 		  region->size >> shift, unit, 2 * size >> shift, unit, wanted);
 }

@@ -25,7 +25,7 @@ bool stdin_has_data(void)
 	       (!isatty(STDIN_FILENO) && status.st_rdev != makedev(1, 3)); /* /dev/null */
 }
 
-/* Returns what is there, up to the size; 0 at the end of the file. */
+/* Returns the number of bytes, at most size; 0 at the end of the file. */
 static size_t read_stdin(struct stream *s, unsigned char *buffer, size_t size)
 {
 	ssize_t length;
@@ -98,7 +98,7 @@ static void write_stdout(struct stream *s, const unsigned char *bytes, size_t le
 	}
 }
 
-/* Nothing is handed on that has not been checked. */
+/* Writes only data that has been checked. */
 void receive_data(struct stream *s, const struct frame *frame)
 {
 	static unsigned char buffer[DATA_SIZE];

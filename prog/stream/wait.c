@@ -1,7 +1,6 @@
 /*
- * wait.c - __stream waits for the other side: spinning, or with --sleep
- * asleep until it rings (sleep.h). Either way it shows that it lives, and looks
- * whether the other does.
+ * wait.c - waiting for the other side of __stream: spinning, or with --sleep asleep until
+ * it rings (sleep.h). Either way we show that we live, and check that the other side does.
  */
 #include "stream.h"
 
@@ -10,12 +9,12 @@
 #include "wait.h"
 
 /*
- * Looks again for so long before it sleeps: else who is faster than the other
- * side sleeps between any two messages, and each of them takes an interrupt.
+ * How long to poll before sleeping. Without polling, the faster side would sleep between
+ * any two messages, and each message would need an interrupt.
  */
 #define POLL (20 * US)
 
-/* So many sleeps that ended well, but without an interrupt: then none arrive. */
+/* After this many sleeps that ended well but without an interrupt, none arrive at all. */
 enum { UNRUNG_MAX = 20 };
 
 /* --- The other side -------------------------------------------------------- */
@@ -49,9 +48,8 @@ void open_stream_region(struct stream *s)
 }
 
 /*
- * The other side looks at our words only once we are ready: what an earlier run
- * left in them is gone by then. Each channel has a vector of its own, as long as
- * there are enough.
+ * The other side looks at our words only when we are ready, and then the values of an
+ * earlier run are overwritten. Each channel has its own vector if there are enough.
  */
 void show_whether_we_sleep(struct stream *s)
 {
@@ -67,7 +65,7 @@ void show_whether_we_sleep(struct stream *s)
 
 void prepare_to_wake(struct stream *s)
 {
-	struct shmem again; /* the same region, mapped once more */
+	struct shmem again; /* the same region, mapped a second time */
 
 	if (atomic_load_explicit(&s->other->sleeps, memory_order_relaxed) != s->meeting.session)
 		return;
@@ -77,20 +75,20 @@ void prepare_to_wake(struct stream *s)
 }
 
 /*
- * The other side wrote what it wants before its notice, and fenced: who does not
- * see it here has written its count before the other side looks for it again.
+ * The other side wrote wanted before its notice, with a fence between. If we do not see
+ * wanted here, our count was written before the other side looks for it again.
  */
 void wake_other(struct stream *s)
 {
 	if (!s->waker.bell || injected(s, FAULT_SKIP))
 		return;
-	/* A count that wraps is as good as one that does not. */
+	/* The difference is right even if a count has wrapped. */
 	uint64_t wanted = atomic_load_explicit(&s->other->wanted, memory_order_relaxed);
 	if (s->moved - wanted <= INT64_MAX)
 		shmem_wake(&s->waker);
 }
 
-/* A wake-up may be late now and then, but not always. */
+/* A single wake-up may be late, but not all of them. */
 static void check_rung(struct stream *s)
 {
 	if (s->sleeper.interrupts != s->interrupts_seen) {
@@ -99,14 +97,14 @@ static void check_rung(struct stream *s)
 	}
 	if (s->sleeper.unrung - s->unrung_seen >= UNRUNG_MAX)
 		shmem_fail(SHMEM_STATUS_FAILED,
-			   "no interrupt arrives here: the %s did what we slept for %d "
-			   "times, and we were not rung; it works without --sleep", other_side(s),
+			   "no interrupt arrives here: the %s moved its bytes %d times "
+			   "while we slept, and we were not rung; it works without --sleep", other_side(s),
 			   UNRUNG_MAX);
 }
 
 /*
- * True as soon as done is; false after a turn. Shows that we live however short
- * the sleep was, for there may be nothing but short ones.
+ * Returns true when done() does, or false after a turn. Shows that we live even after a
+ * short sleep, since all sleeps may be short.
  */
 static bool sleep_a_turn(struct stream *s, bool (*done)(void *context), void *context)
 {
@@ -126,10 +124,10 @@ void want(struct stream *s, uint64_t moved)
 /* --- Waiting --------------------------------------------------------------- */
 
 /*
- * That the other side is gone is acted upon only after done has looked once more
- * for what it may have left.
+ * Gives up on a dead peer only after calling done() once more: its last bytes may have
+ * arrived just before.
  */
-static void wait_so(struct stream *s, bool asleep, bool (*done)(void *context), void *context)
+static void wait_for_peer(struct stream *s, bool asleep, bool (*done)(void *context), void *context)
 {
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 	unsigned int turns = 0;
@@ -147,7 +145,7 @@ static void wait_so(struct stream *s, bool asleep, bool (*done)(void *context), 
 
 void wait_until(struct stream *s, bool (*done)(void *context), void *context)
 {
-	wait_so(s, s->plan.sleep, done, context);
+	wait_for_peer(s, s->plan.sleep, done, context);
 }
 
 struct expected {
@@ -164,8 +162,8 @@ static bool is_expected(void *context)
 
 void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value)
 {
-	wait_so(s, false, is_expected, &(struct expected){ .word = word, .value = value });
-	shmem_fence(); /* pairs with show_word: what was written before it is seen now */
+	wait_for_peer(s, false, is_expected, &(struct expected){ .word = word, .value = value });
+	shmem_fence(); /* pairs with show_word: stores before it are seen now */
 }
 
 void show_word(const struct stream *s, _Atomic uint64_t *word, uint64_t value)

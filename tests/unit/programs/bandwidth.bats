@@ -73,7 +73,7 @@ END
 @test "__bandwidth: a region that is too small is refused" {
     truncate -s 64M region
     try __bandwidth -f region
-    fails 1 'has 64 MiB and this needs 128 MiB; set SHMEM_SIZE=128M'
+    fails 1 'has 64 MiB, but 128 MiB are needed; set SHMEM_SIZE=128M'
 }
 
 @test "__bandwidth: a holder that is slow to fill memory lives, and is not robbed" {
@@ -191,6 +191,6 @@ END
             __bandwidth -r 0
 END
     try __bandwidth -f region -s 516K
-    fails 1 'the region has 1024 KiB and this needs 1032 KiB'
+    fails 1 'the region has 1024 KiB, but 1032 KiB are needed'
     cmp region before
 }

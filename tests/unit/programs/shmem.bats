@@ -106,7 +106,7 @@ whole_device() {
 @test "--inject: lost stores are noticed, slow memory is told by its kind" {
     whole_device
     try "$SANITIZED/__shmem" --inject lost
-    fails 1 'the memory does not hold what was stored'
+    fails 1 'a value stored in the memory did not read back'
     fresh region
     try "$STATIC/__shmem" -f region --inject loads
     [ "$status" -eq 0 ]
