@@ -140,7 +140,7 @@ pair() {
     done <<'END'
         die (seat 1) died: it gave no sign of life for 3 s
         leave (seat 1) gave up
-        deaf (seat 1) lives, but what was waited for did not come in time (-w)
+        deaf (seat 1) lives, but did not answer in time (-w)
 END
 }
 
