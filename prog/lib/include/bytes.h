@@ -10,7 +10,7 @@ uint64_t shmem_checksum(const void *bytes, size_t length);
 
 /*
  * A number made of two, all bits of which depend on both. The same in every VM, so
- * that all who know the two agree on it.
+ * that all programs that know the two agree on it.
  */
 uint64_t shmem_mix(uint64_t one, uint64_t other);
 

@@ -1,7 +1,7 @@
 /*
  * ring.h - bytes from one VM to another, through memory that neither trusts.
  *
- * A ring has one writer and one reader, who may run at the same time without a
+ * A ring has one writer and one reader, which may run at the same time without a
  * lock. Each counts all bytes that it ever moved. The counts never wrap at the size of the
  * ring; their difference is the number of bytes in it.
  *
