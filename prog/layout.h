@@ -1,14 +1,14 @@
 /*
- * layout.h - who owns which part of the shared region.
+ * layout.h - the areas of the shared region.
  *
  *	offset
  *	0x0000   +--------------------------------------------+
- *	         | claims, each on its own 64-byte line; the  |
- *	         | last is the server's (peers.h)             |
+ *	         | claims, each on a 64-byte line; the last   |
+ *	         | line is the server's (peers.h)             |
  *	0x1000   +--------------------------------------------+
  *	         | the message of __read_write                |
  *	0x2000   +--------------------------------------------+
- *	         | who is connected to the server (peers.h)   |
+ *	         | the table of connected peers (peers.h)     |
  *	0x3000   +--------------------------------------------+
  *	         | free: put your own programs' data here     |
  *	0xf000   +--------------------------------------------+
@@ -27,13 +27,12 @@
  *	         | the area of __bandwidth                    |
  *	size     +--------------------------------------------+
  *
- * The lab's default region of 128 MiB so leaves __bandwidth exactly the 64 MiB
- * that it copies. The smallest region, 1 MiB, has everything but room for
- * __stream's data; there __bandwidth's area begins at 0x80000.
+ * In the lab's default region of 128 MiB, __bandwidth has exactly the 64 MiB that it
+ * copies. In the smallest region, 1 MiB, there is no room for __stream's data, and
+ * __bandwidth's area begins at 0x80000.
  *
- * A program that writes to an area holds that area's claim meanwhile, or a seat
- * in it, so that programs may run in all VMs at the same time. A new area gets
- * a new claim.
+ * A program may write to an area only while it holds the area's claim, or a seat in it.
+ * So programs can run in all VMs at the same time. A new area needs a new claim.
  */
 #ifndef LAYOUT_H
 #define LAYOUT_H
@@ -54,13 +53,13 @@ enum {
 	LAYOUT_STREAM_DATA = 0x100000,
 };
 
-/* Offset in bytes of __bandwidth's area, which reaches to the region's end. */
+/* Offset in bytes of __bandwidth's area, which ends at the end of the region. */
 static inline size_t layout_bandwidth(size_t region_size)
 {
 	return region_size / 2;
 }
 
-/* Bytes from LAYOUT_STREAM_DATA on that belong to __stream; 0 if it has no room. */
+/* Size in bytes of __stream's data, from LAYOUT_STREAM_DATA on; 0 if there is no room. */
 static inline size_t layout_stream_data_size(size_t region_size)
 {
 	size_t end = layout_bandwidth(region_size);
@@ -69,8 +68,8 @@ static inline size_t layout_stream_data_size(size_t region_size)
 }
 
 /*
- * Claims: which 64-byte line of the first page. 64 bytes is the cache line of
- * x86; two claims on one line would slow each other's owners down.
+ * A claim is the number of a 64-byte line in the first page. 64 bytes is the cache line of
+ * x86; two claims on one line would slow down both holders.
  */
 enum { LAYOUT_CLAIM_LINE = 64 };
 

@@ -1,10 +1,9 @@
 /*
- * prog.h - what you may want to amend, for all programs at once.
+ * prog.h - definitions that you may want to amend, for all programs at once.
  *
- * As they stand here, both definitions say "ask the device": the programs find
- * the VM's ivshmem device by its PCI identity (vendor 1af4, device 1110) and
- * map all the memory that it has. To pin them down, look the device up in the
- * guest:
+ * By default the programs find the VM's ivshmem device by its PCI identity (vendor 1af4,
+ * device 1110) and map all of its memory. To set a definition to a fixed value, look the
+ * device up in the guest:
  *
  *	root@vm1:~# lspci -D -d 1af4:1110
  *	0000:00:04.0 RAM memory: Red Hat, Inc. Inter-VM shared memory (rev 01)
@@ -27,14 +26,14 @@
 
 /*
  * PCI address of the device whose BAR is mapped, e.g. "0000:00:04.0".
- * "": find it. The option -d of each program overrides it.
+ * "": find the device. The option -d of each program overrides it.
  */
 #define SHMEM_BAR_ADDRESS ""
 
 /*
- * Size of the region in bytes, e.g. (128UL << 20) for 128 MiB, which is what
- * the lab starts its VMs with. 0: all that the device has. All VMs must agree,
- * since the size decides where the areas lie (see layout.h).
+ * Size of the region in bytes, e.g. (128UL << 20) for 128 MiB, the lab's default. 0: all
+ * of the device's memory. It must be the same in all VMs, since the size decides where the
+ * areas lie (see layout.h).
  */
 #define SHMEM_SIZE 0
 

@@ -7,22 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bytes.h"
 #include "shmem.h"
+#include "units.h"
 
 #define GREETING "Other VM says hello world!"
 
-/* For other VMs to write theirs, which takes each a moment. */
-#define MESSAGE_PATIENCE UINT64_C(30000000000) /* nanoseconds */
+/* To wait while other VMs write their messages; each takes a moment. */
+#define MESSAGE_PATIENCE (30 * SECOND)
 
 /*
- * The page of the message. Anything may be in it: zeros at first, then what
- * programs of other VMs put there, some of them killed half-way. A message is
- * there only if the sequence is even and stays so while it is copied, the
- * length is in range, and the checksum agrees.
+ * The page of the message. It may contain anything: zeros at first, then data of other
+ * VMs' programs, some of them killed half-way. It holds a message only if the sequence is
+ * even and does not change while the message is copied, the length is in range, and the
+ * checksum agrees.
  *
- * Writers hold the claim; the sequence is for readers, who do not: odd while a
- * write is under way, another even number after it. The checksum covers what
- * the sequence cannot: a writer that was paused, lost its claim, and went on.
+ * Writers hold the claim. Readers do not, and use the sequence: it is odd during a write,
+ * and another even number afterwards. The checksum catches the case that the sequence
+ * cannot show: a writer that was paused, lost its claim, and went on.
  */
 struct message {
 	_Atomic uint64_t sequence;
@@ -34,21 +36,11 @@ struct message {
 static_assert(sizeof(struct message) == LAYOUT_PEERS - LAYOUT_MESSAGE,
 	      "a message fills its area");
 
-/* A copy that no other VM can change any more. */
+/* A copy of the text, which no other VM can change. */
 struct text {
 	size_t length; /* 0: no message */
 	unsigned char bytes[sizeof(((struct message *)0)->text)];
 };
-
-/* FNV-1a, 64 bits; over the length too, so that zeros are not a message. */
-static uint64_t checksum(const struct text *text)
-{
-	uint64_t hash = 0xcbf29ce484222325 ^ text->length;
-
-	for (size_t i = 0; i < text->length; i++)
-		hash = (hash ^ text->bytes[i]) * 0x100000001b3;
-	return hash;
-}
 
 static struct text read_message(const struct message *message)
 {
@@ -56,7 +48,7 @@ static struct text read_message(const struct message *message)
 	struct text text;
 
 	uint64_t sequence = atomic_load_explicit(&message->sequence, memory_order_relaxed);
-	shmem_fence(); /* pairs with the fence behind the text in write_message */
+	shmem_fence(); /* pairs with the fence after the text in write_message */
 	uint64_t length = atomic_load_explicit(&message->length, memory_order_relaxed);
 	uint64_t sum = atomic_load_explicit(&message->checksum, memory_order_relaxed);
 
@@ -67,26 +59,27 @@ static struct text read_message(const struct message *message)
 	shmem_fence(); /* pairs with the fence before the text in write_message */
 	if (atomic_load_explicit(&message->sequence, memory_order_relaxed) != sequence)
 		return none;
-	return checksum(&text) == sum ? text : none;
+	return shmem_checksum(text.bytes, length) == sum ? text : none;
 }
 
 static void write_message(struct message *message, const struct text *text)
 {
-	/* Odd already, if the last writer died half-way. */
+	/* It is odd already if the last writer died half-way. */
 	uint64_t busy = atomic_load_explicit(&message->sequence, memory_order_relaxed) | 1;
 
 	atomic_store_explicit(&message->sequence, busy, memory_order_relaxed);
-	shmem_fence(); /* pairs with the fence behind the text in read_message */
+	shmem_fence(); /* pairs with the fence after the text in read_message */
 	atomic_store_explicit(&message->length, text->length, memory_order_relaxed);
-	atomic_store_explicit(&message->checksum, checksum(text), memory_order_relaxed);
+	atomic_store_explicit(&message->checksum, shmem_checksum(text->bytes, text->length),
+			      memory_order_relaxed);
 	memcpy(message->text, text->bytes, text->length);
 	shmem_fence(); /* pairs with the fence before the text in read_message */
 	atomic_store_explicit(&message->sequence, busy + 1, memory_order_relaxed);
 }
 
 /*
- * Prints "BEFORE'TEXT'AFTER\n" on one line whatever the text is: bytes that are
- * not printable ASCII as \xNN, and a backslash as \\.
+ * Prints "BEFORE'TEXT'AFTER\n" on one line for any text: bytes that are not printable
+ * ASCII as \xNN, and a backslash as \\.
  */
 static void print_quoted(const char *before, const struct text *text, const char *after)
 {
@@ -106,7 +99,7 @@ static void print_quoted(const char *before, const struct text *text, const char
 	shmem_print("%s'%s'%s\n", before, quoted, after);
 }
 
-/* The text in JSON's own way of quoting: byte for byte, as U+0000 to U+00FF. */
+/* The text is quoted as JSON: byte for byte, as U+0000 to U+00FF. */
 static void record(const struct shmem *region, const struct shmem_options *options,
 		   const char *action, const struct text *text)
 {
@@ -119,7 +112,7 @@ static void record(const struct shmem *region, const struct shmem_options *optio
 static void print(const char *action, const struct text *text)
 {
 	if (strcmp(action, "cleared") == 0)
-		shmem_print("Cleared shmem: no message is there now\n");
+		shmem_print("Cleared shmem: there is no message now\n");
 	else if (strcmp(action, "read") == 0)
 		print_quoted("Read from shmem: ", text, "");
 	else
@@ -141,9 +134,9 @@ static struct text text_from(const char *argument)
 }
 
 /*
- * Returns the message that is there, or writes ours if there is none, or in any
- * case if it is to overwrite. Looks again under the claim: a message may have
- * been in the making, or another VM may have been first.
+ * Returns the message in the region. If there is none, or with overwrite, writes ours.
+ * Looks again under the claim: a write may have been under way, or another VM may have
+ * been first.
  */
 static struct text read_or_write(const struct shmem *region, const struct text *ours,
 				 bool overwrite)
@@ -172,7 +165,7 @@ static const struct shmem_program program = {
 	.operands = 1,
 	.about = "Reads the message in the shared memory. If there is none, writes\n"
 		 "'" GREETING "', for the next VM to read.\n"
-		 "Given TEXT, writes that over whatever is there.\n",
+		 "With TEXT, writes that text, and overwrites any message.\n",
 	.details = "  -c          clear the message\n",
 	.example = "  root@vm1:~# __read_write 'hello from vm1'\n"
 		   "  --- mmap successful\n"
@@ -186,7 +179,7 @@ static const struct shmem_program program = {
 int main(int argc, char **argv)
 {
 	struct shmem_options options = { 0 };
-	struct text ours = { 0 }; /* no text: what clears a message */
+	struct text ours = { 0 }; /* writing no text clears the message */
 	bool clear = false;
 
 	while (shmem_getopt(&program, &options, argc, argv) == 'c')

@@ -1,12 +1,12 @@
 /*
  * ivshmem-server.c - connects VMs for QEMU's device ivshmem-doorbell.
  *
- * It speaks the protocol of QEMU's docs/specs/ivshmem-spec: whoever connects gets
- * the shared memory, and eventfds to ring each other peer's vectors. Rings do not
- * pass through here, so the server may end and the VMs that it has connected go
- * on; only arrivals and departures go unnoticed then.
+ * It speaks the protocol of QEMU's docs/specs/ivshmem-spec: each client gets the shared
+ * memory, and eventfds to ring the vectors of each other peer. Rings do not pass through
+ * the server. If it ends, the connected VMs go on; only arrivals and departures then go
+ * unnoticed.
  *
- * One thread and one poll(2); nothing that a peer does or leaves undone blocks it.
+ * It has one thread and one poll(2). No peer can block it, by any action or omission.
  */
 #include "server.h"
 #include "shmem.h"
@@ -30,22 +30,22 @@ enum { REGION_MIN = 1 << 20 };
 
 enum { VECTORS_DEFAULT = 8 };
 
-/* Descriptors besides the peers': the standard ones, our own, one to publish. */
+/* Descriptors that are not the peers': the standard ones, our own, one to publish. */
 enum { OTHER_DESCRIPTORS = 16 };
 
-/* Milliseconds until what failed for want of descriptors or memory is tried again. */
+/* Milliseconds until a retry after a lack of descriptors or memory. */
 enum { RETRY = 50 };
 
 /* --- Command line ------------------------------------------------------------- */
 
-enum { LONG_SOCKET = 0x100, LONG_MEMORY, LONG_VECTORS, LONG_LISTING };
+enum { SERVER_SOCKET = SHMEM_LONG, SERVER_MEMORY, SERVER_VECTORS, SERVER_LISTING, SERVER_HELP };
 
 static const struct option longs[] = {
-	{ .name = "socket", .val = LONG_SOCKET, .has_arg = required_argument },
-	{ .name = "memory", .val = LONG_MEMORY, .has_arg = required_argument },
-	{ .name = "vectors", .val = LONG_VECTORS, .has_arg = required_argument },
-	{ .name = "peers-file", .val = LONG_LISTING, .has_arg = required_argument },
-	{ .name = "help", .val = 'h' },
+	{ .name = "socket", .val = SERVER_SOCKET, .has_arg = required_argument },
+	{ .name = "memory", .val = SERVER_MEMORY, .has_arg = required_argument },
+	{ .name = "vectors", .val = SERVER_VECTORS, .has_arg = required_argument },
+	{ .name = "peers-file", .val = SERVER_LISTING, .has_arg = required_argument },
+	{ .name = "help", .val = SERVER_HELP },
 	{ 0 },
 };
 
@@ -56,13 +56,13 @@ static _Noreturn void help_server(void)
 		    "\n"
 		    "Connects VMs that have QEMU's device ivshmem-doorbell: they share FILE, and\n"
 		    "can interrupt each other. Stays in the foreground; prints 'ready' when VMs\n"
-		    "may connect, and to stderr who comes and goes. SIGTERM or SIGINT ends it;\n"
-		    "the VMs then keep their memory, and those it has connected go on ringing.\n"
+		    "may connect, and arrivals and departures to stderr. SIGTERM or SIGINT ends\n"
+		    "it; connected VMs then keep their memory, and go on ringing each other.\n"
 		    "\n"
 		    "  --socket PATH      listen here; only this user, and root, may connect\n"
-		    "  --memory FILE      the region, which is there already: 1 MiB or more\n"
-		    "  --vectors N        interrupts that each peer has, 1 to %d (default: %d)\n"
-		    "  --peers-file PATH  keep a list of the peers here, a line each: ID PID\n"
+		    "  --memory FILE      the region, an existing file of 1 MiB or more\n"
+		    "  --vectors N        interrupt vectors of each peer, 1 to %d (default: %d)\n"
+		    "  --peers-file PATH  keep a list of the peers here, one per line: ID PID\n"
 		    "  -h                 show this help, as --help does\n"
 		    "\n"
 		    "Example:\n"
@@ -73,44 +73,30 @@ static _Noreturn void help_server(void)
 	exit(0);
 }
 
-/* getopt_long's optopt is 0 for a long option that is unknown. */
-static _Noreturn void reject(int answer, char **argv)
-{
-	const char *what = argv[optind - 1];
-	int length = (int)strcspn(what, "=");
-
-	if (optopt > 0 && optopt < LONG_SOCKET && what[1] != '-')
-		shmem_usage_error("unknown option -%c", optopt);
-	if (answer == ':')
-		shmem_usage_error("option %.*s needs a value", length, what);
-	if (optopt)
-		shmem_usage_error("option %.*s takes no value", length, what);
-	shmem_usage_error("unknown option %.*s", length, what);
-}
-
 static void parse_server(struct server *server, int argc, char **argv)
 {
 	int answer;
 
 	while ((answer = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
 		switch (answer) {
-		case LONG_SOCKET:
+		case SERVER_SOCKET:
 			server->socket_path = optarg;
 			break;
-		case LONG_MEMORY:
+		case SERVER_MEMORY:
 			server->memory_path = optarg;
 			break;
-		case LONG_VECTORS:
+		case SERVER_VECTORS:
 			server->vectors = (unsigned int)shmem_option_number("--vectors", optarg, 1,
 									    VECTORS_MAX);
 			break;
-		case LONG_LISTING:
+		case SERVER_LISTING:
 			server->listing_path = optarg;
 			break;
 		case 'h':
+		case SERVER_HELP:
 			help_server();
 		default:
-			reject(answer, argv);
+			shmem_reject_option(answer, argv);
 		}
 	}
 	if (optind < argc)
@@ -121,7 +107,7 @@ static void parse_server(struct server *server, int argc, char **argv)
 		shmem_usage_error("--memory FILE is needed");
 }
 
-/* --- What it needs ------------------------------------------------------------ */
+/* --- Memory, descriptors, signals ---------------------------------------------- */
 
 static int open_memory_file(const char *path)
 {
@@ -139,15 +125,15 @@ static int open_memory_file(const char *path)
 }
 
 /*
- * Opened twice: a lock belongs to what was opened (flock(2)), and would outlive
- * the server in the peers if it were on the descriptor that they get.
+ * Opens the file twice. A lock belongs to an open file description (flock(2)), so a lock on
+ * the descriptor that the peers get would outlive the server.
  */
 static void open_memory(struct server *server)
 {
 	int own = open_memory_file(server->memory_path);
 
 	if (flock(own, LOCK_EX | LOCK_NB) < 0)
-		shmem_die("cannot have %s alone: %s", server->memory_path,
+		shmem_die("cannot lock %s: %s", server->memory_path,
 			  errno == EWOULDBLOCK ? "another server has it" : strerror(errno));
 	server->memory = open_memory_file(server->memory_path);
 	publish_map(server, own);
@@ -177,7 +163,7 @@ static void make_room(struct server *server)
 			   (unsigned long long)limit.rlim_max);
 }
 
-/* From here on the signals wait until the loop looks. */
+/* From here on the signals wait until the loop reads them. */
 static void catch_signals(struct server *server)
 {
 	sigset_t ending;
@@ -198,11 +184,11 @@ enum { WATCH_SIGNALS, WATCH_LISTENER, WATCH_PEERS };
 
 struct watched {
 	struct pollfd entries[WATCH_PEERS + PEERS_MAX];
-	struct peer *peers[PEERS_MAX]; /* whose entries come behind WATCH_PEERS */
+	struct peer *peers[PEERS_MAX]; /* their entries begin at WATCH_PEERS */
 	unsigned int count;            /* of peers */
 };
 
-/* Only those who are there: poll(2) takes no more entries than files may be open. */
+/* Only connected peers: poll(2) takes no more entries than files may be open. */
 static void watch(struct server *server, struct watched *watched)
 {
 	watched->entries[WATCH_SIGNALS] = (struct pollfd){ .fd = server->signals,
@@ -238,7 +224,7 @@ static void attend(struct server *server, const struct watched *watched)
 	}
 	if (server->deaf || watched->entries[WATCH_LISTENER].revents)
 		socket_accept(server);
-	/* Published first: who was told of a peer finds it in the table. */
+	/* Publish first, so that a peer is in the table before the others are told of it. */
 	do {
 		if (server->changed)
 			publish(server);
@@ -246,7 +232,7 @@ static void attend(struct server *server, const struct watched *watched)
 	} while (server->changed);
 }
 
-/* Until a signal ends it. Returns the program's status. */
+/* Runs until a signal ends it. Returns the program's exit status. */
 static int serve(struct server *server)
 {
 	struct watched watched;
@@ -284,7 +270,7 @@ int main(int argc, char **argv)
 	socket_open(&server);
 	int status = publish_open(&server) ? serve(&server) : 1;
 
-	/* The socket last: a successor may come as soon as it is gone. */
+	/* The socket last, since a successor may start as soon as it is removed. */
 	peers_close(&server);
 	publish_close(&server);
 	socket_remove(&server);

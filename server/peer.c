@@ -42,8 +42,8 @@ void peers_close(struct server *server)
 }
 
 /*
- * QEMU's end of an eventfd must not block either: it reads its own until there
- * is nothing left, and a ring must not wait for a peer that does not read.
+ * QEMU's end of an eventfd must not block either. QEMU reads its own eventfds until they
+ * are empty, and a ring must not wait for a peer that does not read.
  */
 static bool make_eventfds(struct peer *peer, unsigned int vectors)
 {
@@ -55,7 +55,7 @@ static bool make_eventfds(struct peer *peer, unsigned int vectors)
 	return true;
 }
 
-/* Ids count up, so that a VM that was killed comes back as somebody new. */
+/* Ids count up, so that a killed VM comes back with a new id. */
 static uint64_t take_serial(struct server *server)
 {
 	while (server->peers[server->next_serial % PEERS_MAX].socket >= 0)
@@ -110,7 +110,7 @@ void peer_hear(struct server *server, struct peer *peer)
 	ssize_t got = recv(peer->socket, bytes, sizeof(bytes), MSG_DONTWAIT);
 
 	if (got > 0)
-		peer_depart(server, peer, "it sent something, which no peer may");
+		peer_depart(server, peer, "it sent data, which the protocol forbids");
 	else if (got == 0)
 		peer_lost(server, peer, 0);
 	else if (errno != EAGAIN && errno != EINTR)

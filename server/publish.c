@@ -1,4 +1,4 @@
-/* publish.c - who is connected: for the guests in the region, for the shell in a file. */
+/* publish.c - the list of peers: in the region for guests, in a file for scripts. */
 #include "server.h"
 #include "shmem.h"
 
@@ -12,8 +12,8 @@
 /* --- The table in the region ------------------------------------------------ */
 
 /*
- * From the region's start, since a file of huge pages is mapped from the start
- * of one; the kernel rounds the length up for it.
+ * Maps from the region's start, since a mapping of huge pages must begin at one; the kernel
+ * rounds the length up.
  */
 void publish_map(struct server *server, int memory)
 {
@@ -26,8 +26,8 @@ void publish_map(struct server *server, int memory)
 }
 
 /*
- * All of it each time: a guest that wrote over it does so until the next change.
- * Relaxed: the word is all there is to know, nothing else is read after it.
+ * Writes all of it each time, so that the next change repairs what a guest overwrote.
+ * Relaxed, since readers need no other word together with this one.
  */
 static void write_table(const struct server *server)
 {
@@ -58,7 +58,7 @@ static bool write_peers(const struct server *server, const char *path)
 	return fclose(file) == 0 && written;
 }
 
-/* Beside it, then renamed: who reads it never sees half of it. */
+/* Writes a file beside it and renames that, so that readers never see half of it. */
 static bool write_listing(const struct server *server)
 {
 	char beside[PATH_MAX];
@@ -79,7 +79,7 @@ static bool write_listing(const struct server *server)
 	return false;
 }
 
-/* --- Both ------------------------------------------------------------------- */
+/* --- Table and listing ------------------------------------------------------- */
 
 bool publish_open(struct server *server)
 {

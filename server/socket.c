@@ -1,4 +1,4 @@
-/* socket.c - the server's socket: whose it is, and who may connect. */
+/* socket.c - the server's socket: its owner, and access to it. */
 #include "server.h"
 #include "shmem.h"
 
@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /*
- * Bytes of messages that wait in a peer's socket: some twenty messages, as the
- * kernel counts, which doubles this and takes 700 to 1000 bytes for each. All
- * peers together then have less descriptors under way than the 4096 that users
- * may have at least (unix(7), ETOOMANYREFS), even when nobody reads.
+ * Bytes of unread messages in a peer's socket: some twenty messages, since the kernel
+ * doubles this and counts 700 to 1000 bytes for each. All peers together then have fewer
+ * descriptors in flight than the 4096 that every user may have (unix(7), ETOOMANYREFS),
+ * even if no peer reads.
  */
 enum { SEND_BUFFER = 8 << 10 };
 
@@ -24,14 +24,14 @@ static struct sockaddr_un address_of(const char *path)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		shmem_die("--socket %s: a socket's path has %zu bytes at most, this one %zu", path,
+		shmem_die("--socket %s: the path of a socket has at most %zu bytes, this one has %zu", path,
 			  sizeof(address.sun_path) - 1, strlen(path));
 	strcpy(address.sun_path, path);
 	return address;
 }
 
 /*
- * What connecting says about a socket, as an errno. A datagram socket asks: a
+ * Probes a socket by connecting, and returns the errno. Connects with a datagram socket: a
  * living stream socket answers EPROTOTYPE, and its server does not notice.
  */
 static int probe(const struct sockaddr_un *address)
@@ -46,7 +46,7 @@ static int probe(const struct sockaddr_un *address)
 	return reason;
 }
 
-/* Makes room for the socket, if what has its name is one that nobody listens at. */
+/* Removes a socket of that name if nobody listens at it. */
 static void remove_leftover(const struct sockaddr_un *address)
 {
 	const char *path = address->sun_path;
@@ -55,7 +55,7 @@ static void remove_leftover(const struct sockaddr_un *address)
 	if (lstat(path, &status) < 0)
 		return;
 	if (!S_ISSOCK(status.st_mode))
-		shmem_die("%s is there, and is no socket: remove it, or choose another --socket",
+		shmem_die("%s exists and is not a socket: remove it, or choose another --socket",
 			  path);
 	int reason = probe(address);
 	if (reason == 0 || reason == EPROTOTYPE)
@@ -92,28 +92,28 @@ void socket_remove(const struct server *server)
 		unlink(server->socket_path);
 }
 
-/* --- Who connects -------------------------------------------------------------- */
+/* --- Clients ------------------------------------------------------------------- */
 
-/* The socket's mode keeps others out already, unless somebody changes it. */
+/* The socket's mode keeps other users out already, unless somebody changes it. */
 static bool is_welcome(int connection, pid_t *pid)
 {
 	struct ucred who;
 	socklen_t size = sizeof(who);
 
 	if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) {
-		shmem_warn("refused somebody: %s", strerror(errno));
+		shmem_warn("refused a client: %s", strerror(errno));
 		return false;
 	}
 	*pid = who.pid;
 	if (who.uid == geteuid() || who.uid == 0)
 		return true;
-	shmem_warn("refused process %d: it is user %u's", (int)who.pid, (unsigned int)who.uid);
+	shmem_warn("refused process %d: it belongs to user %u", (int)who.pid, (unsigned int)who.uid);
 	return false;
 }
 
 /*
- * When descriptors or memory lack, the server stops listening for a moment,
- * since poll(2) would go on reporting who waits.
+ * After a lack of descriptors or memory the server stops listening for a moment, since
+ * poll(2) would report the waiting client again at once.
  */
 static int accept_socket(struct server *server)
 {

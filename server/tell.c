@@ -1,11 +1,10 @@
 /*
- * tell.c - what each peer is told of the others.
+ * tell.c - the messages to each peer about the others.
  *
- * There are no queues. Each peer has a note of what it has been told about each
- * slot, and the next message is whatever brings that nearer to how things are.
- * So a peer that reads slowly, or never, costs no memory, and holds no eventfd
- * of somebody who has gone since; and what it reads is in any case a possible
- * history: who came and went unseen is left out.
+ * There are no queues. The server notes for each peer what it has told it about each slot,
+ * and the next message reduces the difference to the present state. So a peer that reads
+ * slowly, or never, costs no memory, and keeps no eventfd of a departed peer open. The
+ * messages always are a possible history: a peer that came and went in between is left out.
  */
 #include "server.h"
 #include "shmem.h"
@@ -17,7 +16,7 @@
 
 enum { PROTOCOL_VERSION = 0, MEMORY = -1 };
 
-/* A message, and what it changes in the peer's notes once it is sent. */
+/* A message, and the change of the peer's notes when it is sent. */
 struct notification {
 	int64_t number;
 	int descriptor;    /* goes with it, unless -1 */
@@ -30,9 +29,9 @@ static unsigned int own_slot(const struct peer *peer)
 	return (unsigned int)(peer->serial % PEERS_MAX);
 }
 
-/* --- What to tell next ---------------------------------------------------- */
+/* --- The next message ----------------------------------------------------- */
 
-/* The next eventfd of who is in the slot, if the peer has not got them all. */
+/* The next eventfd of the peer in the slot, if some are not sent yet. */
 static bool announce(const struct server *server, struct peer *peer, unsigned int slot,
 		     struct notification *message)
 {
@@ -51,7 +50,7 @@ static bool announce(const struct server *server, struct peer *peer, unsigned in
 	return true;
 }
 
-/* That somebody of whom the peer was told, perhaps in part, is there no more. */
+/* The departure of a peer that was announced, perhaps in part. */
 static bool retract(const struct server *server, struct peer *peer, unsigned int slot,
 		    struct notification *message)
 {
@@ -68,7 +67,7 @@ static bool retract(const struct server *server, struct peer *peer, unsigned int
 	return true;
 }
 
-/* Those who were there when it came, slot by slot, each one once. */
+/* The peers that were connected when this one came, slot by slot, each once. */
 static bool others(const struct server *server, struct peer *peer, struct notification *message)
 {
 	for (; peer->slot < PEERS_MAX; peer->slot++)
@@ -79,7 +78,7 @@ static bool others(const struct server *server, struct peer *peer, struct notifi
 	return false;
 }
 
-/* An announcement is finished before anything else; departures go first then. */
+/* First finishes an announcement that has begun; then departures, then arrivals. */
 static bool news(const struct server *server, struct peer *peer, struct notification *message)
 {
 	if (peer->told[peer->slot].vectors > 0 && announce(server, peer, peer->slot, message))
@@ -94,7 +93,7 @@ static bool news(const struct server *server, struct peer *peer, struct notifica
 	return false;
 }
 
-/* False: there is nothing to tell. */
+/* False: there is no message. */
 static bool next_message(const struct server *server, struct peer *peer,
 			 struct notification *message)
 {
@@ -126,11 +125,12 @@ static bool next_message(const struct server *server, struct peer *peer,
 	return false;
 }
 
-/* --- Telling it ----------------------------------------------------------- */
+/* --- Sending it ----------------------------------------------------------- */
 
 /*
- * True, or false with errno. It goes as a whole or not at all: the kernel sends
- * what fits one buffer in one piece (net/unix/af_unix.c, unix_stream_sendmsg).
+ * Returns true, or false with errno. The message is sent as a whole or not at all: the
+ * kernel sends a message that fits one buffer in one piece (net/unix/af_unix.c,
+ * unix_stream_sendmsg).
  */
 static bool send_message(int socket, const struct notification *message)
 {
@@ -162,9 +162,8 @@ static void note_sent(struct peer *peer, const struct notification *message)
 }
 
 /*
- * ETOOMANYREFS: as many descriptors are under way, in sockets that nobody has
- * read yet, as the user may have open (unix(7)). That passes, like a lack of
- * memory.
+ * ETOOMANYREFS: the descriptors in flight, in unread messages, are as many as the user may
+ * have open (unix(7)). That passes, like a lack of memory.
  */
 static void cope(struct server *server, struct peer *peer)
 {

@@ -3,8 +3,8 @@
  *
  * Without options: copies 64 MiB from ordinary memory into the region's upper
  * half with memcpy, REPETITIONS times, and prints the median in MB/s, 1 MB being
- * 10^6 bytes. It holds a claim for each figure, so that of several VMs each
- * measures alone.
+ * 10^6 bytes. It holds a claim for each figure, so that only one VM measures at a
+ * time.
  *
  * Here is the command line; bandwidth.h says where the rest is.
  */
@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "units.h"
+
 #define DEFAULT_SIZE (64UL << 20)
-#define BANDWIDTH_PATIENCE UINT64_C(600000000000) /* nanoseconds; in -h, too */
+#define BANDWIDTH_PATIENCE (600 * SECOND) /* in -h, too */
 
 enum { REPETITIONS = 9 };
 
@@ -36,7 +38,7 @@ static size_t block_size(const struct shmem *region, const struct bandwidth_sett
 	size_t wanted = 1; /* a power of two, as SHMEM_SIZE has to be */
 	while (wanted << 20 < 2 * size)
 		wanted *= 2;
-	shmem_die("the region has %zu %s and this needs %zu %s; set SHMEM_SIZE=%zuM on the host and "
+	shmem_die("the region has %zu %s, but %zu %s are needed; set SHMEM_SIZE=%zuM on the host and "
 		  "restart the VMs, give a larger file, or copy less with -s",
 		  region->size >> shift, unit, 2 * size >> shift, unit, wanted);
 }
@@ -46,7 +48,7 @@ static unsigned char *ordinary_memory(size_t size)
 	unsigned char *memory = aligned_alloc(PAGE, size);
 
 	if (!memory)
-		shmem_die("no memory for the %zu MiB to copy; give the VM more", size >> 20);
+		shmem_die("no memory for a copy of %zu MiB; give the VM more memory", size >> 20);
 	return memory;
 }
 
@@ -55,9 +57,9 @@ static unsigned char *ordinary_memory(size_t size)
 static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
 	[FAULT_LOST] = { "lost", "change a bit after the copy" },
-	[FAULT_SHORT] = { "short", "leave out the last bytes" },
-	[FAULT_CLOCK] = { "clock", "a clock that runs at a hundredth of its speed" },
-	[FAULT_SLOW] = { "slow", "wait 50 ms for each MiB that is filled" },
+	[FAULT_SHORT] = { "short", "do not copy the last bytes" },
+	[FAULT_CLOCK] = { "clock", "let the clock run at a hundredth of its speed" },
+	[FAULT_SLOW] = { "slow", "wait 50 ms before filling each MiB" },
 	{ 0 },
 };
 
@@ -78,15 +80,15 @@ static const struct shmem_program program = {
 	.faults = faults,
 	.about = "Measures the bandwidth of copying 64 MiB from ordinary memory to the shared\n"
 		 "memory with memcpy: the median of several copies, in MB/s of 10^6 bytes.\n",
-	.details = "  -k NAME     copy with this kernel instead of memcpy; with all; or list them\n"
-		   "  -s SIZE     copy so much, in steps of 4 KiB; K, M and G may follow\n"
+	.details = "  -k NAME     copy with this kernel instead of memcpy; all: with each; list: show them\n"
+		   "  -s SIZE     copy this many bytes, whole pages of 4 KiB; K, M and G may follow\n"
 		   "              (default: 64M)\n"
-		   "  -r COUNT    so many samples (default: 9)\n"
-		   "  -w SECONDS  wait that long while another VM measures (default: 600)\n"
+		   "  -r COUNT    take this many samples (default: 9)\n"
+		   "  -w SECONDS  wait up to this long while another VM measures (default: 600)\n"
 		   "  --to        from ordinary to shared memory (default)\n"
 		   "  --from      from shared to ordinary memory\n"
 		   "  --local     within ordinary memory, for comparison\n"
-		   "  --sweep     blocks of all sizes from 4 KiB up to that of -s\n",
+		   "  --sweep     blocks of all sizes from 4 KiB up to the size of -s\n",
 	.example = "  root@vm1:~# __bandwidth\n"
 		   "  --- mmap successful\n"
 		   "  memcpy bandwidth: 1523.40 MB/s\n",

@@ -1,9 +1,9 @@
 /*
  * bandwidth.h - what the files of __bandwidth share; no other program includes it.
  *
- *	bandwidth.c          the command line, and the room for what is copied
- *	bandwidth_measure.c  one copy: calibrated, timed, verified, believed
- *	bandwidth_report.c   one figure, or a table of them
+ *	bandwidth.c  the command line, and memory for the copies
+ *	measure.c    one copy: calibrated, timed, verified, checked for plausibility
+ *	report.c     one figure, or a table of them
  */
 #ifndef BANDWIDTH_H
 #define BANDWIDTH_H
@@ -22,13 +22,13 @@ enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_SLOW };
 struct bandwidth_settings {
 	enum direction direction;
 	const struct copy_kernel *kernel; /* NULL: all that this CPU has */
-	size_t size;                      /* bytes; 0: as much as there is room for */
+	size_t size;                      /* bytes; 0: the default */
 	int repetitions;
 	bool sweep;
-	uint64_t patience; /* nanoseconds, for another VM to give up the area */
+	uint64_t patience; /* nanoseconds to wait while another VM uses the area */
 };
 
-/* The two buffers of ordinary memory, and what is worked with besides. */
+/* One run of the program. source and sink are buffers in ordinary memory. */
 struct bench {
 	struct shmem region;
 	const struct shmem_options *options;
@@ -44,19 +44,19 @@ struct bandwidth_figures {
 	double min, median, max; /* MB/s */
 };
 
-/* --- bandwidth_measure.c -------------------------------------------------- */
+/* --- measure.c -------------------------------------------------- */
 
 /*
- * Measures, as the only VM at that time, and compares with the best that the same copy does within the guest.
- * Something may have disturbed that one; so a figure has to be beyond physics
- * several times until it is not believed.
+ * Measures, as the only VM at that time. Compares the figure with the best of the same
+ * copy within the guest, and ends the program if the figure is implausibly high. Something
+ * may have slowed the comparison down, so it takes several attempts to conclude that.
  */
 struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct copy_kernel *kernel,
 					   size_t size);
 
-/* --- bandwidth_report.c --------------------------------------------------- */
+/* --- report.c --------------------------------------------------- */
 
-/* The figure of the one kernel of the settings, as the specification has it. */
+/* The figure of the one kernel of the settings, printed as the specification says. */
 void one_figure(struct bench *bench, size_t size);
 
 /* A row for each kernel. */

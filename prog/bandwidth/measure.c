@@ -4,18 +4,20 @@
 #include <string.h>
 #include <time.h>
 
-#define CHUNK_SIZE (1UL << 20)
-#define MS UINT64_C(1000000) /* in nanoseconds */
+#include "bytes.h"
+#include "units.h"
 
-/* A sample is at least so long; a copy longer than the second goes in pieces. */
+#define CHUNK_SIZE (1UL << 20)
+
+/* A sample takes at least this long. A copy that takes longer is split into pieces. */
 #define SAMPLE_AT_LEAST (2 * MS)
 #define PIECE_AT_MOST (100 * MS)
 
 enum { CONFIRMATIONS = 3 };
 
 /*
- * No copy to the region is this much faster than the same copy within the
- * guest: both sides are memory of one host. More than 1, since copies vary.
+ * No copy to the region is this many times faster than the same copy within the
+ * guest, since both are memory of one host. More than 1, because samples vary.
  */
 #define BEYOND_PHYSICS 2.0
 
@@ -26,8 +28,8 @@ struct job {
 	unsigned char *to;
 	const unsigned char *from;
 	size_t size;   /* bytes */
-	size_t piece;  /* bytes that are copied at once */
-	size_t copies; /* of size, in a sample */
+	size_t piece;  /* bytes between two renewals of the claim */
+	size_t copies; /* of size bytes, in each sample */
 	enum fault fault;
 };
 
@@ -51,7 +53,7 @@ static void copy(const struct job *job)
 	}
 }
 
-/* In nanoseconds. The fence ends it: stores may sit in write-combining buffers. */
+/* In nanoseconds, up to a fence: stores may sit in write-combining buffers until then. */
 static uint64_t time_sample(const struct job *job)
 {
 	uint64_t start = shmem_now();
@@ -74,9 +76,9 @@ static double sample(const struct job *job)
 }
 
 /*
- * Warms up, touching all pages of both sides, and finds how to measure: a copy
- * that takes long goes in pieces, with signs of life for the claim between them;
- * one that takes no time is repeated until a sample is long enough for the clock.
+ * Warms up, by touching all pages of both sides, and chooses how to measure. A long
+ * copy is split into pieces, and the claim is renewed between them. A short copy is
+ * repeated until a sample is long enough for the clock.
  */
 static void calibrate_job(struct job *job)
 {
@@ -92,7 +94,7 @@ static void calibrate_job(struct job *job)
 
 /* --- The bytes ------------------------------------------------------------ */
 
-/* What a VM is like that is short of memory. */
+/* Imitates a VM that is short of memory. */
 static void pause_if_slow(const struct bench *bench)
 {
 	if (bench->options->fault == FAULT_SLOW)
@@ -100,8 +102,8 @@ static void pause_if_slow(const struct bench *bench)
 }
 
 /*
- * A pattern that differs at each place and with each seed. In pieces, as all that
- * is done under the claim: memory that is touched for the first time is slow.
+ * Fills source with a pattern that differs at each place and with each seed. Renews the
+ * claim after each piece, since the first touch of memory is slow.
  */
 static void fill(struct bench *bench, size_t size, uint64_t seed)
 {
@@ -112,11 +114,11 @@ static void fill(struct bench *bench, size_t size, uint64_t seed)
 			pause_if_slow(bench);
 			shmem_claim_renew(&bench->claim);
 		}
-		words[i] = seed += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+		words[i] = seed += SHMEM_PATTERN_STEP;
 	}
 }
 
-/* Another pattern where the job copies from; for that, source has it always. */
+/* Puts the pattern of the seed where the job copies from, and into source for verify_copy. */
 static void prepare(const struct job *job, uint64_t seed)
 {
 	struct bench *bench = job->bench;
@@ -143,7 +145,7 @@ static void verify_copy(const struct job *job)
 
 		if (memcmp(job->to + at, bench->source + at,
 			   rest < CHUNK_SIZE ? rest : CHUNK_SIZE) != 0)
-			shmem_die("%s: %s does not hold what was copied (offset %zu of the copy, "
+			shmem_die("%s: %s does not hold the copied bytes (at offset %zu of the copy, "
 				  "or up to 1 MiB after it); is another program writing there?",
 				  job->kernel->name, where, at);
 		shmem_claim_renew(&bench->claim);
@@ -152,7 +154,7 @@ static void verify_copy(const struct job *job)
 
 /* --- Measuring ------------------------------------------------------------ */
 
-/* The warm-up brings another pattern, so that verify sees the measured copies. */
+/* The warm-up copies another pattern, so that verify_copy checks the measured copies. */
 static struct bandwidth_figures run_job(struct job *job, int repetitions)
 {
 	double samples[REPETITIONS_MAX];
@@ -172,7 +174,7 @@ static struct bandwidth_figures run_job(struct job *job, int repetitions)
 		.count = summary.count,
 		.copies = job->copies,
 		.min = summary.min,
-		.median = shmem_median(samples, (size_t)repetitions),
+		.median = summary.median,
 		.max = summary.max,
 	};
 }
@@ -208,12 +210,12 @@ static struct bandwidth_figures measure_alone(struct bench *bench,
 		if (figures.median <= BEYOND_PHYSICS * limit.max)
 			return figures;
 	}
-	shmem_die("%s: %.2f MB/s is more than %.0f times what the same copy reaches within this "
-		  "VM, %.2f MB/s; that cannot be, so nothing is reported", kernel->name,
+	shmem_die("%s: %.2f MB/s is more than %.0f times the rate of the same copy within this VM, "
+		  "%.2f MB/s; that cannot be, so nothing is reported", kernel->name,
 		  figures.median, BEYOND_PHYSICS, limit.max);
 }
 
-/* Others may have the area while the figure is printed, which can take any time. */
+/* Drops the claim before the figure is printed, since printing can take any time. */
 struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct copy_kernel *kernel,
 					   size_t size)
 {

@@ -1,7 +1,7 @@
 /*
- * doorbell.c - __doorbell: ring other VMs, wait until one rings, see who is there.
+ * doorbell.c - __doorbell: ring other VMs, wait until one rings, list the connected ones.
  *
- * doorbell.h says where the rest of it is.
+ * doorbell.h lists the other files.
  */
 #include "doorbell.h"
 
@@ -9,11 +9,10 @@
 #include <string.h>
 
 #define RINGS_MAX UINT64_C(1000000000)
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
 
 /* --- Ring and wait --------------------------------------------------------- */
 
-/* A vector is optional, and 0 without. */
+/* The vector is optional; the default is 0. */
 static unsigned int parse_vector(const struct doorbell *d, const char *text)
 {
 	uint64_t vector = 0;
@@ -74,7 +73,7 @@ static void run_wait(struct doorbell *d, char **operands)
 		uint64_t count = shmem_doorbell_wait(d->bell, vector, deadline);
 
 		if (count == 0)
-			shmem_fail(STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
+			shmem_fail(SHMEM_STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
 				   (unsigned long long)total, (unsigned long long)wanted,
 				   (double)d->timeout / SECOND);
 		report_interrupts(d, vector, count);
@@ -106,7 +105,7 @@ static const struct command {
 	void (*run)(struct doorbell *d, char **operands); /* which end with NULL */
 	int least, most; /* operands */
 	bool waits;
-	const char *options; /* of -n and -t, those that it has */
+	const char *options; /* the letters of -n and -t that it accepts */
 } commands[] = {
 	{ "list", run_list, 0, 0, false, "" },
 	{ "ring", run_ring, 1, 2, false, "n" },
@@ -118,10 +117,10 @@ static const struct command {
 
 static const struct shmem_fault faults[] = {
 	{ "none", "" },
-	[FAULT_SKIP] = { "skip", "test: write without waking the other" },
-	[FAULT_ORDER] = { "order", "test: look for who sleeps before writing, not after" },
-	[FAULT_DIE] = { "die", "test: end under way by SIGKILL" },
-	[FAULT_STOP] = { "stop", "test: write, then stop by SIGSTOP before looking for who sleeps" },
+	[FAULT_SKIP] = { "skip", "test: write without waking the other side" },
+	[FAULT_ORDER] = { "order", "test: look for a sleeper before writing, not after" },
+	[FAULT_DIE] = { "die", "test: end by SIGKILL in the middle" },
+	[FAULT_STOP] = { "stop", "test: write, then stop by SIGSTOP before looking for a sleeper" },
 	{ 0 },
 };
 
@@ -131,20 +130,20 @@ static const struct shmem_program program = {
 	.faults = faults,
 	.operands = 3,
 	.about = "Interrupts between VMs that were started with SHMEM_MODE=doorbell. COMMAND is:\n"
-		 "  list                 who is connected (without a COMMAND, too)\n"
-		 "  ring PEER [VECTOR]   interrupts a peer, by its id or name; vector 0 if not given\n"
+		 "  list                 shows who is connected (the default)\n"
+		 "  ring PEER [VECTOR]   interrupts a peer, by its id or name (default vector: 0)\n"
 		 "  wait [VECTOR]        sleeps until this VM is interrupted\n"
-		 "  name [NAME]          what others see in their list; the host name if not given\n"
-		 "  test                 in two VMs: looks for wake-ups that get lost\n"
+		 "  name [NAME]          sets the name that others see in their list (default: host name)\n"
+		 "  test                 looks for lost wake-ups; run it in two VMs\n"
 		 "On the host, -f takes the socket of the ivshmem server. Rings that come close\n"
 		 "together may arrive as one interrupt.\n"
 		 "\n"
 		 "Exit status: 0 done; 1 a failure, or a wake-up was lost; 2 a wrong command line;\n"
 		 "3 wait: too few interrupts in time, test: nobody came; 4 test: the other side died;\n"
 		 "6 test: the other side gave up.\n",
-	.details = "  -n COUNT    ring: so often; wait: for so many interrupts (default: 1);\n"
-		   "              test: until each side has had so many (default: 100000)\n"
-		   "  -t SECONDS  wait: that long at most (default: for ever); test: for the other\n"
+	.details = "  -n COUNT    ring: number of rings; wait: number of interrupts (default: 1);\n"
+		   "              test: interrupts on each side (default: 100000)\n"
+		   "  -t SECONDS  wait: time limit (default: none); test: time limit for the other\n"
 		   "              side to come (default: 60)\n",
 	.example = "  root@vm1:~# __doorbell wait -t 60\n"
 		   "  __doorbell: waiting for vector 0; this is peer 0\n"
@@ -165,7 +164,7 @@ static const struct command *find_command(const char *text)
 	while (command->name && strcmp(command->name, text) != 0)
 		command++;
 	if (!command->name)
-		shmem_usage_error("'%s' is not a command; list, ring, wait, name and test are", text);
+		shmem_usage_error("'%s' is not a command; the commands are list, ring, wait, name and test", text);
 	return command;
 }
 
@@ -173,15 +172,15 @@ static void check_usage(const struct doorbell *d, const struct command *command,
 			char **argv)
 {
 	if (operands < command->least)
-		shmem_usage_error("%s whom?", command->name);
+		shmem_usage_error("%s: which peer? Give an id or a name", command->name);
 	if (operands > command->most)
 		shmem_usage_error("unexpected argument '%s'", argv[command->most]);
 	if (d->count && !strchr(command->options, 'n'))
-		shmem_usage_error("-n says nothing to %s", command->name);
+		shmem_usage_error("%s takes no -n", command->name);
 	if (d->timeout && !strchr(command->options, 't'))
-		shmem_usage_error("-t says nothing to %s", command->name);
+		shmem_usage_error("%s takes no -t", command->name);
 	if (d->options.fault && command->run != run_test)
-		shmem_usage_error("--inject says nothing to %s", command->name);
+		shmem_usage_error("%s takes no --inject", command->name);
 }
 
 int main(int argc, char **argv)

@@ -1,9 +1,9 @@
 /*
- * doorbell.h - what the files of __doorbell share; no other program includes it.
+ * doorbell.h - shared by the files of __doorbell; no other program includes it.
  *
- *	doorbell.c        the command line; ring and wait
- *	doorbell_peers.c  who is connected: list and name
- *	doorbell_test.c   whether a wake-up gets lost
+ *	doorbell.c  the command line; ring and wait
+ *	peers.c     the connected peers: list and name
+ *	test.c      test: does a wake-up ever get lost?
  */
 #ifndef DOORBELL_H
 #define DOORBELL_H
@@ -11,14 +11,7 @@
 #include "interrupt.h"
 #include "peers.h"
 #include "shmem.h"
-
-/* Documented in -h. */
-enum status {
-	STATUS_FAILED = 1,
-	STATUS_NOBODY = 3, /* nobody rang, or nobody came */
-	STATUS_DIED = 4,
-	STATUS_LEFT = 6,
-};
+#include "units.h"
 
 enum fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE, FAULT_STOP };
 
@@ -30,29 +23,29 @@ struct doorbell {
 	uint64_t timeout; /* nanoseconds of -t; 0 if it was not given */
 };
 
-/* --- doorbell_peers.c ------------------------------------------------------ */
+/* --- peers.c ------------------------------------------------------ */
 
-/* An entry of the table of peers, as far as it can be believed and printed. */
+/* A checked entry of the table of peers; its name is printable. */
 struct doorbell_peer {
 	unsigned int id;
 	char name[LAYOUT_PEER_NAME + 1]; /* "" if it has none */
 };
 
-/* Puts a name into our own entry; our host's, for NULL. Ends the program if it does not fit. */
+/* Writes a name into our entry; NULL: the host name. Ends the program if it does not fit. */
 void set_name(const struct doorbell *d, const char *name);
 
-/* Prints who is connected. */
+/* Prints the connected peers. */
 void list_peers(const struct doorbell *d);
 
 /*
- * The id of who is meant by a name or a number. Ends the program if that one is
- * not connected, as far as the table tells, or if several have the name.
+ * The id of the peer with that name or number. Ends the program if, according to the
+ * table, no such peer is connected, or if several have the name.
  */
 unsigned int find_peer(const struct doorbell *d, const char *text);
 
-/* --- doorbell_test.c ------------------------------------------------------- */
+/* --- test.c ------------------------------------------------------- */
 
-/* Exchanges interrupts with who runs it too, and ends the program if one is lost. */
+/* Exchanges interrupts with the other side. Ends the program if one is lost. */
 void test_wake_ups(struct doorbell *d);
 
 #endif

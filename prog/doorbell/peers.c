@@ -1,6 +1,6 @@
 /*
- * peers.c - who is connected, by the table that the server keeps in the
- * region. Everybody can write to it: it is read once, and checked.
+ * peers.c - the connected peers, from the table that the server keeps in the region. Every
+ * VM can write to the table, so each word is read once, and checked.
  */
 #include "doorbell.h"
 
@@ -16,7 +16,7 @@ static struct layout_peer *entry(const struct doorbell *d, unsigned int slot)
 
 static void read_name(struct doorbell_peer *peer, const struct layout_peer *from)
 {
-	/* Pairs with the release in set_name: the name is that of whom named says. */
+	/* Pairs with the release in set_name: the name belongs to the peer in named. */
 	if (atomic_load_explicit(&from->named, memory_order_acquire) != peer->id + 1) {
 		peer->name[0] = '\0';
 		return;
@@ -28,7 +28,7 @@ static void read_name(struct doorbell_peer *peer, const struct layout_peer *from
 			*c = '?';
 }
 
-/* False if nobody is connected in that slot. */
+/* False if no peer is connected in that slot. */
 static bool read_peer(const struct doorbell *d, unsigned int slot, struct doorbell_peer *peer)
 {
 	const struct layout_peer *from = entry(d, slot);
@@ -42,7 +42,7 @@ static bool read_peer(const struct doorbell *d, unsigned int slot, struct doorbe
 	return true;
 }
 
-/* By their ids. Returns how many there are. */
+/* Sorted by id. Returns their number. */
 static size_t read_peers(const struct doorbell *d, struct doorbell_peer peers[static LAYOUT_PEERS_MAX])
 {
 	size_t count = 0;
@@ -61,7 +61,7 @@ static size_t read_peers(const struct doorbell *d, struct doorbell_peer peers[st
 	return count;
 }
 
-/* Without us in it, it is not the table of a server that runs. */
+/* If we are not in the table, no running server keeps it. */
 static bool table_is_kept(const struct doorbell *d)
 {
 	unsigned int id = shmem_doorbell_id(d->bell);
@@ -73,8 +73,8 @@ static bool table_is_kept(const struct doorbell *d)
 static void check_table(const struct doorbell *d)
 {
 	if (!table_is_kept(d))
-		shmem_warn("we are not in the table of peers ourselves: the server on the host has "
-			   "ended, or is one that keeps no table");
+		shmem_warn("this peer is not in the table of peers: the server on the host has "
+			   "ended, or keeps no table");
 }
 
 /* --- Names ----------------------------------------------------------------- */
@@ -92,7 +92,7 @@ void set_name(const struct doorbell *d, const char *name)
 	if (!name || !name[0] || strlen(name) > LAYOUT_PEER_NAME)
 		shmem_usage_error("a name has 1 to %d characters", LAYOUT_PEER_NAME);
 	atomic_store_explicit(&own->named, 0, memory_order_relaxed);
-	shmem_fence(); /* who reads half of it takes it for nobody's */
+	shmem_fence(); /* a reader of half the name takes it for no name */
 	memset(own->name, 0, LAYOUT_PEER_NAME);
 	memcpy(own->name, name, strlen(name));
 	shmem_fence();
@@ -119,9 +119,9 @@ unsigned int find_peer(const struct doorbell *d, const char *text)
 	if (found)
 		return found->id;
 	if (!is_number || table_is_kept(d))
-		shmem_die("no peer %s is connected; who is: %s list", text,
+		shmem_die("no peer %s is connected; to list the peers: %s list", text,
 			  program_invocation_short_name);
-	check_table(d); /* which cannot tell */
+	check_table(d); /* warns: the id cannot be checked */
 	return (unsigned int)id;
 }
 

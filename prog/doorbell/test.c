@@ -1,11 +1,10 @@
 /*
  * test.c - does a wake-up ever get lost?
  *
- * Two sides take turns: each writes a number, wakes the other, and sleeps until
- * the other has written the same number. Nobody polls. If one side's time is up
- * and the number is there, but no interrupt came for it, and none comes in the
- * seconds after, while the other side lives, then that wake-up was lost; a program without such a deadline
- * would have slept for ever.
+ * Two sides take turns. Each writes a number, wakes the other side, and sleeps until the
+ * other side has written the same number. Neither polls. A wake-up was lost if the deadline
+ * passes, the number is there, no interrupt came, and none comes in the following seconds
+ * while the other side lives. A program without a deadline would have slept for ever.
  */
 #include "doorbell.h"
 
@@ -15,26 +14,23 @@
 
 #include "sleep.h"
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
-#define TURN (SECOND / 10)          /* asleep at the longest: shmem_meet_peer asks for no less */
-#define DOORBELL_PATIENCE (60 * SECOND)      /* for the others to come */
-#define MOST_TURNS 300              /* for the other to answer at all */
+#define DOORBELL_PATIENCE (60 * SECOND) /* to wait for the other side to come */
+#define MOST_TURNS 300                  /* to wait for an answer of a living peer */
 
 enum {
 	VECTOR = 0,
 	DEFAULT_COUNT = 100000,
-	FIRST_TRIES = 40,  /* turns in which no interrupt came at all */
 	TURNS_A_BEAT = 64,
 	INJECT_AFTER = 100,
 };
 
 #define THE_END (UINT64_C(1) << 63) /* instead of a number */
 
-/* In the region: what one side alone writes. */
+/* In the region: words that only one side writes. */
 struct test_side {
 	_Alignas(128) _Atomic uint64_t number; /* session + exchanges */
 	_Alignas(128) _Atomic uint64_t notice;
-	_Alignas(128) _Atomic uint64_t enough; /* session + 1: has had its interrupts */
+	_Alignas(128) _Atomic uint64_t enough; /* session + 1: this side has had its interrupts */
 };
 
 struct table {
@@ -51,7 +47,7 @@ struct test {
 	struct shmem_sleeper sleeper;
 	struct shmem_waker waker;
 	uint64_t exchanges; /* begun */
-	uint64_t slow;      /* interrupts that came, but after the deadline */
+	uint64_t slow;      /* interrupts that came after the deadline */
 	uint64_t begin;
 };
 
@@ -87,7 +83,7 @@ static uint64_t number_now(const struct test *t)
 	return t->meeting.session + t->exchanges;
 }
 
-/* The acquire pairs with the releases in say and inject. */
+/* The acquire pairs with the releases in say and inject_fault. */
 static bool is_number_answered(void *context)
 {
 	const struct test *t = context;
@@ -96,13 +92,13 @@ static bool is_number_answered(void *context)
 	return seen == number_now(t) || seen == (t->meeting.session ^ THE_END);
 }
 
-/* The notice of the other side, once it sleeps. */
+/* Waits until the other side sleeps. Returns its notice. */
 static uint64_t wait_for_notice(const struct test *t)
 {
 	uint64_t notice;
 
 	while ((notice = atomic_load(&t->other->notice)) == 0)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = MS }, NULL);
 	return notice;
 }
 
@@ -111,21 +107,33 @@ static void stop_before_the_look(struct test *t, uint64_t number)
 	uint64_t notice = wait_for_notice(t);
 
 	atomic_store(&t->own->number, number);
-	shmem_warn("stops now, and the other side sleeps under notice %016llx",
+	shmem_warn("stopping now; the other side sleeps under notice %016llx",
 		   (unsigned long long)notice);
 	raise(SIGSTOP);
 	shmem_wake(&t->waker);
 }
 
-/* All but the stop from there on. */
+/*
+ * The stop happens once, the other faults in every exchange from there on. A wake-up counts
+ * as lost only after an earlier one has arrived, so the first is never withheld.
+ */
 static bool is_time_to_inject(const struct test *t)
 {
-	if (t->d->options.fault == FAULT_STOP)
+	switch ((enum fault)t->d->options.fault) {
+	case FAULT_NONE:
+		return false;
+	case FAULT_STOP:
 		return t->exchanges == INJECT_AFTER;
-	return t->d->options.fault != FAULT_NONE && t->exchanges > INJECT_AFTER;
+	case FAULT_DIE:
+		return t->exchanges > INJECT_AFTER;
+	case FAULT_SKIP:
+	case FAULT_ORDER:
+		return t->exchanges > INJECT_AFTER && t->waker.rings > 0;
+	}
+	return false;
 }
 
-static void inject_before_look(struct test *t, uint64_t number)
+static void inject_fault(struct test *t, uint64_t number)
 {
 	switch ((enum fault)t->d->options.fault) {
 	case FAULT_DIE:
@@ -136,7 +144,7 @@ static void inject_before_look(struct test *t, uint64_t number)
 		return;
 	case FAULT_ORDER:
 		shmem_wake(&t->waker);
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * MS }, NULL);
 		break;
 	case FAULT_SKIP:
 	case FAULT_NONE:
@@ -149,7 +157,7 @@ static void say(struct test *t, uint64_t number)
 {
 	shmem_meet_check(&t->meeting);
 	if (is_time_to_inject(t)) {
-		inject_before_look(t, number);
+		inject_fault(t, number);
 		return;
 	}
 	atomic_store_explicit(&t->own->number, number, memory_order_release);
@@ -158,13 +166,11 @@ static void say(struct test *t, uint64_t number)
 
 static void check_other(enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		shmem_fail(STATUS_DIED, "the other side died: it gave no sign of life for 3 s");
-	if (peer == SHMEM_PEER_LEFT)
-		shmem_fail(STATUS_LEFT, "the other side gave up");
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "the other side %s", shmem_peer_fate(peer));
 }
 
-/* The deadline has passed, and it was all there: is the interrupt only slow? */
+/* The number was there at the deadline. Is the interrupt lost, or only slow? */
 static void judge_lateness(struct test *t)
 {
 	int other = 1 - t->meeting.seat;
@@ -175,21 +181,21 @@ static void judge_lateness(struct test *t)
 	}
 	check_other(shmem_meet_peer(&t->meeting, other));
 	report_test(t, 1);
-	shmem_fail(STATUS_FAILED,
-		   "a wake-up was LOST: number %llu was there, and no interrupt told us",
+	shmem_fail(SHMEM_STATUS_FAILED,
+		   "a wake-up was LOST: number %llu was there, but no interrupt came",
 		   (unsigned long long)t->exchanges);
 }
 
-/* Before the first interrupt ever, the VMs may not all have heard of one another. */
+/* Before the first interrupt ever, the VMs may not all know one another. */
 static void check_unrung(struct test *t, uint64_t unrung)
 {
 	if (t->sleeper.unrung == unrung)
 		return;
 	if (t->sleeper.interrupts > 0)
 		judge_lateness(t);
-	else if (t->sleeper.unrung > FIRST_TRIES)
-		shmem_die("no interrupt arrives here at all: the other side wrote %d numbers, and "
-			  "was told whom to ring", FIRST_TRIES);
+	else if (t->sleeper.unrung > SHMEM_FIRST_TRIES)
+		shmem_die("no interrupt arrives here: the other side wrote %d numbers, and knew "
+			  "whom to ring", SHMEM_FIRST_TRIES);
 }
 
 /* Returns when the other side has answered. */
@@ -198,18 +204,18 @@ static void sleep_until_answered(struct test *t)
 	uint64_t unrung = t->sleeper.unrung;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 
-	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + TURN); turns++) {
+	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + SHMEM_SLEEP_TURN); turns++) {
 		check_other(peer);
 		if (turns == MOST_TURNS)
-			shmem_die("the other side lives, but answered nothing for %d s",
-				  (int)(MOST_TURNS * TURN / SECOND));
+			shmem_die("the other side lives, but did not answer for %d s",
+				  (int)(MOST_TURNS * SHMEM_SLEEP_TURN / SECOND));
 		shmem_meet_beat(&t->meeting);
 		peer = shmem_meet_peer(&t->meeting, 1 - t->meeting.seat);
 	}
 	check_unrung(t, unrung);
 }
 
-/* --- All of them ----------------------------------------------------------- */
+/* --- All exchanges --------------------------------------------------------- */
 
 static bool both_have_enough(struct test *t)
 {
@@ -260,9 +266,9 @@ static void doorbell_meet(struct test *t, uint64_t patience)
 	case SHMEM_MET:
 		return;
 	case SHMEM_SEAT_TAKEN:
-		shmem_die("both seats are taken: two others are at it already");
+		shmem_die("both seats are taken: two others run this test already");
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(STATUS_NOBODY, "nobody came to test with within %.9g s",
+		shmem_fail(SHMEM_STATUS_NOBODY, "no other side came within %.9g s; run this in another VM at the same time",
 			   (double)patience / SECOND);
 	}
 }

@@ -1,12 +1,12 @@
 /* clock.c - the clock of __latency: the time stamp counter. */
 #include "latency.h"
 
-/* A moment by both clocks. */
+/* The same point in time, on both clocks. */
 struct moment {
 	uint64_t ns, ticks;
 };
 
-/* The narrowest of some tries, in case we are interrupted between the readings. */
+/* Takes the narrowest of some tries, since we may be interrupted between the readings. */
 static struct moment now_by_both(void)
 {
 	struct moment best = { 0 };
@@ -30,7 +30,7 @@ static double ns_a_tick(struct moment from, struct moment to)
 	return (double)(to.ns - from.ns) / (double)(to.ticks - from.ticks);
 }
 
-/* For 20 ms, twice, and compares. */
+/* Measures for 20 ms twice, and compares. */
 double calibrate_clock(const struct shmem_options *options)
 {
 	struct moment moments[3];

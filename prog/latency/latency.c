@@ -1,22 +1,22 @@
 /*
- * latency.c - __latency: how long a word takes to another VM and back.
+ * latency.c - __latency: the round trip of a word to another VM and back.
  *
- * Ping-pong: one VM, which measures, puts a number on its cache line; the other,
- * which polls that line, puts the same number on a line of its own; the first
- * polls that one. With --matrix every VM measures to every other in turn. Instead
- * of polling, or after some of it, each can sleep until the other rings.
+ * Ping-pong: the measuring VM writes a number to its cache line. The answering VM polls
+ * that line, and writes the same number to its own line, which the first VM polls. With
+ * --matrix every VM measures to every other in turn. Instead of polling, or after polling
+ * for a while, each side can sleep until the other rings.
  *
- * Of a round trip both ends are seen by one clock. One way is not measured: it
- * would take a clock that two VMs share.
+ * One clock measures both ends of a round trip. One way is not measured: that would need
+ * a clock that two VMs share.
  *
- * Here are the command line and the meeting; latency.h says where the rest is.
+ * This file has the command line and the meeting; latency.h lists the other files.
  */
 #include "latency.h"
 
 #include <sched.h>
 #include <unistd.h>
 
-/* The seats, then the places; those of --matrix apart, so that both can run. */
+/* Seats, then places. --matrix has its own, so that it can run beside a pair without it. */
 enum {
 	MATRIX_OFFSET = 0x8000,
 	PLACES_OFFSET = 0x1000,
@@ -37,10 +37,10 @@ static void latency_meet(struct latency_run *run)
 			   "__latency", settings->timeout);
 
 	if (result == SHMEM_SEAT_TAKEN)
-		shmem_die("others have been at it for %.1f s (-w), and no seat became free",
+		shmem_die("others have held all seats for %.1f s (-w)",
 			  (double)settings->timeout / SECOND);
 	if (result == SHMEM_NOBODY_CAME)
-		shmem_die("nobody came in %.1f s (-w); run this program in %s at the same time",
+		shmem_die("nobody came within %.1f s (-w); run this program in %s at the same time",
 			  (double)settings->timeout / SECOND,
 			  settings->matrix ? "as many VMs as --matrix says" : "two VMs");
 	run->places = (struct latency_place *)(run->region.base + offset + PLACES_OFFSET);
@@ -52,20 +52,20 @@ static void latency_meet(struct latency_run *run)
 /* --- Command line --------------------------------------------------------- */
 
 /*
- * In -h, too. Who is woken answers late by what waking takes: if the other has gone
- * to sleep by then, it has to be woken too, and so on, although both are quick.
+ * In -h, too. A woken side answers late, by the time that waking takes. If the other side
+ * has gone to sleep by then, it must be woken as well, and so on, although both are quick.
  */
 enum { DEFAULT_POLL_US = 500 };
 
 static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
-	[FAULT_RUBBISH] = { "rubbish", "answer a number that was not sent" },
-	[FAULT_DIE] = { "die", "end in the middle, without a word" },
+	[FAULT_RUBBISH] = { "rubbish", "answer with a number that was not sent" },
+	[FAULT_DIE] = { "die", "end in the middle without giving up the seat" },
 	[FAULT_LEAVE] = { "leave", "give up the seat in the middle" },
-	[FAULT_DEAF] = { "deaf", "live on, but answer no more" },
-	[FAULT_SKIP] = { "skip", "answer without ringing who sleeps" },
-	[FAULT_CLOCK] = { "clock", "a time stamp counter that does not run evenly" },
-	[FAULT_BACK] = { "back", "a time stamp counter that steps back while we measure" },
+	[FAULT_DEAF] = { "deaf", "live on, but stop answering" },
+	[FAULT_SKIP] = { "skip", "answer without ringing a sleeper" },
+	[FAULT_CLOCK] = { "clock", "let the time stamp counter run unevenly" },
+	[FAULT_BACK] = { "back", "let the time stamp counter step back while measuring" },
 	{ 0 },
 };
 
@@ -84,21 +84,22 @@ static const struct shmem_program program = {
 	.letters = "t:n:w:p:",
 	.longs = longs,
 	.faults = faults,
-	.about = "Measures the round trip of a word to another VM and back, both sides polling or,\n"
-		 "when the VMs were started with SHMEM_MODE=doorbell, asleep until they are rung.\n"
-		 "Run it in two VMs at the same time, in any order: one measures, one answers. On\n"
-		 "the host, -f takes the socket of the ivshmem server.\n",
+	.about = "Measures the round trip of a word to another VM and back. Both sides poll or, if the\n"
+		 "VMs were started with SHMEM_MODE=doorbell, sleep until they are rung. Run it in two\n"
+		 "VMs at the same time, in any order: one measures, one answers. On the host, -f\n"
+		 "takes the socket of the ivshmem server.\n",
 	.details = "  -t SECONDS  measure for this long (default: 3)\n"
-		   "  -n COUNT    measure this many round trips, unless -t is over before\n"
-		   "  -w SECONDS  wait so long for the other VM, and for an answer (default: 30)\n"
-		   "  -p CPU      run on this CPU of the VM (default: where it starts)\n"
-		   "  --matrix N  run in N VMs: each measures to each, in turns, and prints its row\n"
+		   "  -n COUNT    measure at most this many round trips, and not longer than -t\n"
+		   "  -w SECONDS  wait this long for the other VM, and for an answer (default: 30)\n"
+		   "  -p CPU      run on this CPU of the VM (default: the one where it starts)\n"
+		   "  --matrix N  run in N VMs: each measures to each other in turn, and prints its row\n"
 		   "  --interrupt\n"
-		   "              wait asleep, until the other side rings the doorbell\n"
+		   "              sleep until the other side rings the doorbell\n"
 		   "  --adaptive[=MICROSECONDS]\n"
-		   "              poll for so long, then sleep (default: 500; at most 1000000). Longer\n"
-		   "              than a round trip by interrupt, or once asleep, both stay so\n"
-		   "              Each side waits in its own way; who polls rings a sleeper, too.\n",
+		   "              poll for this long, then sleep (default: 500; at most 1000000). Choose\n"
+		   "              more than a round trip by interrupt; with less, both sides stay asleep\n"
+		   "              once one has slept. Each side chooses its own way to wait; a side that\n"
+		   "              polls also rings a sleeper.\n",
 	.example = "  root@vm1:~# __latency --interrupt\n"
 		   "                                        root@vm2:~# __latency --interrupt\n"
 		   "  answered 6819 round trips of vm2, which prints the figures\n"
@@ -115,7 +116,7 @@ static const struct shmem_program program = {
 		   "  (and a histogram)\n",
 };
 
-/* For --adaptive; text is NULL without a value. In microseconds. */
+/* The value of --adaptive, in microseconds; text is NULL without a value. */
 static uint64_t parse_poll(const char *text)
 {
 	return text ? shmem_option_number("--adaptive", text, 1, 1000000) : DEFAULT_POLL_US;
@@ -124,8 +125,8 @@ static uint64_t parse_poll(const char *text)
 static void choose_poll(struct latency_settings *settings, uint64_t microseconds)
 {
 	if (settings->poll_ns != SHMEM_NEVER)
-		shmem_usage_error("--interrupt and --adaptive are two ways to wait: give one of "
-				  "them, once");
+		shmem_usage_error("--interrupt and --adaptive are two ways to wait: give only one of "
+				  "them, and once");
 	settings->poll_ns = 1000 * microseconds;
 }
 
@@ -171,8 +172,8 @@ static void parse_latency(struct latency_settings *settings, struct shmem_option
 /* --- The whole ------------------------------------------------------------ */
 
 /*
- * A VM's program stays on the CPU where it is; of two on a file, which share
- * one host, both might be on the same one.
+ * On a device the program stays on its current CPU. Two programs on a file share one host,
+ * and might then both stay on the same CPU, so they do not.
  */
 static void pin(struct latency_settings *settings, const struct shmem_options *options)
 {

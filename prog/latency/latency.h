@@ -1,13 +1,13 @@
 /*
- * latency.h - what the files of __latency share; no other program includes it.
+ * latency.h - shared by the files of __latency; no other program includes it.
  *
- *	latency.c         the command line, meeting the others, the whole run
- *	latency_clock.c   the time stamp counter, and how far it can be trusted
- *	latency_peer.c    the others: their names, and whether they live
- *	latency_pair.c    one measures, one answers: the ping-pong itself
- *	latency_wait.c    asleep instead of polling, and what waiting costs
- *	latency_steps.c   pair after pair, for --matrix
- *	latency_report.c  what is printed
+ *	latency.c  the command line, meeting the others, the whole run
+ *	clock.c    the time stamp counter, and whether it runs evenly
+ *	peer.c     the others: their names, and whether they live
+ *	pair.c     one measures, one answers: the ping-pong itself
+ *	wait.c     sleeping instead of polling, and the cost of waiting
+ *	steps.c    pair after pair, for --matrix
+ *	report.c   the output
  */
 #ifndef LATENCY_H
 #define LATENCY_H
@@ -17,8 +17,6 @@
 #include "shmem.h"
 #include "sleep.h"
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
-
 /* The histogram takes whole numbers: tenths of nanoseconds. */
 #define UNITS_PER_NS 10.0
 #define UNITS_TO_US (1e-3 / UNITS_PER_NS)
@@ -26,15 +24,15 @@
 enum { NAME_SIZE = 64 };
 
 /*
- * What a seat writes, each word that others poll on a line of its own: 128
- * bytes, since Intel's CPUs fetch lines in pairs (optimization manual, "Spatial
- * prefetcher"). Only the seat's holder writes here.
+ * In the region: the words of one seat. Only the seat's holder writes them. Each word that
+ * others poll is on a line of 128 bytes, since Intel's CPUs fetch cache lines in pairs
+ * (optimization manual, "Spatial prefetcher").
  */
 struct latency_place {
-	_Alignas(128) _Atomic uint64_t ball;   /* the number on its way */
-	_Alignas(128) _Atomic uint64_t notice; /* that this seat sleeps: sleep.h */
+	_Alignas(128) _Atomic uint64_t ball;   /* the number that is sent */
+	_Alignas(128) _Atomic uint64_t notice; /* that this seat sleeps (sleep.h) */
 	_Alignas(128) _Atomic uint64_t turn;   /* steps that this seat has finished */
-	_Alignas(128) char name[NAME_SIZE];    /* of the VM, for the others' output */
+	_Alignas(128) char name[NAME_SIZE];    /* of the VM, for the output of the others */
 	_Atomic uint64_t poll_ns;              /* as in settings */
 };
 
@@ -50,21 +48,21 @@ enum fault {
 };
 
 struct latency_settings {
-	uint64_t trips;   /* to measure at most; 0: no limit but the time */
-	uint64_t time;    /* to measure at most, ns */
+	uint64_t trips;   /* most trips to measure; 0: limited by time only */
+	uint64_t time;    /* longest time to measure, ns */
 	uint64_t timeout; /* for the others to come, and for each answer, ns */
-	int seats;        /* 2, or that of --matrix */
+	int seats;        /* 2, or the N of --matrix */
 	bool matrix;
-	int cpu;          /* to run on; -1: where we are */
-	uint64_t poll_ns; /* before sleeping: 0 with --interrupt; SHMEM_NEVER: polled */
+	int cpu;          /* to run on; -1: the current one */
+	uint64_t poll_ns; /* time to poll before sleeping; 0: --interrupt; SHMEM_NEVER: only polls */
 };
 
-/* What we know of a seat, of our own too. */
+/* Our knowledge of a seat, also of our own. */
 struct seat {
-	uint64_t poll_ns;         /* its own, as it told us */
-	struct shmem_waker waker; /* of who sits there, if that one sleeps */
-	bool has_rung;            /* an interrupt came for what it wrote */
-	unsigned int silent;      /* before that: wrote while we slept, and none came */
+	uint64_t poll_ns;         /* as its holder showed it */
+	struct shmem_waker waker; /* wakes its holder, if that sleeps */
+	bool has_rung;            /* it has interrupted us before */
+	unsigned int silent;      /* before that: words it wrote without interrupting our sleep */
 };
 
 /* One program in its run. */
@@ -77,22 +75,22 @@ struct latency_run {
 	struct latency_place *mine;
 	struct seat others[SHMEM_SEATS_MAX];
 	struct shmem_doorbell *bell;  /* NULL if nobody sleeps */
-	struct shmem_sleeper sleeper; /* if we do, and the others know */
+	struct shmem_sleeper sleeper; /* if we sleep, and the others know */
 	bool sleeps;
-	unsigned int look_mask;  /* looks between two pauses - 1: 2^n - 1 */
+	unsigned int look_mask;  /* 2^n - 1; the looks between two pauses are 2^n */
 	uint64_t window;         /* settings->poll_ns in ticks */
-	uint64_t polled_since;   /* ticks; 0: not for as long as look_mask says */
+	uint64_t polled_since;   /* ticks at the first pause of this wait; 0: none yet */
 	uint64_t late;           /* interrupts that came after the deadline, or never */
-	bool drain;              /* stores need a push: write-combining */
-	uint64_t looked;         /* at the others, ticks */
-	uint64_t waited;         /* for what we wait for now, ns */
+	bool drain;              /* fence after each store: write-combining */
+	uint64_t looked;         /* time of the last look at the others, ticks */
+	uint64_t waited;         /* time of the current wait, ns */
 	double ns_per_tick;
 	struct shmem_histogram histogram;
 };
 
-/* What waiting has cost this program. */
+/* The cost of waiting, for this program. */
 struct cost {
-	uint64_t time, cpu; /* ns; cpu: in the program and for it in the kernel */
+	uint64_t time, cpu; /* ns; cpu is user and system time */
 	uint64_t sleeps, interrupts, late;
 };
 
@@ -109,12 +107,12 @@ struct answers {
 	struct cost cost;
 };
 
-/* --- latency_clock.c ------------------------------------------------------ */
+/* --- clock.c ------------------------------------------------------ */
 
 /*
- * The time stamp counter, since clock_gettime is a system call and the emulation
- * of a device in guests without kvm-clock. LFENCE lets no load wait past it
- * (Intel SDM volume 2, RDTSC).
+ * Reads the time stamp counter. In guests without kvm-clock clock_gettime is a system call
+ * that reads an emulated device. LFENCE waits for all earlier loads (Intel SDM volume 2,
+ * RDTSC).
  */
 static inline uint64_t ticks(void)
 {
@@ -122,40 +120,40 @@ static inline uint64_t ticks(void)
 	return __rdtsc();
 }
 
-/* Between two readings; 0 if the counter has stepped back, as between unsynchronised CPUs. */
+/* The ticks between two readings; 0 if the counter stepped back, as between unsynchronised CPUs. */
 static inline uint64_t ticks_between(uint64_t from, uint64_t to)
 {
 	return to > from ? to - from : 0;
 }
 
 /*
- * Nanoseconds a tick, by CLOCK_MONOTONIC. Ends the program if the counter does
- * not run evenly: all times would be wrong.
+ * The nanoseconds of a tick, by CLOCK_MONOTONIC. Ends the program if the counter does not
+ * run evenly, since all times would be wrong.
  */
 double calibrate_clock(const struct shmem_options *options);
 
-/* What one reading costs, in ns: the part of each round trip that is the clock. */
+/* The cost of one reading, in ns. Each round trip includes one. */
 double clock_cost_ns(double ns_per_tick);
 
-/* --- latency_peer.c ------------------------------------------------------- */
+/* --- peer.c ------------------------------------------------------- */
 
-/* Of a seat, as its holder tells it, as far as it is printable. */
+/* The name that the holder of the seat wrote, made printable. */
 void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE]);
 
-/* Ends the program: one line that says who that was, and how it was lost. */
+/* Ends the program with one line: the name of the peer, and how it was lost. */
 _Noreturn void lose_peer(const struct latency_run *run, int seat, const char *how);
 
 /*
- * For the pauses: shows that we live, looks whether the seat's holder does, and
- * adds to run->waited. Not if that was done just now, since it costs more than a
+ * To be called in pauses: shows that we live, checks that the seat's holder does, and adds
+ * to run->waited. Does nothing if the last call was just now, since this costs more than a
  * round trip.
  */
 enum shmem_peer look(struct latency_run *run, int seat);
 
-/* The same for a peer that is gone or, if it lives, for what did not come in time. */
+/* The same for a peer that died or left, or that lives but did not answer in time. */
 _Noreturn void give_up(const struct latency_run *run, int seat, enum shmem_peer peer);
 
-/* Whether to go on waiting for that peer; patience is in ns. At every look: inline. */
+/* Ends the program if waiting for that peer is useless; patience is in ns. Inline, for every look. */
 static inline void check_peer(const struct latency_run *run, int seat, enum shmem_peer peer,
 			      uint64_t patience)
 {
@@ -163,63 +161,60 @@ static inline void check_peer(const struct latency_run *run, int seat, enum shme
 		give_up(run, seat, peer);
 }
 
-/* --- latency_pair.c ------------------------------------------------------- */
+/* --- pair.c ------------------------------------------------------- */
 
-/* A number made of the session's and another, such as no earlier run has left. */
-uint64_t shmem_mix(uint64_t session, uint64_t number);
-
-/* Measures to the seat, whose holder answers; then tells it that this was all. */
+/* Measures to the seat, whose holder answers; throw_end then tells the holder to stop. */
 struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step);
 void throw_end(struct latency_run *run, int seat, uint64_t step);
 
-/* Answers the seat, whose holder measures, to that end. */
+/* Answers the seat, whose holder measures, until that stops. */
 struct answers answer(struct latency_run *run, int seat, uint64_t step);
 
-/* --- latency_wait.c ------------------------------------------------------- */
+/* --- wait.c ------------------------------------------------------- */
 
-/* Opens the region, and the doorbell if we are to sleep on it. */
+/* Opens the region, and the doorbell if we sleep. */
 void open_latency_region(struct latency_run *run);
 
-/* Writes to our place how we wait; nobody sleeps yet. */
+/* Shows in our place how we wait. Nobody sleeps yet. */
 void show_how_we_wait(struct latency_run *run);
 
-/* When all have shown it: from now on who sleeps is woken. */
+/* After all have shown it: reads how the others wait. From now on sleepers are woken. */
 void see_how_others_wait(struct latency_run *run);
 
 /*
- * Sleeps until the word, which the seat's holder writes, is not what was seen,
- * or for 100 ms. Who does not sleep on the doorbell takes a nap of 1 ms.
+ * Sleeps until the word, which the seat's holder writes, differs from seen, or for 100 ms.
+ * Without a doorbell, sleeps for 1 ms.
  */
 void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *word,
 		     uint64_t seen);
 
-/* After each store to a word that the seat's holder may wait for. Inline: see throw. */
+/* Call this after each store that the seat's holder may wait for. Inline, for throw. */
 static inline void wake_seat(struct latency_run *run, int seat)
 {
 	if (run->others[seat].poll_ns != SHMEM_NEVER)
 		shmem_wake(&run->others[seat].waker);
 }
 
-/* Since the program began. */
+/* The cost since the program began. */
 struct cost cost_now(const struct latency_run *run);
 
-/* Since then. */
+/* The cost since before. */
 struct cost cost_since(const struct latency_run *run, const struct cost *before);
 
-/* --- latency_steps.c ------------------------------------------------------ */
+/* --- steps.c ------------------------------------------------------ */
 
-/* Every pair in turn: our part of it, and waiting for what is the others'. */
+/* Every pair in turn: does our part, and waits for the others to do theirs. */
 void do_all_steps(struct latency_run *run);
 
-/* --- latency_report.c ----------------------------------------------------- */
+/* --- report.c ----------------------------------------------------- */
 
-/* What stands before all figures. */
+/* The lines before all figures. */
 void report_head(const struct latency_run *run);
 
 /* The figures of one pair. */
 void report_figures(const struct latency_run *run, const struct latency_figures *figures);
 
-/* That we answered, and what it cost. */
+/* The number of our answers, and their cost. */
 void report_answers(const struct latency_run *run, const struct answers *answers);
 
 #endif

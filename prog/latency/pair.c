@@ -1,12 +1,14 @@
 /*
- * pair.c - the ping-pong of __latency: a pair of VMs throws a number to
- * and fro. Who measures begins; who answers throws back the same.
+ * pair.c - the ping-pong of __latency between a pair of VMs. The measuring side sends a
+ * number, and the answering side sends the same number back.
  */
 #include "latency.h"
 
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "bytes.h"
 
 enum {
 	WARM_UP_TRIPS = 10000,
@@ -16,17 +18,9 @@ enum {
 
 /* --- One ball ------------------------------------------------------------- */
 
-uint64_t shmem_mix(uint64_t session, uint64_t number)
-{
-	uint64_t hash = (session + number) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-
-	hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93;
-	return hash ^ hash >> 32;
-}
-
 /*
- * The numbers of a step are base + 1, base + 2 and so on: 64 bits that depend on
- * the session, so that none is there from before. base - 1 ends it.
+ * The numbers of a step are base + 1, base + 2 and so on; base - 1 ends it. They depend on
+ * the session, so that an earlier run cannot have left one of them.
  */
 static uint64_t base_of(const struct latency_run *run, uint64_t step)
 {
@@ -35,14 +29,14 @@ static uint64_t base_of(const struct latency_run *run, uint64_t step)
 
 static inline void throw(struct latency_run *run, int seat, uint64_t number)
 {
-	/* Pairs with the acquires in wait_for and, for who sleeps, in latency_wait.c. */
+	/* Pairs with the acquires in wait_for_ball and, for a sleeper, in wait.c. */
 	atomic_store_explicit(&run->mine->ball, number, memory_order_release);
 	if (run->drain)
 		shmem_fence();
 	wake_seat(run, seat);
 }
 
-/* For --adaptive. The first call begins to count. */
+/* For --adaptive. The first call starts the time. */
 static bool has_polled_enough(struct latency_run *run)
 {
 	uint64_t now = ticks();
@@ -53,9 +47,8 @@ static bool has_polled_enough(struct latency_run *run)
 }
 
 /*
- * Between two looks at the ball: here is all that is done while the other side
- * has it. After as many as the way of waiting says: sleep, or let others run. Is
- * somebody there at all?
+ * Between two looks at the ball. Every look_mask + 1 looks, sleeps or lets others run, and
+ * checks that the peer lives.
  */
 static inline enum shmem_peer between_looks(struct latency_run *run, int seat, unsigned int looks,
 					    uint64_t seen)
@@ -70,8 +63,8 @@ static inline enum shmem_peer between_looks(struct latency_run *run, int seat, u
 }
 
 /*
- * Looks at the seat's ball until it is number, or end. Returns which. Before the
- * first of a step anything else may be there, later on only the number before.
+ * Looks at the seat's ball until it is number or end, and returns that. For the first
+ * number of a step any other value may be there before, later only the previous number.
  */
 static inline uint64_t wait_for_ball(struct latency_run *run, int seat, uint64_t number,
 				     uint64_t end, bool first)
@@ -86,22 +79,22 @@ static inline uint64_t wait_for_ball(struct latency_run *run, int seat, uint64_t
 		if (seen == number || seen == end)
 			return seen;
 		if (!first && seen != number - 1)
-			lose_peer(run, seat, "sent a number that is not of this run; does something "
-					"else write there?");
-		/* Only now, so that who said the last word and left is heard. */
+			lose_peer(run, seat, "sent a number that is not of this run; does another "
+					"program write there?");
+		/* Only now, so that the last number of a peer that has left still counts. */
 		check_peer(run, seat, peer, run->settings->timeout);
 		peer = between_looks(run, seat, looks, seen);
 	}
 }
 
-/* --- Who measures --------------------------------------------------------- */
+/* --- The measuring side --------------------------------------------------- */
 
 /* The readings of the counter before and after. */
 struct trip {
 	uint64_t begin, end;
 };
 
-/* Sends, and waits for it to come back. */
+/* Sends the number, and waits until it comes back. */
 static inline struct trip round_trip(struct latency_run *run, int seat, uint64_t number,
 				     bool first)
 {
@@ -135,8 +128,8 @@ static uint64_t warm_up(struct latency_run *run, int seat, uint64_t base)
 }
 
 /*
- * A counter that steps back, from one trip to the next or in one, has also stepped
- * forward unseen, and no time by it means anything.
+ * If the counter steps back, within a trip or between two trips, it has also stepped forward
+ * unseen, and none of its times can be trusted.
  */
 static void check_clock(const struct latency_run *run, uint64_t last, struct trip trip)
 {
@@ -182,16 +175,16 @@ struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t
 	return figures;
 }
 
-/* It stays there until it has been seen. */
+/* The end stays in our place until the other side has seen it. */
 void throw_end(struct latency_run *run, int seat, uint64_t step)
 {
 	shmem_meet_check(&run->meeting);
 	throw(run, seat, base_of(run, step) - 1);
 }
 
-/* --- Who answers ---------------------------------------------------------- */
+/* --- The answering side --------------------------------------------------- */
 
-/* What --inject does to who answers. */
+/* Causes the fault of --inject on the answering side. */
 static uint64_t inject_answer(struct latency_run *run, int seat, uint64_t number)
 {
 	switch ((enum fault)run->options->fault) {

@@ -1,4 +1,4 @@
-/* peer.c - the others of __latency: who they are, and whether they live. */
+/* peer.c - the peers of __latency: their names, and whether they live. */
 #include "latency.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ void lose_peer(const struct latency_run *run, int seat, const char *how)
 {
 	char name[NAME_SIZE];
 
-	shmem_meet_check(&run->meeting); /* else it is we who were lost */
+	shmem_meet_check(&run->meeting); /* perhaps we lost our own seat */
 	name_of(run, seat, name);
 	shmem_die("%s (seat %d) %s", name, seat, how);
 }
@@ -29,11 +29,11 @@ enum shmem_peer look(struct latency_run *run, int seat)
 	uint64_t now = ticks();
 	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->ns_per_tick);
 
-	/* A counter that has stepped back does not keep us from showing that we live. */
+	/* Go on if the counter has stepped back, so that we still show that we live. */
 	if (passed < SECOND / 200 && now >= run->looked)
 		return SHMEM_PEER_LIVES;
 	run->looked = now;
-	/* A pause of our own is not the other's. */
+	/* Our own pause must not count as the peer's. */
 	run->waited += passed < SECOND / 10 ? passed : SECOND / 10;
 	shmem_meet_beat(&run->meeting);
 	return shmem_meet_peer(&run->meeting, seat);
@@ -41,9 +41,7 @@ enum shmem_peer look(struct latency_run *run, int seat)
 
 void give_up(const struct latency_run *run, int seat, enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		lose_peer(run, seat, "died: it gave no sign of life for 3 s");
-	if (peer == SHMEM_PEER_LEFT)
-		lose_peer(run, seat, "left before the run was over");
-	lose_peer(run, seat, "lives, but what was waited for did not come in time (-w)");
+	if (peer != SHMEM_PEER_LIVES)
+		lose_peer(run, seat, shmem_peer_fate(peer));
+	lose_peer(run, seat, "lives, but did not answer in time (-w)");
 }

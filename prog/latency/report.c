@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* --- How was waited, and what it cost ------------------------------------- */
+/* --- The way of waiting, and its cost ------------------------------------- */
 
 enum { WAY_SIZE = 40 };
 
@@ -26,7 +26,7 @@ static void way_of(const struct latency_run *run, int seat, char way[static WAY_
 		snprintf(way, WAY_SIZE, "adaptive, %.9g us", (double)poll_ns / 1e3);
 }
 
-/* 0 if the time was none. */
+/* 0 if no time passed. */
 static double cost_percent(const struct cost *cost)
 {
 	return cost->time ? 100.0 * (double)cost->cpu / (double)cost->time : 0;

@@ -1,7 +1,9 @@
-/* steps.c - pair after pair of __latency; without --matrix there is one. */
+/* steps.c - the pairs of __latency, one after the other; without --matrix there is one. */
 #include "latency.h"
 
-/* Counts from a number of this session, so that nothing is there from before. */
+#include "bytes.h"
+
+/* Counts from a number of this session, which an earlier run cannot have left. */
 static uint64_t turn_of(const struct latency_run *run, uint64_t step)
 {
 	return shmem_mix(run->meeting.session, UINT64_MAX / 2) + step;
@@ -25,7 +27,7 @@ static void show_finished(struct latency_run *run, uint64_t steps)
 			wake_seat(run, seat);
 }
 
-/* Waits until the seat has finished as many, or even more. */
+/* Waits until the seat has finished that many steps, or more. */
 static void wait_until_finished(struct latency_run *run, int seat, uint64_t steps,
 				uint64_t patience)
 {
@@ -43,7 +45,7 @@ static void wait_until_finished(struct latency_run *run, int seat, uint64_t step
 	}
 }
 
-/* What is in the others' places is theirs, and of this run, only after it. */
+/* After this, the words in the others' places are of this run. */
 static void introduce(struct latency_run *run)
 {
 	show_how_we_wait(run);
@@ -54,7 +56,7 @@ static void introduce(struct latency_run *run)
 	see_how_others_wait(run);
 }
 
-/* The longest that who measures may take, as far as we can tell. */
+/* The longest time of a measuring side, if its options are ours. */
 static uint64_t patience(const struct latency_settings *settings)
 {
 	return settings->time + settings->timeout + SECOND;

@@ -1,16 +1,11 @@
-/* wait.c - __latency asleep: on the doorbell, and what waiting costs. */
+/* wait.c - __latency sleeping on the doorbell, and the cost of waiting. */
 #include "latency.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Asleep at the longest: that often we show that we live, and shmem_meet_peer asks no less. */
-#define SLEEP (SECOND / 10)
 
 enum {
 	VECTOR = 0,
 	NAP_US = 1000,
-	FIRST_TRIES = 40,  /* sleeps in which no interrupt came at all */
 	LOOKS_UNTIL_IDLE = 4096,
 	LOOKS_A_CLOCK = 64,
 };
@@ -26,7 +21,7 @@ void open_latency_region(struct latency_run *run)
 	run->drain = run->options->kind == SHMEM_WC;
 }
 
-/* Until all have met, everybody is taken to poll, and nobody is rung. */
+/* Until all have met, we take everybody to poll, and ring nobody. */
 void show_how_we_wait(struct latency_run *run)
 {
 	for (int seat = 0; seat < SHMEM_SEATS_MAX; seat++)
@@ -37,7 +32,7 @@ void show_how_we_wait(struct latency_run *run)
 	atomic_store_explicit(&run->mine->notice, 0, memory_order_relaxed);
 }
 
-/* Its own polling is not used, as looking through a function is slower. */
+/* The sleeper's own polling is not used, since looking through a function is slower. */
 static void get_ready_to_sleep(struct latency_run *run)
 {
 	uint64_t poll_ns = run->settings->poll_ns;
@@ -48,7 +43,7 @@ static void get_ready_to_sleep(struct latency_run *run)
 	run->sleeps = true;
 }
 
-/* Who polls needs a doorbell, too, to ring who sleeps. */
+/* A side that polls needs a doorbell too, to ring a sleeper. */
 static void get_ready_to_wake(struct latency_run *run, int seat)
 {
 	if (!run->bell)
@@ -61,7 +56,7 @@ void see_how_others_wait(struct latency_run *run)
 	for (int seat = 0; seat < run->settings->seats; seat++) {
 		if (seat == run->meeting.seat)
 			continue;
-		/* Any value is a time; the order is that of turn, which was seen before. */
+		/* Any value is valid. It was written before turn, which we have seen. */
 		uint64_t poll_ns = atomic_load_explicit(&run->places[seat].poll_ns,
 							memory_order_relaxed);
 		if (poll_ns != SHMEM_NEVER)
@@ -88,15 +83,15 @@ static bool has_changed(void *context)
 }
 
 /*
- * The word was there when the time was up, but no interrupt: is it only late?
- * Before a seat's first ring, the VMs may not have heard of one another yet.
+ * The word was there at the deadline, but no interrupt came. Is it lost, or only late?
+ * Before a seat's first ring, the VMs may not all know one another yet.
  */
 static void wait_for_late_ring(struct latency_run *run, int seat)
 {
 	struct seat *other = &run->others[seat];
 
 	run->late++;
-	if (!other->has_rung && ++other->silent <= FIRST_TRIES)
+	if (!other->has_rung && ++other->silent <= SHMEM_FIRST_TRIES)
 		return;
 	if (!other->has_rung)
 		lose_peer(run, seat, "wrote while we slept, many times, and no interrupt ever came");
@@ -117,28 +112,20 @@ void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *
 		usleep(NAP_US);
 		return;
 	}
-	shmem_sleep(&run->sleeper, has_changed, &awaited, shmem_now() + SLEEP);
+	shmem_sleep(&run->sleeper, has_changed, &awaited, shmem_now() + SHMEM_SLEEP_TURN);
 	if (run->sleeper.unrung != unrung)
 		wait_for_late_ring(run, seat);
 	else if (run->sleeper.interrupts != interrupts)
 		run->others[seat].has_rung = true;
 }
 
-/* --- What it costs -------------------------------------------------------- */
-
-static uint64_t in_ns(struct timeval time)
-{
-	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_usec * 1000;
-}
+/* --- Cost ----------------------------------------------------------------- */
 
 struct cost cost_now(const struct latency_run *run)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
 	return (struct cost){
 		.time = shmem_now(),
-		.cpu = in_ns(usage.ru_utime) + in_ns(usage.ru_stime),
+		.cpu = shmem_cpu_time(),
 		.sleeps = run->sleeper.sleeps,
 		.interrupts = run->sleeper.interrupts,
 		.late = run->late,

@@ -1,24 +1,19 @@
-/* claim.c - one VM at a time, without trusting that it lives. */
+/* claim.c - claims: one VM at a time, and a dead one loses what it held. */
 #include "hold.h"
 
-#include <time.h>
-
 /*
- * Staleness is counted in looks, not by the clock: a waiter that was itself
- * paused, with its VM or with the host, must not conclude from the time it
- * missed that the holder is dead. Nor that its own patience is over.
+ * Time is counted in looks, not by the clock. A waiter may itself be paused, with its VM
+ * or with the host. The time that it missed must not make the holder look dead, nor use up
+ * the waiter's patience.
  */
 enum {
-	LOOK_MS = 10,
-	LOOKS_UNTIL_TOLD = 500 / LOOK_MS,
-	LOOKS_UNTIL_STALE = 3000 / LOOK_MS,
+	LOOKS_UNTIL_TOLD = HOLD_TELL_AFTER / HOLD_LOOK,
+	LOOKS_UNTIL_STALE = HOLD_STALE / HOLD_LOOK,
 };
-
-#define LOOK_NS (LOOK_MS * UINT64_C(1000000))
 
 #define CLAIMS_MAX ((LAYOUT_VECTORS - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
 
-/* Here, and not in the caller's, for who gives back what is held at the end. */
+/* Kept here, not in the callers' variables, so that all can be given back at the end. */
 static struct {
 	struct shmem_hold hold;
 	const char *what;
@@ -30,7 +25,7 @@ static _Noreturn void claim_lost(const struct shmem_claim *claim)
 		  "run this program again", claims[claim->which].what);
 }
 
-/* --- All that are held ----------------------------------------------------- */
+/* --- All claims that we hold ------------------------------------------------ */
 
 static void renew_all(void)
 {
@@ -46,12 +41,7 @@ static void give_all_back(void)
 			shmem_hold_give_back(&claims[i].hold);
 }
 
-/* --- One -------------------------------------------------------------------- */
-
-static void wait_a_look(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = LOOK_NS }, NULL);
-}
+/* --- One claim --------------------------------------------------------------- */
 
 struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_claim which,
 				    const char *what, uint64_t timeout)
@@ -67,7 +57,7 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 					  (size_t)which * LAYOUT_CLAIM_LINE);
 	claims[which].what = what;
 	shmem_hold_register(&kind);
-	for (uint64_t looks = 0; looks * LOOK_NS < timeout; looks++) {
+	for (uint64_t looks = 0; looks * HOLD_LOOK < timeout; looks++) {
 		uint64_t seen = atomic_load_explicit(hold->word, memory_order_relaxed);
 
 		if (seen == 0 && shmem_hold_take(hold, 0))
@@ -80,10 +70,10 @@ struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_clai
 		}
 		if (looks == LOOKS_UNTIL_TOLD)
 			shmem_warn("waiting for %s, which another VM holds", what);
-		wait_a_look();
+		shmem_hold_wait_a_look();
 	}
-	shmem_die("another VM that lives has held %s for %.9g s; wait until it is done, or end "
-		  "what it runs", what, (double)timeout / 1e9);
+	shmem_die("another VM holds %s, and is still alive after %.9g s; wait until it has finished, "
+		  "or end its program", what, (double)timeout / SECOND);
 }
 
 void shmem_claim_renew(struct shmem_claim *claim)

@@ -9,8 +9,8 @@
 #define AS_WRITTEN() __asm__ volatile("" ::: "memory")
 
 /*
- * What is measured is the C library's: a volatile pointer keeps the compiler
- * from replacing the call by code of its own, and from dropping it.
+ * A volatile pointer, so that the compiler neither replaces the call of the C library's
+ * function by its own code nor drops it.
  */
 static void *(*const volatile library_memcpy)(void *, const void *, size_t) = memcpy;
 
@@ -115,7 +115,7 @@ static void copy_movsb(void *to, const void *from, size_t size)
 }
 
 const struct copy_kernel shmem_copy_kernels[] = {
-	{ "memcpy", "that of the C library", NULL, copy_memcpy },
+	{ "memcpy", "the C library's function", NULL, copy_memcpy },
 	{ "words", "8 bytes at a time", NULL, copy_words },
 	{ "sse2", "16 bytes at a time, four in a row", NULL, copy_sse2 },
 	{ "avx2", "32 bytes at a time, four in a row", have_avx2, copy_avx2 },

@@ -28,7 +28,7 @@ void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const cha
 	snprintf(path, PATH_MAX, PCI_DEVICES "/%s/%s", address, name);
 }
 
-/* Reads one line, the first being 0, without its newline. */
+/* Reads line number, counted from 0, without its newline. */
 static bool sysfs_line(const char *address, const char *name, int number,
 		       char *line, int size)
 {
@@ -67,8 +67,8 @@ static bool is_ivshmem(const char *address)
 /* --- Which device --------------------------------------------------------- */
 
 /*
- * Brings an address to the form that sysfs uses: with its domain, which lspci
- * leaves out when there is but one, and in lower case.
+ * Brings an address into the form of sysfs: in lower case, and with the domain, which
+ * lspci omits if there is only one.
  */
 static bool normalise_address(const char *text,
 			      char address[static sizeof(ADDRESS_SHAPE)])
@@ -103,7 +103,7 @@ static int filter_ivshmem(const struct dirent *entry)
 	return is_ivshmem(entry->d_name);
 }
 
-/* There must be exactly one, or the user says which. */
+/* There must be exactly one; otherwise the user has to choose. */
 static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
 {
 	struct dirent **found;
@@ -111,7 +111,7 @@ static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
 
 	if (count < 0)
 		shmem_die("cannot list " PCI_DEVICES ": %s; is this a VM with a PCI bus and "
-			  "sysfs mounted? -f FILE works without", strerror(errno));
+			  "sysfs mounted? -f FILE needs neither", strerror(errno));
 	if (count == 0)
 		shmem_die("this machine has no ivshmem device (PCI " IVSHMEM_ID "); run this "
 			  "in a VM that start.sh has started, or on a file with -f FILE");
@@ -128,7 +128,7 @@ static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
 
 /*
  * Line n of the file "resource" is "START END FLAGS" of BAR n (kernel:
- * drivers/pci/pci-sysfs.c, resource_show), all 0 for one that is not there.
+ * drivers/pci/pci-sysfs.c, resource_show); all are 0 if the device has no BAR n.
  */
 struct bar shmem_device_bar(const char *address, int number)
 {
@@ -140,7 +140,7 @@ struct bar shmem_device_bar(const char *address, int number)
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &start) || !rest ||
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &end))
 		shmem_die("cannot read BAR %d from " PCI_DEVICES "/%s/resource", number, address);
-	/* Without an address, mapping it would map whatever lies at 0. */
+	/* A BAR without an address must not be mapped: the memory at address 0 is something else. */
 	if (start == 0 || end < start)
 		return (struct bar){ 0 };
 	return (struct bar){ .start = start, .size = end - start + 1 };
@@ -161,9 +161,9 @@ static bool decodes_memory(const char *address)
 }
 
 /*
- * A BAR that is not decoded reads as ones and swallows writes. mmap does not
- * enable it (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource), and SeaBIOS,
- * which does, is not every VM's firmware.
+ * A BAR that is not decoded reads as ones and ignores writes. mmap does not enable
+ * decoding (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource). SeaBIOS does, but not
+ * every VM has that firmware.
  */
 void shmem_device_enable(const char *address)
 {

@@ -1,8 +1,9 @@
-/* hold.c - what this program holds in the region, until it ends. */
+/* hold.c - the words in the region that this program holds, until it ends. */
 #include "hold.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 static uint64_t new_ticket(void)
 {
@@ -22,9 +23,9 @@ static uint64_t next_beat(uint64_t word)
 }
 
 /*
- * Strong, since a spurious failure would read as a lost claim. The acquire of who
- * takes pairs with the release of who gave back or last renewed, in mappings of
- * all types: LOCK CMPXCHG is a full fence. It also keeps the notes in their order.
+ * Strong, because a spurious failure would look like a lost claim. The acquire of a taker
+ * pairs with the release of the last holder, in giving back or renewing. This holds in
+ * mappings of all types, since LOCK CMPXCHG is a full fence. It also keeps the notes in order.
  */
 static bool exchange(_Atomic uint64_t *word, uint64_t seen, uint64_t next)
 {
@@ -68,7 +69,7 @@ bool shmem_hold_is_there(const struct shmem_hold *hold)
 	return atomic_load_explicit(hold->word, memory_order_relaxed) == noted(hold);
 }
 
-/* The second for a handler that interrupts hold_renew between its two steps. */
+/* The second attempt is for a handler that interrupts shmem_hold_renew between its two steps. */
 bool shmem_hold_give_back(struct shmem_hold *hold)
 {
 	uint64_t word = noted(hold);
@@ -76,6 +77,11 @@ bool shmem_hold_give_back(struct shmem_hold *hold)
 
 	note(hold, 0);
 	return there;
+}
+
+void shmem_hold_wait_a_look(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = HOLD_LOOK }, NULL);
 }
 
 /* --- All of them ----------------------------------------------------------- */
@@ -96,14 +102,14 @@ static void give_all_back(void)
 		kinds[i]->give_back();
 }
 
-/* SA_RESETHAND: when raised again it does what it does by default. */
+/* Raises the signal again: SA_RESETHAND has restored its default action. */
 static void on_signal(int number)
 {
 	give_all_back();
 	raise(number);
 }
 
-/* A signal that whoever started us had ignored stays so, as nohup(1) wants it. */
+/* A signal that was ignored when the program began stays ignored, as nohup(1) needs it. */
 static void give_back_on(int number)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };

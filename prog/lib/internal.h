@@ -1,16 +1,16 @@
 /*
- * internal.h - what the library's files share; no program includes it.
+ * internal.h - shared by the library's files; no program includes it.
  *
- *	machine.c           what this VM is
- *	device.c            the ivshmem device, as sysfs shows it
- *	region.c            maps the region: a device's, a file's, a server's
- *	interrupt.c         the doorbell of either kind
- *	interrupt_vfio.c    interrupts of the device, in a VM
- *	interrupt_socket.c  those of the ivshmem server, on the host, which speaks
- *	                    to us as interrupt_protocol.c has it
+ *	machine.c             this VM: its CPU, hypervisor and memory types
+ *	device.c              the ivshmem device, as sysfs shows it
+ *	region.c              maps the region of a device, a file or a server
+ *	interrupt.c           the doorbell, in a VM or on the host
+ *	interrupt_vfio.c      interrupts of the device, in a VM
+ *	interrupt_socket.c    interrupts through the ivshmem server, on the host
+ *	interrupt_protocol.c  the messages of that server
  */
-#ifndef LIBRARY_H
-#define LIBRARY_H
+#ifndef INTERNAL_H
+#define INTERNAL_H
 
 #include <limits.h>
 #include <poll.h>
@@ -33,26 +33,23 @@ struct bar {
 
 void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const char *name);
 
-/* BAR number of the device. Ends the program if sysfs does not tell. */
+/* The BAR with that number. Ends the program if sysfs does not show it. */
 struct bar shmem_device_bar(const char *address, int number);
 
-/*
- * Makes the device answer at its BARs, unless it does so already. Ends the
- * program if that cannot be done.
- */
+/* Makes the device answer at its BARs, if it does not yet. Ends the program on failure. */
 void shmem_device_enable(const char *address);
 
 /* --- machine.c ------------------------------------------------------------- */
 
 /*
- * The allowed CPUs in the order in which to use them: one hardware thread of each
- * core, then a second one, and so on. Returns how many there are.
+ * Sorts the allowed CPUs: first one hardware thread of each core, then a second one of
+ * each, and so on. Returns their number.
  */
 size_t shmem_cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_SETSIZE]);
 
 /* --- region.c -------------------------------------------------------------- */
 
-/* Maps all of the memory that the server gave. path is the server's. */
+/* Maps all of the server's memory, from its descriptor. path is the server's socket. */
 struct shmem shmem_region_of_server(int memory, const char *path);
 
 /* --- interrupt_vfio.c ------------------------------------------------------ */
@@ -73,18 +70,17 @@ struct shmem_server;
 bool shmem_server_is_meant(const struct shmem_options *options);
 
 /*
- * Connects, and returns when the server has given an id and the memory. path
- * is the caller's, and stays. Ends the program if it is no such server.
+ * Connects, and returns after the server has sent an id and the memory. path must stay
+ * valid. Ends the program if nothing like an ivshmem server answers.
  */
 struct shmem_server *shmem_server_connect(const char *path);
 
-/* The memory's descriptor; the server's to close. */
+/* The descriptor of the memory. shmem_server_close closes it. */
 int shmem_server_memory(const struct shmem_server *server);
 
 /*
- * Waits until the server has set up our own vectors, which is when there are as
- * many as told, or for 0 when it has said nothing for a while. It may have paused,
- * so that there are more later.
+ * Waits until the server has sent our own vectors: as many as told, or, if told is 0,
+ * until it has been silent for a while. More may come later if it only paused.
  */
 void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told);
 
@@ -93,16 +89,16 @@ unsigned int shmem_server_id(const struct shmem_server *server);
 unsigned int shmem_server_vectors(const struct shmem_server *server);
 int shmem_server_event(const struct shmem_server *server, unsigned int vector);
 
-/* Whether we have that vector, once the server has had the time to say so. */
+/* Whether we have that vector. Gives the server some time to send it. */
 bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector);
 
-/* Reads what the server has sent meanwhile, without waiting. */
+/* Reads the messages that the server has sent since the last call. Does not wait. */
 void shmem_server_attend(struct shmem_server *server);
 
-/* What becomes readable when it has sent something; -1 if it has gone. */
+/* The descriptor that is readable when the server has sent something; -1 if it has ended. */
 int shmem_server_socket(const struct shmem_server *server);
 
-/* False if no such peer, or no such vector of it, is connected. */
+/* False if no such peer is connected, or if it has no such vector. */
 bool shmem_server_ring(struct shmem_server *server, unsigned int peer, unsigned int vector);
 
 void shmem_server_close(struct shmem_server *server);
@@ -110,11 +106,11 @@ void shmem_server_close(struct shmem_server *server);
 /* --- interrupt.c ----------------------------------------------------------- */
 
 struct shmem_doorbell {
-	bool waits;                    /* opened for waiting too */
+	bool waits;                    /* opened for waiting and ringing */
 
 	/* In a VM. */
 	unsigned int id, vectors;
-	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1 where there is none */
+	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1: none */
 	volatile uint32_t *registers;  /* BAR 0 */
 	int container, group, device;  /* of vfio; -1 if not open */
 

@@ -1,4 +1,4 @@
-/* interrupt.c - the doorbell: the device's in a VM, the server's on the host. */
+/* interrupt.c - the doorbell, through the device in a VM or the server on the host. */
 #include "internal.h"
 
 #include <errno.h>
@@ -7,9 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND UINT64_C(1000000000) /* in nanoseconds */
+#include "units.h"
 
-/* The lab's own server tells; others, and rubbish: 0. */
+/* The lab's own server writes it into the region. 0 if another server does not. */
 static uint64_t vectors_told(const struct shmem *region)
 {
 	uint64_t told = atomic_load((const _Atomic uint64_t *)(region->base + LAYOUT_VECTORS));
@@ -50,8 +50,8 @@ struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
 			  strerror(errno));
 	if (options->file)
-		shmem_die("%s is an ordinary file, and nobody can be rung there; with -f, "
-			  "interrupts need the ivshmem server's socket", options->file);
+		shmem_die("%s is an ordinary file and has no interrupts; they need the socket "
+			  "of the ivshmem server: -f SOCKET", options->file);
 	*region = shmem_open(options);
 	struct shmem_doorbell *bell = new_doorbell(wait);
 	shmem_device_open_doorbell(bell, options, wait);
@@ -106,7 +106,7 @@ int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vecto
 	return bell->events[vector];
 }
 
-/* The interrupts since the last time; 0 if there were none. */
+/* The number of interrupts since the last call. */
 static uint64_t take_interrupts(int event)
 {
 	uint64_t count;
@@ -114,7 +114,7 @@ static uint64_t take_interrupts(int event)
 	return read(event, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
-/* Sleeps until one of them is readable, or until the deadline. */
+/* Sleeps until one of the files is readable, or until the deadline. */
 static void sleep_on(struct pollfd *files, uint64_t deadline)
 {
 	struct timespec remaining = { 0 };
@@ -124,7 +124,7 @@ static void sleep_on(struct pollfd *files, uint64_t deadline)
 		ppoll(files, 2, NULL, NULL);
 		return;
 	}
-	now = deadline ? shmem_now() : 0; /* a reading is slow in some VMs */
+	now = deadline ? shmem_now() : 0; /* reading the clock is slow in some VMs */
 	if (now < deadline) {
 		remaining.tv_sec = (time_t)((deadline - now) / SECOND);
 		remaining.tv_nsec = (long)((deadline - now) % SECOND);

@@ -1,9 +1,9 @@
 /*
- * interrupt_protocol.c - what the ivshmem server says to a peer on the host.
+ * interrupt_protocol.c - the messages of the ivshmem server to a peer on the host.
  *
- * 8-byte little-endian numbers, some with a descriptor; it takes nothing (QEMU
- * docs/specs/ivshmem-spec, "The ivshmem Client-Server Protocol"). All of it is
- * checked, and rubbish ends the program.
+ * They are 8-byte little-endian numbers, some with a descriptor; the peer sends nothing
+ * (QEMU docs/specs/ivshmem-spec, "The ivshmem Client-Server Protocol"). Each message is
+ * checked, and a wrong one ends the program.
  */
 #include "interrupt_socket.h"
 
@@ -20,7 +20,7 @@
 #define PROTOCOL_VERSION 0
 #define THE_MEMORY (-1) /* the number that its descriptor comes with */
 
-/* Of any PCI device: what MSI-X's table can hold. */
+/* The entries that an MSI-X table can have, of any PCI device. */
 #define MSIX_VECTORS_MAX (PCI_MSIX_FLAGS_QSIZE + 1)
 
 static _Noreturn void not_the_protocol(const struct shmem_server *server, const char *what)
@@ -55,15 +55,15 @@ static bool is_eventfd(int fd)
 }
 
 /*
- * One more vector of that peer. Nothing may ever wait in read or write for it:
- * a peer that fills its own counter must not stop who rings it.
+ * Adds a vector to that peer. Reading and writing its eventfd must never block: a peer
+ * that fills its own counter must not stop another peer that rings it.
  */
 static void add_vector(struct shmem_server *server, unsigned int id, int fd)
 {
 	struct shmem_server_peer *peer = server->peers[id];
 
 	if (!is_eventfd(fd) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		not_the_protocol(server, "something else than an eventfd for a vector");
+		not_the_protocol(server, "a descriptor for a vector that is not an eventfd");
 	if (!peer)
 		peer = server->peers[id] = calloc(1, sizeof(*peer));
 	if (!peer)
@@ -73,7 +73,7 @@ static void add_vector(struct shmem_server *server, unsigned int id, int fd)
 	if (peer->vectors < SHMEM_VECTORS_MAX)
 		peer->events[peer->vectors] = fd;
 	else
-		close(fd); /* as the protocol says for those who want fewer */
+		close(fd); /* as the protocol says for clients that want fewer vectors */
 	peer->vectors++;
 }
 
@@ -86,7 +86,7 @@ static void take_notification(struct shmem_server *server, int64_t number, int f
 	if (fd >= 0)
 		add_vector(server, (unsigned int)number, fd);
 	else if (number == server->id)
-		not_the_protocol(server, "word that we ourselves had gone");
+		not_the_protocol(server, "the message that we had left");
 	else
 		shmem_server_forget(server, (unsigned int)number);
 }
@@ -105,7 +105,7 @@ static void take(struct shmem_server *server, int64_t number, int fd)
 		break;
 	case HANDSHAKE_MEMORY:
 		if (number != THE_MEMORY || fd < 0)
-			not_the_protocol(server, "something else where the memory was due");
+			not_the_protocol(server, "something other than the memory after the id");
 		server->memory = fd;
 		break;
 	case HANDSHAKE_DONE:
@@ -116,7 +116,7 @@ static void take(struct shmem_server *server, int64_t number, int fd)
 	server->stage++;
 }
 
-/* The descriptor that came with a part of a message, if any. */
+/* Keeps the descriptor that came with a part of a message, if one did. */
 static void keep_descriptor(struct shmem_server *server, struct msghdr *header)
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(header);
@@ -127,7 +127,7 @@ static void keep_descriptor(struct shmem_server *server, struct msghdr *header)
 		return;
 	if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
 	    control->cmsg_len != CMSG_LEN(sizeof(int)))
-		not_the_protocol(server, "something that is no descriptor");
+		not_the_protocol(server, "ancillary data other than a descriptor");
 	if (server->descriptor >= 0)
 		not_the_protocol(server, "two descriptors with one number");
 	memcpy(&server->descriptor, CMSG_DATA(control), sizeof(int));
@@ -138,12 +138,12 @@ static void lose(struct shmem_server *server)
 	if (!server->peers[server->id])
 		shmem_die("the server at %s closed the connection before all was set up; its log "
 			  "says why", server->path);
-	shmem_warn("the server at %s has ended: who is connected can still ring and be rung, "
-		   "but nobody comes or goes any more", server->path);
+	shmem_warn("the server at %s has ended: connected peers can still ring each other, "
+		   "but arrivals and departures go unnoticed", server->path);
 	server->stage = HANDSHAKE_GONE;
 }
 
-/* Receives what there is of one message. False if that was nothing. */
+/* Receives one message or a part of it. False if nothing has come. */
 static bool receive(struct shmem_server *server)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -151,7 +151,7 @@ static bool receive(struct shmem_server *server)
 			       sizeof(server->bytes) - server->have };
 	struct msghdr header = {
 		.msg_iov = &bytes, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = CMSG_LEN(sizeof(int)), /* with the padding it would hold two */
+		.msg_controllen = CMSG_LEN(sizeof(int)), /* CMSG_SPACE would have room for two */
 	};
 	ssize_t got = recvmsg(server->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

@@ -1,8 +1,8 @@
 /*
  * interrupt_socket.c - a peer on the host: the ivshmem server's client.
  *
- * There is no thread to listen to the server: it is read while we wait, and when
- * a peer is to be rung that is not known yet.
+ * No thread listens to the server. Its messages are read while we wait, and before an
+ * unknown peer is rung.
  */
 #include "hold.h"
 #include "interrupt_socket.h"
@@ -18,10 +18,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "units.h"
+
 enum {
 	PATIENCE_S = 5, /* for the server to introduce itself */
 	LOOK_MS = 50,
-	QUIET_MS = 300, /* after which it is taken to be done with that, unless it tells */
+	QUIET_MS = 300, /* of silence: it has sent all vectors, if it did not tell their number */
 	MESSAGES_AT_A_TIME = 4096,
 };
 
@@ -46,7 +48,7 @@ static int connect_to(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		shmem_die("no socket: %s", strerror(errno));
-	/* It is connect that this limits, when the server accepts nobody. */
+	/* This limits connect, which blocks if the server does not accept. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		shmem_die("cannot connect to %s: %s; is the ivshmem server running, and yours?",
@@ -54,7 +56,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Each vector of each peer is a descriptor: 64 peers with 16 are 1024. */
+/* Each vector of each peer takes a descriptor: 64 peers with 16 vectors need 1024. */
 static void allow_many_descriptors(void)
 {
 	struct rlimit limit;
@@ -65,7 +67,7 @@ static void allow_many_descriptors(void)
 	}
 }
 
-/* Returns whether anything came within so many milliseconds. */
+/* Whether a message came within timeout milliseconds. */
 static bool wait_for_message(const struct shmem_server *server, int timeout)
 {
 	struct pollfd socket = { .fd = server->socket, .events = POLLIN };
@@ -73,11 +75,11 @@ static bool wait_for_message(const struct shmem_server *server, int timeout)
 	return poll(&socket, 1, timeout) > 0;
 }
 
-/* What we hold meanwhile, we keep. */
+/* Whether to wait longer. Renews everything that we hold. */
 static bool is_patient(uint64_t begin)
 {
 	shmem_hold_renew_all();
-	return shmem_now() - begin <= PATIENCE_S * UINT64_C(1000000000);
+	return shmem_now() - begin <= PATIENCE_S * SECOND;
 }
 
 static void check_patience(const struct shmem_server *server, uint64_t begin, const char *what)
@@ -130,7 +132,7 @@ int shmem_server_event(const struct shmem_server *server, unsigned int vector)
 	return server->peers[server->id]->events[vector];
 }
 
-/* They are the last that the server introduces, and the protocol does not say how many. */
+/* The server sends our own vectors last; the protocol does not tell their number. */
 void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told)
 {
 	uint64_t begin = shmem_now();
@@ -143,7 +145,7 @@ void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told)
 		quiet = !wait_for_message(server, told ? LOOK_MS : QUIET_MS);
 		shmem_server_attend(server);
 		if (shmem_server_vectors(server) > 0 && !is_patient(begin))
-			return; /* what was told is not so */
+			return; /* fewer than told */
 		check_patience(server, begin, "our vectors");
 	}
 }
@@ -161,7 +163,7 @@ bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector)
 	return shmem_server_vectors(server) > vector;
 }
 
-/* --- At work --------------------------------------------------------------- */
+/* --- After connecting ------------------------------------------------------- */
 
 void shmem_server_attend(struct shmem_server *server)
 {
@@ -174,7 +176,7 @@ int shmem_server_socket(const struct shmem_server *server)
 	return server->stage == HANDSHAKE_GONE ? -1 : server->socket;
 }
 
-/* A counter that is full refuses more, and wakes whom it should all the same. */
+/* EAGAIN: the counter is full, so the peer is woken in any case. */
 static bool signal_event(int fd)
 {
 	uint64_t one = 1;

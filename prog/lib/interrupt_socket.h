@@ -1,18 +1,18 @@
 /*
- * interrupt_socket.h - a peer on the host, between the two files that make it one.
+ * interrupt_socket.h - a peer on the host: shared by the two files that implement it.
  *
- *	interrupt_socket.c    the connection, and what is done with it
- *	interrupt_protocol.c  what the server says
+ *	interrupt_socket.c    the connection: opening, waiting, ringing
+ *	interrupt_protocol.c  the messages of the server
  */
 #ifndef INTERRUPT_SOCKET_H
 #define INTERRUPT_SOCKET_H
 
 #include "internal.h"
 
-/* What the server sends next. */
+/* The message that the server sends next. HANDSHAKE_DONE: peers come and go. */
 enum handshake { HANDSHAKE_VERSION, HANDSHAKE_ID, HANDSHAKE_MEMORY, HANDSHAKE_DONE, HANDSHAKE_GONE };
 
-/* The eventfds by which a peer is rung; for ourselves, those that we wait on. */
+/* The eventfds to ring a peer with; our own are those that we wait on. */
 struct shmem_server_peer {
 	unsigned int vectors;
 	int events[SHMEM_VECTORS_MAX];
@@ -23,15 +23,15 @@ struct shmem_server {
 	int socket;
 	enum handshake stage;
 	unsigned int id;           /* ours */
-	uint64_t told;             /* how many vectors we are to have; 0: not told */
+	uint64_t told;             /* the number of our vectors; 0: not told */
 	int memory;
-	unsigned char bytes[8];    /* of a message that has come in part */
-	size_t have;
+	unsigned char bytes[8];    /* of an incomplete message */
+	size_t have;               /* its bytes so far */
 	int descriptor;            /* that came with it, or -1 */
 	struct shmem_server_peer *peers[SHMEM_PEER_IDS]; /* by id; NULL: not connected */
 };
 
-/* At the most SHMEM_VECTORS_MAX; 0 for a peer that is not there. */
+/* At most SHMEM_VECTORS_MAX; 0 for a peer that is not connected. */
 static inline unsigned int vectors_of(const struct shmem_server_peer *peer)
 {
 	if (!peer)
@@ -42,13 +42,13 @@ static inline unsigned int vectors_of(const struct shmem_server_peer *peer)
 /* --- interrupt_protocol.c --------------------------------------------------- */
 
 /*
- * Acts upon one message that has come, or takes the first part of one. False if
- * there is nothing. Ends the program if the server sends rubbish, or ends
- * before it gave us the memory and a vector.
+ * Handles one message, or keeps the first part of one. False if nothing has come. Ends
+ * the program if a message is wrong, or if the server ends before it has sent us the
+ * memory and a vector.
  */
 bool shmem_server_attend_once(struct shmem_server *server);
 
-/* That peer is not connected any more. */
+/* Forgets a peer that has left, and closes its eventfds. */
 void shmem_server_forget(struct shmem_server *server, unsigned int id);
 
 #endif

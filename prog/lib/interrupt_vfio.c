@@ -1,13 +1,13 @@
 /*
  * interrupt_vfio.c - the doorbell of a VM's device, without a driver of its own.
  *
- * Ringing needs the registers in BAR 0 and nothing else. Being rung needs MSI-X,
- * which vfio-pci turns into eventfds (kernel: Documentation/driver-api/vfio.rst);
- * as there is no IOMMU in these VMs, in its noiommu mode, which the guest's
- * kernel must allow before vfio-pci binds the device.
+ * Ringing only needs the registers in BAR 0. To be rung needs MSI-X, which vfio-pci turns
+ * into eventfds (kernel: Documentation/driver-api/vfio.rst). These VMs have no IOMMU, so
+ * vfio runs in its noiommu mode, which the guest's kernel must allow before vfio-pci binds
+ * the device.
  *
- * vfio gives a device to one program at a time; the registers are mapped through
- * sysfs, so that any number of programs can ring.
+ * vfio gives a device to one program at a time. The registers are mapped through sysfs
+ * instead, so that any number of programs can ring.
  */
 #include "internal.h"
 
@@ -35,9 +35,9 @@ static const char plain[] =
 	"this VM was started with SHMEM_MODE=plain: its device at %s has no interrupts; on the "
 	"host, stop the VMs and start them with SHMEM_MODE=doorbell";
 
-/* --- What the device has --------------------------------------------------- */
+/* --- Vectors and registers of the device ------------------------------------ */
 
-/* Reads the device's configuration space at offset, which only root can do in full. */
+/* Reads the device's configuration space at offset. Only root can read all of it. */
 static void read_config(const char *address, void *bytes, size_t size, off_t offset)
 {
 	char path[PATH_MAX];
@@ -57,7 +57,7 @@ static unsigned int msix_vectors(const char *address)
 	uint8_t next;
 
 	read_config(address, &next, 1, PCI_CAPABILITY_LIST);
-	/* There is room for 48 of them at most; a list in a circle ends here. */
+	/* There is room for 48 capabilities at most; a list in a circle ends here. */
 	for (int i = 0; next >= PCI_STD_HEADER_SIZEOF && i < 48; i++) {
 		uint8_t capability[2];
 		uint16_t flags;
@@ -73,7 +73,7 @@ static unsigned int msix_vectors(const char *address)
 }
 
 /*
- * Pages are mapped, and a BAR of 256 bytes may begin anywhere in one (kernel:
+ * Only whole pages can be mapped; a BAR of 256 bytes may begin anywhere in one (kernel:
  * Documentation/PCI/sysfs-pci.rst, "Accessing PCI device resources through sysfs").
  */
 static size_t offset_in_page(uint64_t address)
@@ -110,7 +110,7 @@ static void unmap_registers(volatile uint32_t *registers)
 
 /* --- vfio ------------------------------------------------------------------ */
 
-/* The last part of where a link of the device points to; "" if it is not there. */
+/* The last part of the target of a link of the device; "" if there is no such link. */
 static const char *link_name(const char *address, const char *name)
 {
 	static char target[PATH_MAX];
@@ -141,7 +141,7 @@ static int open_container(void)
 			  "CONFIG_VFIO", strerror(errno));
 	if (ioctl(fd, VFIO_GET_API_VERSION) != VFIO_API_VERSION ||
 	    ioctl(fd, VFIO_CHECK_EXTENSION, VFIO_NOIOMMU_IOMMU) <= 0)
-		shmem_die("vfio of this kernel does without an IOMMU only if that is allowed: "
+		shmem_die("vfio of this kernel works without an IOMMU only if that is allowed: "
 			  "echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode "
 			  "(CONFIG_VFIO_NOIOMMU)");
 	return fd;
@@ -153,7 +153,7 @@ static int open_group(const char *address)
 	const char *number = link_name(address, "iommu_group");
 
 	if (!number[0])
-		shmem_die("the device at %s is in no group of vfio's: vfio-pci bound it before "
+		shmem_die("the device at %s is in no vfio group: vfio-pci bound it before "
 			  "enable_unsafe_noiommu_mode was set; unbind it and bind it again", address);
 	snprintf(path, sizeof(path), "%s/noiommu-%s", DEV_VFIO, number);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -165,7 +165,7 @@ static int open_group(const char *address)
 	return fd;
 }
 
-/* Opens what has to be open as long as there are interrupts. */
+/* Opens the three files that must be open as long as there are interrupts. */
 static void open_vfio(struct shmem_doorbell *bell, const char *address)
 {
 	bell->container = open_container();
@@ -179,9 +179,9 @@ static void open_vfio(struct shmem_doorbell *bell, const char *address)
 }
 
 /*
- * An MSI is a write by the device, which it may do only as a bus master (PCI
- * Local Bus 3.0, 6.8), and vfio-pci takes that away whenever the device is
- * opened (kernel: drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable).
+ * An MSI is a write by the device, and only a bus master may write (PCI Local Bus 3.0,
+ * 6.8). vfio-pci disables bus mastering whenever the device is opened (kernel:
+ * drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable).
  */
 static void make_bus_master(const struct shmem_doorbell *bell)
 {
@@ -200,7 +200,7 @@ static void make_bus_master(const struct shmem_doorbell *bell)
 		shmem_die("cannot write the device's command register: %s", strerror(errno));
 }
 
-/* All at once: kernels before 6.5 cannot add vectors later. */
+/* All vectors at once: kernels before 6.5 cannot add some later. */
 static void connect_events(struct shmem_doorbell *bell)
 {
 	_Alignas(struct vfio_irq_set)
@@ -224,7 +224,7 @@ static void connect_events(struct shmem_doorbell *bell)
 		shmem_die("vfio cannot set up %u interrupts: %s", bell->vectors, strerror(errno));
 }
 
-/* --- Both ------------------------------------------------------------------ */
+/* --- Opening and closing ----------------------------------------------------- */
 
 void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
 			  bool wait)
@@ -250,7 +250,7 @@ void shmem_device_close_doorbell(struct shmem_doorbell *bell)
 	unmap_registers(bell->registers);
 	if (!bell->waits)
 		return;
-	close(bell->device); /* which switches the interrupts off */
+	close(bell->device); /* disables the interrupts */
 	close(bell->group);
 	close(bell->container);
 	for (unsigned int i = 0; i < bell->vectors; i++)

@@ -1,4 +1,4 @@
-/* machine.c - what this VM is, as far as a result depends on it. */
+/* machine.c - the properties of this VM that results depend on. */
 #include "internal.h"
 
 #include <cpuid.h>
@@ -26,8 +26,8 @@ const char *shmem_mapping_name(const struct shmem_options *options)
 }
 
 /*
- * Bit 31 of ECX in leaf 1 is kept for hypervisors to say that they are there;
- * leaf 0x40000000 then has a signature of 12 bytes (kernel:
+ * Hypervisors set bit 31 of ECX in leaf 1; leaf 0x40000000 then has a signature of 12
+ * bytes (kernel:
  * Documentation/virt/kvm/x86/cpuid.rst; QEMU: target/i386/cpu.c).
  */
 const char *shmem_accelerator(void)
@@ -67,8 +67,8 @@ const char *shmem_cpu_model(void)
 
 /*
  * A line is "PAT: [mem 0xSTART-0xEND] TYPE" (kernel: arch/x86/mm/pat/memtype.c,
- * memtype_seq_show); in older kernels "TYPE @ 0xSTART-0xEND", as pat.rst among
- * the kernel's documents still has it. END is the first byte behind.
+ * memtype_seq_show); in older kernels, and in the kernel's document pat.rst, it is
+ * "TYPE @ 0xSTART-0xEND". END is the first byte after the range.
  */
 static bool parse_memory_type(const char *line, uint64_t *start, uint64_t *end,
 			      char type[static 32])
@@ -103,7 +103,7 @@ const char *shmem_memory_type(const struct shmem *region)
 	return found ? type : NULL;
 }
 
-/* --- Where to run --------------------------------------------------------- */
+/* --- Choosing a CPU ------------------------------------------------------- */
 
 void shmem_pin(unsigned int cpu)
 {
@@ -116,7 +116,7 @@ void shmem_pin(unsigned int cpu)
 		shmem_die("cannot run on CPU %u: %s", cpu, strerror(errno));
 }
 
-/* Of a list like "0-1,4,6-7", how many are below cpu and in the set. */
+/* Counts the CPUs of a list like "0-1,4,6-7" that are below cpu and in the set. */
 static unsigned int count_below(const char *list, unsigned int cpu, const cpu_set_t *set)
 {
 	unsigned int count = 0;
@@ -135,7 +135,7 @@ static unsigned int count_below(const char *list, unsigned int cpu, const cpu_se
 	}
 }
 
-/* Which of its core's hardware threads a CPU is, among the allowed ones; 0 if nobody tells. */
+/* The index of a CPU among the allowed hardware threads of its core; 0 if unknown. */
 static unsigned int thread_of(unsigned int cpu, const cpu_set_t *allowed)
 {
 	char path[128], list[1024] = "";
@@ -167,7 +167,7 @@ void shmem_pin_apart(uint64_t turn)
 	static unsigned int cpus[CPU_SETSIZE];
 	cpu_set_t allowed;
 
-	/* Fails with more CPUs than the set has room for: then we stay where we are. */
+	/* Fails if there are more CPUs than the set has room for; then we do not move. */
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
 		return;
 	shmem_pin(cpus[turn % shmem_cpus_apart(&allowed, cpus)]);

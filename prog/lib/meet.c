@@ -2,32 +2,28 @@
 #include "hold.h"
 
 #include <string.h>
-#include <time.h>
+
+#include "bytes.h"
 
 /*
- * As with claims, staleness is not read off the clock: of the time between two
- * looks at a seat only LOOK_COUNTS_AT_MOST counts, so that a program that was
- * itself paused does not take the others for dead.
+ * As with claims, a program that was itself paused must not take the others for dead.
+ * Therefore at most this much of the time between two looks at a seat counts.
  */
-#define MS UINT64_C(1000000) /* in nanoseconds */
-#define LOOK (10 * MS)
 #define LOOK_COUNTS_AT_MOST (100 * MS)
-#define STALE (3000 * MS)
-#define TELL_AFTER (500 * MS)
 
 /*
- * A seat in the region: word is 0 while free, otherwise the random ticket of its
- * holder above a beat, as the word of a claim. agreed is the session number that
- * its holder makes of all the tickets that it sees live.
+ * A seat in the region. word is like that of a claim: 0 while free, otherwise the random
+ * ticket of its holder above a beat. agreed is the session number that the holder makes
+ * of the tickets of all living holders.
  *
- * None of this is trusted. A word counts only while its beat moves, and agreed
- * only if it is the number that we make of the tickets ourselves, with our own,
- * new one among them: what a killed run left behind cannot be that.
+ * None of this is trusted. A word counts only while its beat moves. agreed counts only if
+ * it equals the number that we make of the tickets ourselves. Our own ticket is among
+ * them and new, so a number that a killed run left behind cannot be equal.
  */
 struct shmem_seat {
 	_Atomic uint64_t word;
 	_Atomic uint64_t agreed;
-	_Atomic uint64_t size; /* its holder's region in bytes ^ agreed, so not an earlier one's */
+	_Atomic uint64_t size; /* of the holder's region, bytes; ^ agreed: not an earlier run's */
 	unsigned char rest[SHMEM_SEAT_SIZE - 24];
 };
 
@@ -38,7 +34,7 @@ static uint64_t read_word(const struct shmem_meeting *meeting, int seat)
 	return atomic_load_explicit(&meeting->row[seat].word, memory_order_acquire);
 }
 
-/* How much of the time since the last look counts as time without a beat. */
+/* The part of the time since the last look that counts as time without a beat. */
 static uint64_t time_to_count(struct shmem_meeting *meeting)
 {
 	uint64_t now = shmem_now();
@@ -57,7 +53,7 @@ static void watch_seat(struct shmem_meeting *meeting, int seat, uint64_t passed)
 		watch->still += passed;
 		return;
 	}
-	/* Another ticket is another holder, of whom nothing is known yet. */
+	/* Another ticket is another holder, which we have not seen alive yet. */
 	watch->moved = hold_is_same(word, watch->seen);
 	watch->seen = word;
 	watch->still = 0;
@@ -73,12 +69,12 @@ static void watch_all(struct shmem_meeting *meeting)
 
 /* --- Coming together ------------------------------------------------------ */
 
-/* Sits down on the seat if it is free, or if its holder is dead. */
+/* Takes the seat if it is free or its holder is dead. */
 static bool take_seat(struct shmem_meeting *meeting, int seat)
 {
 	struct shmem_seat_watch *watch = &meeting->watch[seat];
 
-	if (watch->seen != 0 && watch->still < STALE)
+	if (watch->seen != 0 && watch->still < HOLD_STALE)
 		return false;
 	meeting->hold.word = &meeting->row[seat].word;
 	if (!shmem_hold_take(&meeting->hold, watch->seen))
@@ -90,7 +86,7 @@ static bool take_seat(struct shmem_meeting *meeting, int seat)
 	return true;
 }
 
-/* Free seats first: those of the dead may be needed by nobody. */
+/* Free seats first: perhaps nobody needs the seats of the dead. */
 static bool take_any_seat(struct shmem_meeting *meeting)
 {
 	for (int seat = 0; seat < meeting->seats; seat++)
@@ -102,15 +98,9 @@ static bool take_any_seat(struct shmem_meeting *meeting)
 	return false;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
-	return hash ^ hash >> 29;
-}
-
 /*
- * Makes the session of all tickets, unless somebody is missing. Once made it
- * stays, until it can be made of other tickets.
+ * Makes the session number of all tickets, unless a seat is not taken. Keeps the last
+ * number until other tickets make another one.
  */
 static void make_session(struct shmem_meeting *meeting)
 {
@@ -121,19 +111,19 @@ static void make_session(struct shmem_meeting *meeting)
 		struct shmem_seat_watch *watch = &meeting->watch[seat];
 		uint64_t word = seat == meeting->seat ? meeting->hold.mine : watch->seen;
 
-		if (seat != meeting->seat && (!watch->moved || watch->still >= STALE))
+		if (seat != meeting->seat && (!watch->moved || watch->still >= HOLD_STALE))
 			return;
 		tickets[seat] = word & ~BEAT_MASK;
-		session = mix(session, tickets[seat]);
+		session = shmem_mix(session, tickets[seat]);
 	}
 	memcpy(meeting->tickets, tickets, sizeof(tickets));
 	meeting->session = session ? session : 1;
 }
 
 /*
- * Shows the others the session that we make of the tickets, and looks whether
- * all make the same. Theirs counts even if they have left by now, for they have
- * met us and may be done already; that is why a session stays.
+ * Shows the others the session number that we make of the tickets. True if all show the
+ * same. The numbers of programs that have left count too, since they met us and may have
+ * finished already; this is why a session number is kept.
  */
 static bool all_agree(struct shmem_meeting *meeting)
 {
@@ -151,9 +141,9 @@ static bool all_agree(struct shmem_meeting *meeting)
 }
 
 /*
- * The size decides where the areas lie, so each would call the other's data
- * rubbish. What cannot be a size is the leftover of a run before, in the seat of a
- * program that is too old to tell its own.
+ * The size decides where the areas lie. With different sizes each program would find
+ * the other's data wrong. A value that cannot be a size was left by an earlier run, in
+ * the seat of a program too old to write its own size.
  */
 static void check_sizes(struct shmem_meeting *meeting)
 {
@@ -173,15 +163,10 @@ static void check_sizes(struct shmem_meeting *meeting)
 static void warn_of_waiting(const struct shmem_meeting *meeting)
 {
 	if (meeting->seat == SHMEM_ANY_SEAT)
-		shmem_warn("waiting for a seat of %s, which others hold", meeting->what);
+		shmem_warn("waiting for a seat of %s; all are taken", meeting->what);
 	else
 		shmem_warn("waiting for %s: run this program in %s", meeting->what,
 			   meeting->seats == 2 ? "another VM" : "the other VMs");
-}
-
-static void wait_a_look(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = LOOK }, NULL);
 }
 
 enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
@@ -214,11 +199,11 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 			check_sizes(meeting);
 			return SHMEM_MET;
 		}
-		if (!told && shmem_now() - begin > TELL_AFTER) {
+		if (!told && shmem_now() - begin > HOLD_TELL_AFTER) {
 			warn_of_waiting(meeting);
 			told = true;
 		}
-		wait_a_look();
+		shmem_hold_wait_a_look();
 	}
 	if (meeting->seat == SHMEM_ANY_SEAT)
 		return SHMEM_SEAT_TAKEN;
@@ -226,7 +211,7 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 	return SHMEM_NOBODY_CAME;
 }
 
-/* --- Together ------------------------------------------------------------- */
+/* --- After the meeting ---------------------------------------------------- */
 
 static _Noreturn void seat_lost(const struct shmem_meeting *meeting)
 {
@@ -251,7 +236,17 @@ enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
 	watch_all(meeting);
 	if (!hold_is_same(meeting->watch[seat].seen, meeting->tickets[seat]))
 		return SHMEM_PEER_LEFT;
-	return meeting->watch[seat].still < STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
+	return meeting->watch[seat].still < HOLD_STALE ? SHMEM_PEER_LIVES : SHMEM_PEER_DIED;
+}
+
+const char *shmem_peer_fate(enum shmem_peer peer)
+{
+	return peer == SHMEM_PEER_DIED ? "died: it gave no sign of life for 3 s" : "gave up";
+}
+
+int shmem_peer_status(enum shmem_peer peer)
+{
+	return peer == SHMEM_PEER_DIED ? SHMEM_STATUS_DIED : SHMEM_STATUS_LEFT;
 }
 
 void shmem_meet_leave(struct shmem_meeting *meeting)
@@ -259,20 +254,20 @@ void shmem_meet_leave(struct shmem_meeting *meeting)
 	shmem_hold_give_back(&meeting->hold);
 }
 
-/* --- However the program ends --------------------------------------------- */
+/* --- At the end of the program -------------------------------------------- */
 
-static struct shmem_meeting *left_at_the_end;
+static struct shmem_meeting *leave_at_end;
 
 static void beat_if_there(void)
 {
-	if (left_at_the_end->hold.mine)
-		shmem_meet_beat(left_at_the_end);
+	if (leave_at_end->hold.mine)
+		shmem_meet_beat(leave_at_end);
 }
 
 static void leave_if_there(void)
 {
-	if (left_at_the_end->hold.mine)
-		shmem_meet_leave(left_at_the_end);
+	if (leave_at_end->hold.mine)
+		shmem_meet_leave(leave_at_end);
 }
 
 void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
@@ -280,6 +275,6 @@ void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
 	static const struct holdings kind = { .renew = beat_if_there,
 					      .give_back = leave_if_there };
 
-	left_at_the_end = meeting;
+	leave_at_end = meeting;
 	shmem_hold_register(&kind);
 }

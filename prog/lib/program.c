@@ -1,5 +1,6 @@
-/* program.c - what makes the programs alike: command line, output, measuring. */
+/* program.c - command line and output, alike in all programs. */
 #include "hold.h"
+#include "units.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- Output --------------------------------------------------------------- */
@@ -24,8 +23,8 @@ static void complain(const char *format, va_list values, const char *tail)
 }
 
 /*
- * Who reads our output may not do so for a while; that is no reason to be taken
- * for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
+ * The reader of our output may pause. We show that we live meanwhile, so that the other
+ * VMs do not take us for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
  */
 static void wait_until_writable(int fd)
 {
@@ -64,7 +63,7 @@ void shmem_die(const char *format, ...)
 	va_start(values, format);
 	complain(format, values, "");
 	va_end(values);
-	exit(1);
+	exit(SHMEM_STATUS_FAILED);
 }
 
 void shmem_fail(int status, const char *format, ...)
@@ -84,15 +83,15 @@ void shmem_usage_error(const char *format, ...)
 	va_start(values, format);
 	complain(format, values, "; -h shows the usage");
 	va_end(values);
-	exit(2);
+	exit(SHMEM_STATUS_USAGE);
 }
 
 /* --- Command line --------------------------------------------------------- */
 
 enum { LETTERS_MAX = 64, LONGS_MAX = 32 };
 
-/* Below SHMEM_LONG, so that they are not a program's own, and no letters. */
-enum { LONG_HELP = 0x100, LONG_JSON, LONG_INJECT };
+/* Values of long options: no letters, and below SHMEM_LONG, where a program's own begin. */
+enum { LONGS_FROM = 0x100, LONG_HELP = LONGS_FROM, LONG_JSON, LONG_INJECT };
 
 static const char *or_nothing(const char *text)
 {
@@ -103,7 +102,7 @@ static void help_faults(const struct shmem_program *program)
 {
 	if (!program->faults)
 		return;
-	shmem_print("  --inject F  make a fault on purpose, to see that it is noticed; F is one of\n");
+	shmem_print("  --inject F  cause a fault on purpose, to test that it is noticed; F is one of\n");
 	for (const struct shmem_fault *fault = program->faults + 1; fault->name; fault++)
 		shmem_print("                %-12s %s\n", fault->name, fault->about);
 }
@@ -156,13 +155,13 @@ static size_t parse_fault(const struct shmem_program *program, const char *text)
 	shmem_usage_error("--inject %s: there is no such fault", text);
 }
 
-/* getopt_long's optopt is 0 for a long option that is unknown. */
-static _Noreturn void reject(int answer, char **argv)
+/* getopt_long sets optopt to 0 for an unknown long option. */
+void shmem_reject_option(int answer, char **argv)
 {
 	const char *what = argv[optind - 1];
 	int length = (int)strcspn(what, "=");
 
-	if (optopt > 0 && optopt < LONG_HELP)
+	if (optopt > 0 && optopt < LONGS_FROM)
 		shmem_usage_error(answer == ':' ? "option -%c needs a value" :
 						  "unknown option -%c", optopt);
 	if (answer == ':')
@@ -183,7 +182,7 @@ static void check_rest(const struct shmem_program *program,
 		shmem_usage_error("unexpected argument '%s'", argv[optind + program->operands]);
 }
 
-/* Everybody's long options, --inject if there is something to inject, its own. */
+/* The long options of all programs, --inject if the program has faults, and its own. */
 static void all_longs(const struct shmem_program *program, struct option *longs)
 {
 	size_t count = 0;
@@ -234,7 +233,7 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 			help(program);
 		case ':':
 		case '?':
-			reject(answer, argv);
+			shmem_reject_option(answer, argv);
 		default:
 			return answer;
 		}
@@ -245,7 +244,9 @@ int shmem_getopt(const struct shmem_program *program, struct shmem_options *opti
 
 /* --- Values of options ---------------------------------------------------- */
 
-/* Digits that begin text; *rest is what comes behind them. */
+enum { WEEK = 7 * 86400 }; /* seconds */
+
+/* Reads the digits at the start of text; *rest is the text after them. */
 static bool leading_number(const char *text, int base, uint64_t *value, const char **rest)
 {
 	char *end;
@@ -319,14 +320,14 @@ uint64_t shmem_option_size(const char *option, const char *text, uint64_t min,
 	return value;
 }
 
-/* Nanoseconds from decimal seconds of nine digits at most behind the point. */
+/* Nanoseconds from decimal seconds, with at most nine digits after the point. */
 static bool parse_seconds(const char *text, uint64_t *value)
 {
 	const char *rest;
 	uint64_t seconds;
-	uint64_t unit = 1000000000;
+	uint64_t unit = SECOND;
 
-	if (!leading_number(text, 10, &seconds, &rest) || seconds > 7 * 86400)
+	if (!leading_number(text, 10, &seconds, &rest) || seconds > WEEK)
 		return false;
 	*value = seconds * unit;
 	if (*rest == '.') {
@@ -345,7 +346,7 @@ uint64_t shmem_option_seconds(const char *option, const char *text)
 {
 	uint64_t value;
 
-	if (!parse_seconds(text, &value) || value == 0 || value > 7 * 86400 * UINT64_C(1000000000))
+	if (!parse_seconds(text, &value) || value == 0 || value > WEEK * SECOND)
 		shmem_usage_error("%s %s: seconds are needed, such as 10 or 0.5, a week at most",
 				  option, text);
 	return value;
@@ -364,30 +365,4 @@ size_t shmem_option_choice(const char *option, const char *text, const char *con
 		assert(length < sizeof(list));
 	}
 	shmem_usage_error("%s %s: one of %s is needed", option, text, list);
-}
-
-/* --- Measuring ------------------------------------------------------------ */
-
-uint64_t shmem_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-}
-
-uint64_t shmem_since(uint64_t start)
-{
-	uint64_t now = shmem_now();
-
-	return now > start ? now - start : 1;
-}
-
-uint64_t shmem_random(void)
-{
-	uint64_t bits;
-
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
-		shmem_die("no random numbers: getrandom: %s", strerror(errno));
-	return bits;
 }

@@ -1,4 +1,4 @@
-/* record.c - --json: results that describe themselves, one object a line. */
+/* record.c - --json: self-describing results, one object on each line. */
 #include "shmem.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-/* The record in the making: one at a time, put together in memory. */
+/* The current record, put together in memory; one at a time. */
 static struct {
 	FILE *stream;
 	char *text;

@@ -1,4 +1,4 @@
-/* region.c - find the region and map it. */
+/* region.c - finds the region and maps it. */
 #include "internal.h"
 
 #include <errno.h>
@@ -15,9 +15,8 @@
 #endif
 
 #define MINIMUM_SIZE (1UL << 20)
-#define FOUR_GIB (1ULL << 32)
 
-/* The three things that mmap needs, and what to say when it fails. */
+/* The arguments of open and mmap, and hints for when they fail. */
 struct place {
 	char path[PATH_MAX];
 	uint64_t offset; /* bytes into path */
@@ -31,12 +30,12 @@ struct place {
 
 /*
  * /dev/mem without O_SYNC asks for write-back (kernel: arch/x86/mm/pat/memtype.c,
- * phys_mem_access_prot_allowed), but the MTRRs have their say (pat_x_mtrr_type):
+ * phys_mem_access_prot_allowed), but the MTRRs can overrule it (pat_x_mtrr_type):
  * firmware leaves them uncached below 4 GiB, where the devices are.
  */
 static void place_write_back(struct place *place, const struct shmem_device *device)
 {
-	if (device->start < FOUR_GIB)
+	if (device->start < SHMEM_FOUR_GIB)
 		shmem_die("-m wb: BAR 2 of %s is at 0x%llx, and below 4 GiB a write-back mapping "
 			  "comes out uncached; start the VMs with BAR_ABOVE_4G other than 'no', "
 			  "or use -m uc or wc", device->address,
@@ -77,7 +76,7 @@ static struct place place_in_file(const char *file)
 	};
 
 	if (stat(file, &status) < 0)
-		shmem_die("cannot open %s: %s; a new one is made with: truncate -s 128M FILE",
+		shmem_die("cannot open %s: %s; to create one: truncate -s 128M FILE",
 			  file, strerror(errno));
 	if (!S_ISREG(status.st_mode))
 		shmem_die("%s is not an ordinary file, nor a server's socket; -f needs one", file);
@@ -86,7 +85,7 @@ static struct place place_in_file(const char *file)
 	return place;
 }
 
-/* The part of the place that the region takes up, in bytes. */
+/* The size of the region in that place, in bytes. */
 static size_t region_size(const struct place *place)
 {
 	uint64_t size = SHMEM_SIZE ? SHMEM_SIZE : place->size;
@@ -126,9 +125,9 @@ static struct shmem open_and_map(const struct place *place)
 struct shmem shmem_region_of_server(int memory, const char *path)
 {
 	struct stat status;
-	struct place place = { .map_hint = "what the server there gave is no memory to share" };
+	struct place place = { .map_hint = "the server's memory cannot be shared" };
 
-	/* Only an ordinary file, or what memfd_create and shm_open make, has a size. */
+	/* Only an ordinary file has a size; those of memfd_create and shm_open count as such. */
 	if (fstat(memory, &status) < 0 || !S_ISREG(status.st_mode))
 		shmem_die("the server at %s gave something that is not memory", path);
 	snprintf(place.path, sizeof(place.path), "the memory of the server at %s", path);
@@ -136,7 +135,7 @@ struct shmem shmem_region_of_server(int memory, const char *path)
 	return map(&place, memory);
 }
 
-/* The memory alone: who does not listen need not be a peer. */
+/* The memory only. A program without interrupts need not stay a peer. */
 static struct shmem open_at_server(const char *path)
 {
 	struct shmem_server *server = shmem_server_connect(path);

@@ -6,12 +6,12 @@
 
 #include "shmem.h"
 
-/* What is copied before the other side hears of it. */
+/* Bytes copied before the count is published. */
 #define CUT_SIZE (32UL << 10)
 
 /*
- * Who was paused for long may have lost its seat, and its end of the ring with
- * it. Before bytes are copied, and once more before they are counted.
+ * A program that was paused for long may have lost its seat, and its end of the ring with
+ * it. Call this before bytes are copied, and again before they are counted.
  */
 static void check_seat(const struct shmem_ring *ring)
 {
@@ -20,9 +20,9 @@ static void check_seat(const struct shmem_ring *ring)
 }
 
 /*
- * Tells the other side. The fence before keeps the copying ahead of the count:
- * see its partners in ring_write and ring_read. The one behind sends the count
- * on its way, which could sit in a write-combining buffer for long.
+ * Tells the other side. The first fence keeps the copying ahead of the count; it pairs
+ * with the fences in shmem_ring_write and shmem_ring_read. The second fence drains the
+ * write-combining buffer, where the count could stay for long.
  */
 static void publish_count(const struct shmem_ring *ring, _Atomic uint64_t *count)
 {
@@ -64,8 +64,8 @@ static size_t minimum(size_t one, size_t other)
 }
 
 /*
- * The bytes that lie in the ring, as the writer must see them: no more than
- * when it last looked, since only the reader could have changed that.
+ * The unread bytes, for the writer. There cannot be more than at its last look, since
+ * only the reader could have changed that.
  */
 static size_t look_unread(struct shmem_ring *ring)
 {
@@ -78,7 +78,7 @@ static size_t look_unread(struct shmem_ring *ring)
 	return unread;
 }
 
-/* The same for the reader: no fewer than last time, and no more than fit. */
+/* The unread bytes, for the reader. There cannot be fewer than last time, nor more than fit. */
 static size_t look_filled(struct shmem_ring *ring)
 {
 	uint64_t written = atomic_load_explicit(&ring->counts->written, memory_order_relaxed);
@@ -91,8 +91,8 @@ static size_t look_filled(struct shmem_ring *ring)
 }
 
 /*
- * Both look at the other's count only when what they last saw of it does not
- * suffice: each look fetches a cache line that the other is writing to.
+ * Writing and reading look at the other's count only if its last known value does not
+ * suffice, since each look fetches a cache line that the other side is writing to.
  */
 size_t shmem_ring_write(struct shmem_ring *ring, const void *from, size_t length)
 {
@@ -113,7 +113,7 @@ size_t shmem_ring_write(struct shmem_ring *ring, const void *from, size_t length
 
 	size_t first = minimum(length, ring->size - at);
 	check_seat(ring);
-	shmem_fence(); /* pairs with publish in ring_read: it has read what is overwritten */
+	shmem_fence(); /* pairs with publish_count in shmem_ring_read: this room has been read */
 	memcpy(ring->bytes + at, from, first);
 	memcpy(ring->bytes, (const unsigned char *)from + first, length - first);
 	ring->mine += length;
@@ -137,7 +137,7 @@ size_t shmem_ring_read(struct shmem_ring *ring, void *to, size_t length)
 		return 0;
 
 	size_t first = minimum(length, ring->size - at);
-	shmem_fence(); /* pairs with publish in ring_write: it has written what is read */
+	shmem_fence(); /* pairs with publish_count in shmem_ring_write: these bytes are written */
 	memcpy(to, ring->bytes + at, first);
 	memcpy((unsigned char *)to + first, ring->bytes, length - first);
 	ring->mine += length;

@@ -1,32 +1,32 @@
-/* sleep.c - sleep until another VM has written. */
+/* sleep.c - sleeping until another VM has written. */
 #include "sleep.h"
 
 /*
- * Between two looks at the clock, for in VMs whose clock is an emulated device
- * one costs more than a round trip.
+ * Looks at the data between two looks at the clock. Reading the clock costs more than a
+ * round trip in VMs whose clock is an emulated device.
  */
 enum { LOOKS_A_CLOCK = 256 };
 
 /*
- * For an interrupt that is late: 4 s. Counted in looks, of which shmem_meet_peer
- * counts each as it does, so that who is still for all of it has been found dead.
+ * How long to wait for a late interrupt: 4 s. Counted in looks, as shmem_meet_peer counts,
+ * so that a peer that was still all that time has been found dead.
  */
-enum { LATE_LOOKS = 40, LATE_LOOK_NS = 100000000 };
+enum { LATE_LOOKS = 40 };
 
 struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
 				   unsigned int vector, uint64_t poll_ns)
 {
 	assert(vector < shmem_doorbell_vectors(bell));
-	/* What an earlier run has left there is nobody's sleep any more. */
+	/* A notice that an earlier run left there belongs to nobody. */
 	atomic_store_explicit(notice, 0, memory_order_relaxed);
 	return (struct shmem_sleeper){
 		.bell = bell, .notice = notice, .vector = vector, .poll_ns = poll_ns,
-		/* So that no waker has answered a notice like ours to an earlier program. */
+		/* Random, so that no waker has answered the same notice of an earlier program. */
 		.number = (uint32_t)shmem_random(),
 	};
 }
 
-/* Looks again and again, for as long as was asked for. */
+/* Looks again and again for that many nanoseconds. */
 static bool poll_for(uint64_t duration, bool (*done)(void *context), void *context)
 {
 	uint64_t begin = 0;
@@ -45,10 +45,7 @@ static bool poll_for(uint64_t duration, bool (*done)(void *context), void *conte
 	}
 }
 
-/*
- * A new number for each sleep, so that who has rung for the one before does not
- * take this for the same.
- */
+/* Each sleep has a new number, so that a waker does not take it for the sleep before. */
 static void put_up_notice(struct shmem_sleeper *sleeper)
 {
 	sleeper->number += sleeper->number == UINT32_MAX ? 2 : 1;
@@ -59,7 +56,7 @@ static void put_up_notice(struct shmem_sleeper *sleeper)
 	shmem_fence(); /* pairs with the one in shmem_wake: store, fence, load on both sides */
 }
 
-/* Who rings for it nevertheless, a moment later, wakes us once for nothing. */
+/* A waker that saw the notice just before may still ring; it then wakes us once too often. */
 static void take_down_notice(struct shmem_sleeper *sleeper)
 {
 	atomic_store_explicit(sleeper->notice, 0, memory_order_relaxed);
@@ -74,11 +71,11 @@ bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), voi
 		return true;
 	for (;;) {
 		put_up_notice(sleeper);
-		/* Only after the notice is up: this look is what must not be left out. */
+		/* This look, after the notice is up, must not be omitted. */
 		bool is_done = done(context);
 		bool is_unrung = is_done && !interrupts;
 		if (is_done || !interrupts) {
-			/* Who was stopped before its look at the notice still has to ring. */
+			/* A waker stopped before its look at the notice still has to ring. */
 			if (!is_unrung)
 				take_down_notice(sleeper);
 			sleeper->unrung += is_unrung;
@@ -91,8 +88,8 @@ bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), voi
 }
 
 /*
- * The notice is still up. Without it who was stopped between its store and its
- * look would find none, and rightly not ring.
+ * The notice is still up. Without it a waker that was stopped between its store and its
+ * look would find no notice, and rightly not ring.
  */
 bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat)
 {
@@ -100,7 +97,7 @@ bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeti
 
 	for (int i = 0; i < LATE_LOOKS && !interrupts; i++) {
 		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector,
-						 shmem_now() + LATE_LOOK_NS);
+						 shmem_now() + SHMEM_SLEEP_TURN);
 		shmem_meet_beat(meeting);
 		shmem_meet_peer(meeting, seat);
 	}
@@ -117,14 +114,14 @@ struct shmem_waker shmem_waker(struct shmem_doorbell *bell, const _Atomic uint64
 void shmem_wake(struct shmem_waker *waker)
 {
 	shmem_fence(); /* pairs with the one in put_up_notice */
-	/* The other VM's word: read once, checked, and rung for once. */
+	/* The other VM's word: read once, checked, and answered once. */
 	uint64_t notice = atomic_load_explicit(waker->notice, memory_order_relaxed);
 	unsigned int id = notice >> 16 & (SHMEM_PEER_IDS - 1);
 	unsigned int vector = notice & 0xffff;
 
 	if (notice >> 32 == 0 || notice == waker->answered || vector >= SHMEM_VECTORS_MAX)
 		return;
-	/* Not known yet: it may be the next time. */
+	/* False: the peer is not known yet, but may be the next time. */
 	if (!shmem_doorbell_ring(waker->bell, id, vector))
 		return;
 	waker->answered = notice;

@@ -1,4 +1,4 @@
-/* statistics.c - what samples say: percentiles, histograms. */
+/* statistics.c - percentiles and histograms of samples. */
 #include "shmem.h"
 
 #include <stdio.h>
@@ -12,16 +12,9 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-double shmem_median(double *samples, size_t count)
-{
-	qsort(samples, count, sizeof(*samples), compare);
-	return count % 2 ? samples[count / 2] :
-			   (samples[count / 2 - 1] + samples[count / 2]) / 2;
-}
-
 /*
- * Nearest rank: the smallest sample that per_mille of all are no larger than.
- * The first is 1. In whole numbers, since 0.999 * 1000 is more than 999.
+ * The nearest rank, counted from 1: per_mille of all samples are no larger than the sample
+ * with this rank. In whole numbers, since 0.999 * 1000 is more than 999.
  */
 static uint64_t rank_of(uint64_t count, unsigned int per_mille)
 {
@@ -51,9 +44,8 @@ static_assert((SHMEM_HISTOGRAM_STEPS & (SHMEM_HISTOGRAM_STEPS - 1)) == 0,
 	      "a power of two");
 
 /*
- * Range r of the first two times STEPS holds the sample r alone. From there on
- * each power of two has STEPS ranges: what is left of a sample when it is
- * shifted down to between STEPS and twice that.
+ * Each sample below 2 * STEPS has a range of its own. Above, each power of two has STEPS
+ * ranges: the sample is shifted down until it lies between STEPS and 2 * STEPS.
  */
 static size_t range_of(uint64_t sample)
 {
@@ -71,7 +63,7 @@ static uint64_t lower_bound(size_t range)
 	return (STEPS + range % STEPS) << (range / STEPS - 1);
 }
 
-/* The largest sample that falls into it. */
+/* The largest sample of the range. */
 static uint64_t upper_bound(size_t range)
 {
 	return range + 1 < SHMEM_HISTOGRAM_RANGES ? lower_bound(range + 1) - 1 : UINT64_MAX;
@@ -137,7 +129,7 @@ static uint64_t times(uint64_t a, uint64_t b)
 	return a > UINT64_MAX / b ? UINT64_MAX : a * b;
 }
 
-/* The smallest one, from 2 on, whose power of TAIL_ROWS spans the tail. */
+/* The smallest factor, from 2 on, that reaches from one to the other in TAIL_ROWS steps. */
 static uint64_t tail_factor(uint64_t from, uint64_t to)
 {
 	for (uint64_t factor = 2;; factor++) {
@@ -151,8 +143,8 @@ static uint64_t tail_factor(uint64_t from, uint64_t to)
 }
 
 /*
- * Rows of one width up to twice the median, around which nearly everything is;
- * from there on each reaches some times as far as the last, up to the maximum.
+ * Rows of equal width up to twice the median, where nearly all samples are. From there to
+ * the maximum each row ends a constant factor above the row before.
  */
 static int make_rows(const struct shmem_histogram *histogram, struct row *rows)
 {

@@ -1,9 +1,9 @@
 /*
  * mapping.c - how __shmem looks at one mapping.
  *
- * Each mapping is made in a process of its own: the kernel gives all mappings of
- * an address the type of the first, so one must be gone before the next is made;
- * and what cannot be had ends that process, not this one.
+ * Each mapping is made in a child process. The kernel gives all mappings of an
+ * address the type of the first one, so that one must be gone before the next. And a
+ * mapping that is not available ends the child, not this program.
  */
 #include "mapping.h"
 
@@ -14,8 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* For other VMs that measure, one mapping after the other, or a __bandwidth. */
-#define MAPPING_PATIENCE UINT64_C(60000000000) /* nanoseconds */
+#include "units.h"
+
+/* To wait for other VMs that run this or __bandwidth. */
+#define MAPPING_PATIENCE (60 * SECOND)
 
 static const char *const verdict_names[] = {
 	[UNKNOWN] = "not measured",
@@ -25,7 +27,7 @@ static const char *const verdict_names[] = {
 	[UNCACHED] = "uncached",
 };
 
-/* --- In the process for it ------------------------------------------------ */
+/* --- In the child --------------------------------------------------------- */
 
 static void print_mapping(const struct shmem_options *options, const struct finding *finding)
 {
@@ -54,7 +56,6 @@ static void send_finding(int result, const struct finding *finding)
 		_exit(1);
 }
 
-/* In a process of its own. */
 static void look_at(const struct shmem_options *options, int result)
 {
 	struct shmem region = shmem_open(options);
@@ -88,9 +89,9 @@ static _Noreturn void child(const struct shmem_options *options, int result, int
 	_exit(0);
 }
 
-/* --- In the one that started it ------------------------------------------- */
+/* --- In the parent -------------------------------------------------------- */
 
-/* All that is written until the other side closes, or as much as there is room for. */
+/* Reads until the other side closes, or until the buffer is full; then closes fd. */
 static size_t read_all(int fd, void *buffer, size_t size)
 {
 	size_t total = 0;
@@ -106,14 +107,14 @@ static size_t read_all(int fd, void *buffer, size_t size)
 	return total;
 }
 
-/* What a program said when it failed: one line, its name before it. */
+/* The message of a program that failed is one line, with its name in front. */
 static const char *without_name(char *line)
 {
 	char *colon = strstr(line, ": ");
 
 	line[strcspn(line, "\n")] = '\0';
 	if (!line[0])
-		return "the process that tried it was killed";
+		return "the child process that tried it was killed";
 	return colon ? colon + 2 : line;
 }
 
@@ -137,7 +138,7 @@ const char *look_from_afar(const struct shmem_options *options, struct finding *
 	waitpid(process, NULL, 0);
 	if (length < sizeof(told[0]))
 		return without_name(said);
-	fputs(said, stderr); /* notices, and what was wrong */
+	fputs(said, stderr); /* notices and errors */
 	if (length < sizeof(told))
 		exit(1);
 	*finding = told[1];

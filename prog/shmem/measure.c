@@ -1,4 +1,4 @@
-/* measure.c - how __shmem measures which type a piece of memory behaves like. */
+/* measure.c - how __shmem finds out which type a piece of memory behaves like. */
 #include "mapping.h"
 
 #include <stdlib.h>
@@ -8,16 +8,17 @@
 enum { BLOCK = 16 << 10, LINE = 64, ROUNDS = 200, TRIES = 7 };
 
 /*
- * A load from a first-level cache takes some 5 cycles, one from memory hundreds;
- * a store to uncached memory waits as long, to write-combining memory it does
- * not. So these factors over ordinary memory lie far from both sides.
+ * A load from a first-level cache takes some 5 cycles, a load from memory takes
+ * hundreds. A store to uncached memory takes as long as such a load, a store to
+ * write-combining memory does not. These factors over ordinary memory lie far from
+ * both cases.
  */
 #define SLOW_LOAD 10.0
 #define SLOW_STORE 20.0
 
 /*
- * Where the next load goes depends on what the last one brought, though never
- * does it make a difference: the compiler does not know that none is 0.
+ * Each address depends on the value of the load before, so that loads do not overlap.
+ * The value makes no difference, because none is 0, which the compiler does not know.
  */
 static double time_loads(const unsigned char *block)
 {
@@ -49,11 +50,11 @@ static void verify_stores(const unsigned char *block, uint64_t pattern)
 
 	for (size_t i = 0; i < BLOCK / sizeof(*words); i++)
 		if (words[i] != pattern + i)
-			shmem_die("the memory does not hold what was stored; is another program "
-				  "writing there, or is the device's memory switched off?");
+			shmem_die("a value stored in the memory did not read back; does another program "
+				  "write there, or is the device's memory switched off?");
 }
 
-/* The best of some tries: what disturbs makes all slower, and nothing faster. */
+/* The best of some tries: a disturbance can only make a try slower. */
 struct speed measure_speed(unsigned char *block, enum fault fault, struct shmem_claim *claim)
 {
 	uint64_t pattern = shmem_random();

@@ -1,10 +1,10 @@
 /*
- * shmem.c - __shmem: what this VM sees of the shared memory.
+ * shmem.c - __shmem: how this VM sees the shared memory.
  *
  * Maps it in each of the three ways, asks the kernel which memory type it noted
  * for the mapping, and measures which type it behaves like.
  *
- * Here are the command line and the advice; shmem_parts.h says where the rest is.
+ * Here are the command line and the advice; mapping.h says where the rest is.
  */
 #include "mapping.h"
 
@@ -12,15 +12,13 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
-#define FOUR_GIB (1ULL << 32)
-
 /* --- Output --------------------------------------------------------------- */
 
 static void report_missing(const struct shmem_options *options, const struct shmem *place,
 			   const char *reason)
 {
 	if (!options->json) {
-		shmem_print("%-8s cannot be had: %s\n", shmem_mapping_name(options), reason);
+		shmem_print("%-8s not available: %s\n", shmem_mapping_name(options), reason);
 		return;
 	}
 	shmem_record_begin(place, options, "mapping");
@@ -34,11 +32,11 @@ static void advise_kernel(const struct finding *findings, const bool *had)
 	for (int kind = SHMEM_UC; kind <= SHMEM_WB; kind++)
 		if (had[kind] && findings[kind].known)
 			return;
-	shmem_print("\nThe kernel's own word is missing: /sys/kernel/debug/x86/pat_memtype_list cannot be\n"
-		    "read. As root: mount -t debugfs none /sys/kernel/debug\n");
+	shmem_print("\nThe memory type according to the kernel is missing, because\n"
+		    "/sys/kernel/debug/x86/pat_memtype_list cannot be read. As root: mount -t debugfs none /sys/kernel/debug\n");
 }
 
-/* The verdicts' why, and what to change. */
+/* Explains the verdicts, and says what to change. */
 static void advise(const struct finding *findings, const bool *had)
 {
 	enum verdict uc = had[SHMEM_UC] ? findings[SHMEM_UC].verdict : UNKNOWN;
@@ -49,19 +47,19 @@ static void advise(const struct finding *findings, const bool *had)
 		shmem_print("\nWhy: TCG emulates no caches; the guest's memory types change nothing here.\n"
 			    "Change: nothing. With KVM they matter: run this again there.\n");
 	else if (uc == WRITE_BACK)
-		shmem_print("\nWhy: uncached was asked for, and is cached all the same. Either the hypervisor makes the\n"
+		shmem_print("\nWhy: the mapping is cached although it asks for uncached. Either the hypervisor makes the\n"
 			    "host's memory write-back, as KVM does on Intel; or the host itself runs in an emulator\n"
-			    "without caches, such as TCG. Change: nothing, every -m is alike here.\n");
+			    "without caches, such as TCG. Change: nothing, all -m are equally fast here.\n");
 	else if (wb == WRITE_BACK)
-		shmem_print("\nWhy: the hypervisor honours what the guest asks for, as KVM does on AMD, and on Intel for\n"
-			    "some assigned devices; resource2 asks for uncached. Change: use -m wb, with every\n"
-			    "program, in every VM.\n");
+		shmem_print("\nWhy: the hypervisor grants the type that the guest asks for, as KVM does on AMD, and on\n"
+			    "Intel for some assigned devices; resource2 asks for uncached. Change: use -m wb, with\n"
+			    "every program, in every VM.\n");
 	else if (wb == UNKNOWN)
-		shmem_print("\nWhy: the hypervisor honours what the guest asks for, and sysfs has no cached mapping.\n"
-			    "Change: what the line of wb says; then use -m wb.\n");
+		shmem_print("\nWhy: the hypervisor grants the type that the guest asks for, and sysfs has no cached mapping.\n"
+			    "Change: follow the line of wb above; then use -m wb.\n");
 	else
-		shmem_print("\nWhy: even the write-back mapping behaves otherwise; the MTRRs of this VM or the host's\n"
-			    "mapping say so. Change: see docs/memory-types.md.\n");
+		shmem_print("\nWhy: even the write-back mapping is not cached; the MTRRs of this VM or the host's\n"
+			    "mapping prevent it. Change: see docs/memory-types.md.\n");
 }
 
 static void print_head(const struct shmem_options *options, const struct shmem_device *device,
@@ -78,7 +76,7 @@ static void print_head(const struct shmem_options *options, const struct shmem_d
 			    "BAR 2     0x%llx, %llu KiB, %s 4 GiB\n",
 			    device->address, (unsigned long long)device->start,
 			    (unsigned long long)device->size >> 10,
-			    device->start < FOUR_GIB ? "below" : "above");
+			    device->start < SHMEM_FOUR_GIB ? "below" : "above");
 	shmem_print("machine   accelerator %s, kernel %s, %s\n\n"
 		    "%-8s %-16s %9s %12s   %s\n"
 		    "%-8s %-16s %9.1f %12.0f\n",
@@ -93,15 +91,15 @@ static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
 	[FAULT_LOST] = { "lost", "change a bit after the stores" },
 	[FAULT_LOADS] = { "loads", "measure loads as if they took 50 times as long" },
-	[FAULT_ACCESSES] = { "accesses", "measure loads and stores so" },
+	[FAULT_ACCESSES] = { "accesses", "measure loads and stores as if they took 50 times as long" },
 	{ 0 },
 };
 
 static const struct shmem_program program = {
 	.faults = faults,
-	.about = "Shows what this VM sees of the shared memory: the device, which mappings (-m) can be\n"
-		 "had, which memory type the kernel says that they have, and which they behave like.\n"
-		 "Tries all of them, whatever -m says.\n",
+	.about = "Shows how this VM sees the shared memory: the device, the mappings (-m) that are\n"
+		 "available, the memory type that the kernel states for each, and the type that it\n"
+		 "behaves like. Tries all mappings, whatever -m says.\n",
 	.example = "  root@vm1:~# __shmem       # the device, with a row for each of uc, wc and wb\n"
 		   "\n"
 		   "  Seen with a file, on a host that is a VM itself:\n"
@@ -116,7 +114,7 @@ static const struct shmem_program program = {
 
 /* --- All mappings --------------------------------------------------------- */
 
-/* Of a file or the device: size, and where it is. */
+/* The size and address of the device; of a file, the size only. */
 static struct shmem_device find(const struct shmem_options *options)
 {
 	struct shmem_device none = { 0 };

@@ -1,6 +1,5 @@
 /*
- * channel.c - the way from one end of __stream to the other: meeting
- * there, and bytes through the ring of the channel.
+ * channel.c - a channel of __stream: meeting on it, and moving bytes through its ring.
  */
 #include "stream.h"
 
@@ -11,16 +10,16 @@
 #define CHANNEL_SIZE 0x1000UL
 #define LEAST_REGION (4UL << 20)
 #define LARGEST_RING (512UL << 10)
-#define BEAT_AFTER (256UL << 10) /* bytes: less than a second of work, however slow */
+#define BEAT_AFTER (256UL << 10) /* bytes: less than a second of work on any machine */
 
-/* In the region: one page a channel. Every line has one writer. */
+/* In the region: one page for each channel. Every cache line has one writer. */
 struct channel {
 	unsigned char seats[2 * SHMEM_SEAT_SIZE];
 	struct shmem_ring_counts counts;
-	/* The session, once an end has emptied the ring for it. */
+	/* The session, when that end has emptied the ring for it. */
 	_Alignas(64) _Atomic uint64_t sender_ready;
 	_Alignas(64) _Atomic uint64_t receiver_ready;
-	_Atomic uint64_t accepted; /* bytes that the receiver has found right */
+	_Atomic uint64_t accepted; /* bytes that the receiver has found correct */
 	struct sleep_words sleeps[2]; /* by seat */
 };
 
@@ -38,7 +37,7 @@ static void moved(struct stream *s, size_t length)
 		tend(s);
 }
 
-/* That no more than limit bytes are unread, or that the count is rubbish. */
+/* Waiting until at most limit bytes are unread, or the count is impossible. */
 struct unread {
 	struct stream *s;
 	size_t limit, seen;
@@ -63,9 +62,8 @@ static void wait_until_unread(struct stream *s, size_t limit)
 }
 
 /*
- * Who spins takes what room there is. Who sleeps does so until half of the ring
- * is free: otherwise each message that is read would end a sleep, for the room
- * of one message.
+ * A spinning sender uses any room. A sleeping sender sleeps until half of the ring is free:
+ * otherwise each message that is read would end a sleep, for the room of one message.
  */
 static void wait_for_room(struct stream *s)
 {
@@ -91,7 +89,7 @@ void send_bytes(struct stream *s, const void *bytes, size_t length)
 	}
 }
 
-/* Bytes, or rubbish. */
+/* True for an impossible count too. */
 static bool has_come(void *context)
 {
 	struct stream *s = context;
@@ -123,7 +121,7 @@ void wait_until_read(struct stream *s)
 	wait_until_unread(s, 0);
 }
 
-/* --- What was accepted ---------------------------------------------------- */
+/* --- Accepted bytes ------------------------------------------------------- */
 
 uint64_t accepted(const struct stream *s)
 {
@@ -160,7 +158,7 @@ void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after)
 		stream_rubbish(s, "it claims to have accepted what was never sent");
 }
 
-/* --- Faults made on purpose ----------------------------------------------- */
+/* --- Faults caused on purpose --------------------------------------------- */
 
 void inject_under_way(struct stream *s)
 {
@@ -169,11 +167,11 @@ void inject_under_way(struct stream *s)
 	if (injected(s, FAULT_COUNT))
 		show_word(s, s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40);
 	if (injected(s, FAULT_COUNT))
-		wait_for_word(s, &s->channel->accepted, UINT64_MAX); /* which never comes */
+		wait_for_word(s, &s->channel->accepted, UINT64_MAX); /* never comes */
 	if (injected(s, FAULT_DIE))
 		raise(SIGKILL);
 	if (injected(s, FAULT_LEAVE))
-		exit(STATUS_FAILED);
+		exit(SHMEM_STATUS_FAILED);
 }
 
 /* --- Meeting -------------------------------------------------------------- */
@@ -184,7 +182,7 @@ size_t ring_size(const struct shmem *region)
 	size_t size = LARGEST_RING;
 
 	if (region->size < LEAST_REGION)
-		shmem_die("the region has %zu MiB and this needs %lu MiB; set SHMEM_SIZE=4M on "
+		shmem_die("the region has %zu MiB, but %lu MiB are needed; set SHMEM_SIZE=4M on "
 			  "the host and restart the VMs, or give a larger file",
 			  region->size >> 20, LEAST_REGION >> 20);
 	while (size > share)
@@ -203,10 +201,10 @@ static void stream_meet(struct stream *s)
 	case SHMEM_MET:
 		break;
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
-			   (unsigned long long)s->plan.channel, (double)s->plan.patience / 1e9);
+		shmem_fail(SHMEM_STATUS_NOBODY, "no %s came to channel %llu within %.9g s", other_side(s),
+			   (unsigned long long)s->plan.channel, (double)s->plan.patience / SECOND);
 	case SHMEM_SEAT_TAKEN:
-		shmem_die("somebody else is %s on channel %llu; choose another with -c",
+		shmem_die("another program is %s on channel %llu; choose another channel with -c",
 			  s->plan.send ? "sending" : "receiving",
 			  (unsigned long long)s->plan.channel);
 	}
@@ -214,8 +212,8 @@ static void stream_meet(struct stream *s)
 }
 
 /*
- * Each side empties its end of the ring and says so; what an earlier run has
- * left is not looked at before both have.
+ * Each side empties its end of the ring and shows that. Neither looks at the other's words
+ * before both have done so, since an earlier run may have left some.
  */
 static void open_ring(struct stream *s)
 {

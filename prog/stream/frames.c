@@ -1,4 +1,4 @@
-/* frames.c - what travels through __stream's ring, from header to header. */
+/* frames.c - the frames in __stream's ring: headers and their payloads. */
 #include "stream.h"
 
 /* --- Sending -------------------------------------------------------------- */
@@ -13,7 +13,7 @@ void send_frame(struct stream *s, struct frame frame)
 		inject_under_way(s);
 }
 
-/* The end counts as accepted with a word that no number of bytes can be. */
+/* The receiver accepts the end with UINT64_MAX, which is no possible number of bytes. */
 void send_end(struct stream *s)
 {
 	struct frame frame = { .kind = FRAME_END, .length = s->total };

@@ -1,33 +1,21 @@
-/* rates.c - how fast __stream's generated data was, and what CPU that took. */
+/* rates.c - the throughput of __stream's generated data, and the CPU time for it. */
 #include "stream.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 enum { MEMCPY_CHANCES = 20 };
 
 /* --- CPU ------------------------------------------------------------------ */
 
-static uint64_t nanoseconds(struct timeval time)
-{
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
-}
-
 struct usage usage_now(void)
 {
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return (struct usage){
-		.time = shmem_now(),
-		.cpu = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime),
-	};
+	return (struct usage){ .time = shmem_now(), .cpu = shmem_cpu_time() };
 }
 
 double cpu_percent_since(struct usage since)
 {
-	uint64_t used = usage_now().cpu - since.cpu;
+	uint64_t used = shmem_cpu_time() - since.cpu;
 
 	return 100 * (double)used / (double)shmem_since(since.time);
 }
@@ -45,7 +33,7 @@ const char *describe_cpu(const struct stream *s, double percent)
 	return text;
 }
 
-/* Percent are of what is reported; the counts are of the whole run so far. */
+/* percent covers the reported part; the counts cover the whole run so far. */
 void record_cpu(const struct stream *s, double percent)
 {
 	shmem_record_number("cpu_percent", percent);
@@ -111,10 +99,9 @@ static void record_rates(const struct stream *s, const struct rates *rates,
 }
 
 /*
- * Two CPUs copy at once, each between the ring and memory of its own, so that
- * a stream may be faster than one memcpy from memory to memory; but each byte
- * is copied twice, and a stream of more than twice its speed was not one. The
- * memcpy may have been disturbed, so it gets some more chances.
+ * Two CPUs copy at the same time, each between the ring and its own memory. So a stream may
+ * be faster than one memcpy from memory to memory. But a rate of more than twice that of
+ * memcpy is impossible. The memcpy may have been disturbed, so it is repeated some times.
  */
 static void check_possible(struct stream *s, struct rates *rates,
 			   const struct shmem_summary *summary)
@@ -127,7 +114,7 @@ static void check_possible(struct stream *s, struct rates *rates,
 		rates->own = again > rates->own ? again : rates->own;
 	}
 	if (summary->median > 2 * rates->own)
-		shmem_die("%.0f MB/s is more than twice what memcpy does here (%.0f MB/s): the "
+		shmem_die("%.0f MB/s is more than twice the rate of memcpy here (%.0f MB/s): the "
 			  "clock of this machine cannot be trusted", summary->median, rates->own);
 }
 
@@ -136,7 +123,7 @@ void report_rates(struct stream *s, struct rates *rates)
 	struct shmem_summary summary;
 
 	if (rates->count > 0) {
-		double cpu = cpu_percent_since(rates->start); /* before others take some */
+		double cpu = cpu_percent_since(rates->start); /* before the code below uses some */
 
 		summary = shmem_summarise(rates->samples, rates->count);
 		check_possible(s, rates, &summary);

@@ -1,12 +1,12 @@
 /*
  * stream.c - __stream: a stream of bytes from one VM to another.
  *
- * Two programs meet on a channel, one sends and one receives; the bytes go
- * through a ring (ring.h). What travels in it are frames, a header of 64 bytes
- * and a payload. The headers bear the session number of the meeting, the user's
- * data a checksum; generated data is known beforehand to both.
+ * Two programs meet on a channel; one sends and one receives. The bytes go through a ring
+ * (ring.h) as frames: a header of 64 bytes and a payload. Each header has the session
+ * number of the meeting. The user's data has a checksum; generated data is known to both
+ * sides beforehand.
  *
- * Here are the command line and the ends; stream.h says where the rest is.
+ * This file has the command line and the ends; stream.h lists the other files.
  */
 #include "stream.h"
 
@@ -14,8 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STREAM_PATIENCE UINT64_C(60000000000) /* nanoseconds */
-#define STREAM_DURATION UINT64_C(2000000000)
+#define STREAM_PATIENCE (60 * SECOND)
+#define STREAM_DURATION (2 * SECOND)
 
 /* --- Ending --------------------------------------------------------------- */
 
@@ -24,12 +24,12 @@ const char *other_side(const struct stream *s)
 	return s->plan.send ? "receiver" : "sender";
 }
 
-/* Unless it is we who do not belong here any more. */
+/* First checks whether we lost our own seat, and are the intruder ourselves. */
 void stream_rubbish(const struct stream *s, const char *what)
 {
 	shmem_meet_check(&s->meeting);
-	shmem_fail(STATUS_RUBBISH,
-		   "the %s, or who overwrote it, sent rubbish: %s (after %llu bytes)",
+	shmem_fail(SHMEM_STATUS_RUBBISH,
+		   "the %s, or a program that overwrote its bytes, sent rubbish: %s (after %llu bytes)",
 		   other_side(s), what, (unsigned long long)s->total);
 }
 
@@ -39,12 +39,12 @@ static const struct shmem_fault faults[] = {
 	{ "none", "" },
 	[FAULT_COUNT] = { "count", "claim to have written, or read, an impossible count" },
 	[FAULT_HEADER] = { "header", "send headers of another session" },
-	[FAULT_BYTES] = { "bytes", "send a byte that is wrong" },
+	[FAULT_BYTES] = { "bytes", "send a wrong byte" },
 	[FAULT_TOTAL] = { "total", "count one byte too many at the end" },
-	[FAULT_CLOCK] = { "clock", "take the time that a round takes to be a nanosecond" },
-	[FAULT_DIE] = { "die", "end under way by SIGKILL" },
-	[FAULT_LEAVE] = { "leave", "give up under way" },
-	[FAULT_SKIP] = { "skip", "do not ring the other side, when it sleeps" },
+	[FAULT_CLOCK] = { "clock", "take a nanosecond for the time of each round" },
+	[FAULT_DIE] = { "die", "end by SIGKILL in the middle" },
+	[FAULT_LEAVE] = { "leave", "give up in the middle" },
+	[FAULT_SKIP] = { "skip", "do not ring the other side when it sleeps" },
 	{ 0 },
 };
 
@@ -62,29 +62,28 @@ static const struct shmem_program program = {
 	.longs = longs,
 	.faults = faults,
 	.operands = 1,
-	.about = "Sends a stream of bytes to another VM, which receives it with recv. Which of the\n"
-		 "two starts first does not matter.\n"
+	.about = "Sends a stream of bytes to another VM, which receives it with recv. Either side may\n"
+		 "start first.\n"
 		 "\n"
-		 "If stdin of send is a pipe or a file, that is what is sent, and recv writes it to\n"
+		 "If stdin of send is a pipe or a file, send sends its bytes, and recv writes them to\n"
 		 "its stdout. If it is a terminal or /dev/null, or with -n, -s, -t or --sweep, send\n"
 		 "generates data, recv verifies it, and both print the throughput, in MB/s of 10^6\n"
-		 "bytes. (Through run.sh stdin is a pipe: give -t.) Both also say how much of a CPU\n"
-		 "they took, user and system time; with user's data recv does so on stderr.\n"
+		 "bytes. (Through run.sh stdin is a pipe: give -t.) Both also print their CPU usage,\n"
+		 "user and system time; with the user's data recv prints it on stderr.\n"
 		 "\n"
-		 "Exit status: 0 all was sent, received and found right; 1 a failure here; 2 a wrong\n"
-		 "command line; 3 nobody came; 4 the other side died; 5 it, or who overwrote its\n"
-		 "bytes, wrote rubbish; 6 it gave up.\n",
+		 "Exit status: 0 all was sent, received and verified; 1 a failure here; 2 a wrong\n"
+		 "command line; 3 nobody came; 4 the other side died; 5 it sent rubbish, or another\n"
+		 "program overwrote its bytes; 6 it gave up.\n",
 	.details = "  -c CHANNEL  0 to 7: streams on different channels do not mix (default: 0)\n"
-		   "  -w SECONDS  wait that long for the other side to come (default: 60)\n"
-		   "  -s SIZE     of a generated message, 64 to 1M (default: 64K)\n"
+		   "  -w SECONDS  wait up to this long for the other side to come (default: 60)\n"
+		   "  -s SIZE     size of a generated message, 64 to 1M (default: 64K)\n"
 		   "  --sweep     all sizes from 64 to 1M in turn\n"
-		   "  -t SECONDS  generate data for so long, with each size (default: 2)\n"
-		   "  -n BYTES    generate that much, with each size\n"
-		   "  --sleep     wait for the other side asleep, until it rings, instead of spinning;\n"
-		   "              needs SHMEM_MODE=doorbell, and on the host -f SOCKET. Either side may,\n"
-		   "              or both; one that spins must be able to ring the other, so it needs\n"
-		   "              the same. In a VM one program at a time can sleep so: if it has several\n"
-		   "              channels at work, the others spin.\n",
+		   "  -t SECONDS  generate data for this long, with each size (default: 2)\n"
+		   "  -n BYTES    generate this many bytes, with each size\n"
+		   "  --sleep     sleep until the other side rings, instead of spinning; needs\n"
+		   "              SHMEM_MODE=doorbell, and on the host -f SOCKET. Either side may sleep,\n"
+		   "              or both. A side that spins needs the same, to ring the other one. Only\n"
+		   "              one program of a VM at a time can sleep; its other channels must spin.\n",
 	.example = "  root@vm1:~# tar c /etc | __stream send\n"
 		   "  root@vm2:~# __stream recv | tar x\n"
 		   "\n"
@@ -143,7 +142,7 @@ static void parse_stream(struct plan *plan, int option)
 static void parse_operand(struct plan *plan, const char *operand)
 {
 	if (!operand)
-		shmem_usage_error("say whether to send or recv");
+		shmem_usage_error("give send or recv");
 	plan->send = strcmp(operand, "send") == 0;
 	if (!plan->send && strcmp(operand, "recv") != 0)
 		shmem_usage_error("'%s' is neither send nor recv", operand);
@@ -155,7 +154,7 @@ static void parse_operand(struct plan *plan, const char *operand)
 		plan->duration = STREAM_DURATION;
 }
 
-/* --- All of it ------------------------------------------------------------ */
+/* --- The stream ----------------------------------------------------------- */
 
 static void run_stream(struct stream *s)
 {
@@ -193,8 +192,8 @@ int main(int argc, char **argv)
 
 	open_stream_region(&stream);
 	ring_size(&stream.region);
-	signal(SIGPIPE, SIG_IGN); /* a write that fails says so */
-	/* Who leaves without FRAME_END, or without having accepted it, has given up. */
+	signal(SIGPIPE, SIG_IGN); /* the failed write is reported instead */
+	/* A side that leaves before FRAME_END is sent or accepted has given up. */
 	shmem_meet_leave_at_end(&stream.meeting);
 	run_stream(&stream);
 	return 0;

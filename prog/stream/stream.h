@@ -1,13 +1,13 @@
 /*
- * stream.h - what the files of __stream share; no other program includes it.
+ * stream.h - shared by the files of __stream; no other program includes it.
  *
- *	stream.c            the command line, and how the program ends
- *	stream_channel.c    meeting on a channel, bytes through its ring
- *	stream_wait.c       waiting for the other side: spinning, or asleep
- *	stream_frames.c     what travels: headers, and what follows each
- *	stream_generated.c  generated data: sent, verified, timed
- *	stream_rates.c      how fast it was, and what CPU that took
- *	stream_user.c       the user's data: from stdin, to stdout
+ *	stream.c     the command line, and the ends of the program
+ *	channel.c    meeting on a channel, bytes through its ring
+ *	wait.c       waiting for the other side: spinning, or asleep
+ *	frames.c     headers, and the payload after each
+ *	generated.c  generated data: sent, verified, timed
+ *	rates.c      throughput, and the CPU time for it
+ *	user.c       the user's data: from stdin, to stdout
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -23,15 +23,6 @@ enum { CHANNELS = 8, MESSAGE_SIZES_MAX = 8 };
 
 enum { SENDER_SEAT = 0, RECEIVER_SEAT = 1 };
 
-/* Documented in -h. */
-enum status {
-	STATUS_FAILED = 1,
-	STATUS_NOBODY = 3,
-	STATUS_DIED = 4,
-	STATUS_RUBBISH = 5,
-	STATUS_LEFT = 6,
-};
-
 enum fault {
 	FAULT_NONE,
 	FAULT_COUNT,
@@ -45,49 +36,50 @@ enum fault {
 };
 
 enum frame_kind {
-	FRAME_DATA,    /* the user's */
+	FRAME_DATA,    /* the user's data */
 	FRAME_WARM_UP, /* generated */
 	FRAME_ROUND,   /* generated, and timed */
 	FRAME_END,     /* no payload */
 };
 
-/* As long as a cache line, so that payloads begin on one. */
+/* The size of a cache line, so that payloads begin on one. */
 struct frame {
 	uint64_t session;
 	uint64_t kind;
-	uint64_t length;  /* of the payload; of all of them in FRAME_END */
+	uint64_t length;  /* of the payload; in FRAME_END, of all payloads */
 	uint64_t message; /* generated: size of a message */
-	uint64_t round;   /* generated: counts them, decides about the bytes */
+	uint64_t round;   /* generated: number of the round, which determines its bytes */
 	uint64_t checksum; /* of the user's data */
 	uint64_t unused[2];
 };
 
 static_assert(sizeof(struct frame) == 64, "a cache line");
 
-/* What a user asks for. */
+/* The command line. */
 struct plan {
 	bool send;
-	bool generate;      /* by an option; otherwise it depends on stdin */
+	bool generate;      /* requested by an option; otherwise it depends on stdin */
 	bool sleep;         /* on the doorbell */
 	uint64_t channel;
-	uint64_t patience;  /* nanoseconds that the other side has for coming */
+	uint64_t patience;  /* nanoseconds to wait for the other side to come */
 	uint64_t duration;  /* nanoseconds for each size of message, or */
 	uint64_t bytes;     /* this many, if not 0 */
 	size_t messages[MESSAGE_SIZES_MAX];
-	size_t sizes;       /* how many of messages */
+	size_t sizes;       /* entries of messages */
 };
 
 /*
- * In the region: what one side writes about its sleep. Only the other side reads
- * it, after each message, so it is on lines that are quiet while nobody sleeps.
+ * In the region: the words that one side writes about its sleep. The other side reads them
+ * after each message, so they have cache lines of their own, which nobody writes to while
+ * nobody sleeps.
  */
 struct sleep_words {
 	_Alignas(128) _Atomic uint64_t notice; /* see sleep.h */
-	_Atomic uint64_t wanted; /* bytes that the other side is to have moved by then */
-	_Atomic uint64_t sleeps; /* the session, if this side ever sleeps in it */
+	_Atomic uint64_t wanted; /* the count of moved bytes at which to wake us */
+	_Atomic uint64_t sleeps; /* the session, if this side may sleep in it */
 };
 
-/* A moment, and what CPU this program had taken by then; nanoseconds. */
+/* A point in time, and the CPU time of this program up to it; nanoseconds. */
 struct usage {
 	uint64_t time, cpu;
 };
@@ -118,8 +110,8 @@ struct stream {
 struct rates {
 	uint64_t message;
 	uint64_t bytes;
-	struct usage start; /* of the first */
-	double own; /* of a memcpy without a ring; 0 if not measured */
+	struct usage start; /* of the first round */
+	double own; /* MB/s of a memcpy without a ring; 0 if not measured */
 	double *samples;
 	size_t count, room;
 };
@@ -131,130 +123,130 @@ static inline bool injected(const struct stream *s, enum fault fault)
 
 /* --- stream.c ------------------------------------------------------------- */
 
-/* Ends the program, since the other side sent what cannot be. */
+/* Ends the program, since the other side sent something impossible. */
 _Noreturn void stream_rubbish(const struct stream *s, const char *what);
 
 /* "receiver" or "sender". */
 const char *other_side(const struct stream *s);
 
-/* --- stream_channel.c ----------------------------------------------------- */
+/* --- channel.c ----------------------------------------------------- */
 
 /*
- * All channels have a ring of the same size, which both sides work out alike.
- * Ends the program if the region is too small.
+ * The size of each channel's ring. Both sides compute it from the size of the region. Ends
+ * the program if the region is too small.
  */
 size_t ring_size(const struct shmem *region);
 
-/* Meets the other side on the channel of the plan; then the ring is empty. */
+/* Meets the other side on the channel of the plan. The ring is then empty. */
 void open_channel(struct stream *s);
 
-/* All of them, however long it takes. */
+/* Send or receive all bytes, and wait as long as necessary. */
 void send_bytes(struct stream *s, const void *bytes, size_t length);
 void receive_bytes(struct stream *s, void *bytes, size_t length);
 
-/* Until the receiver has read all. */
+/* Waits until the receiver has read everything. */
 void wait_until_read(struct stream *s);
 
-/* The receiver says how many bytes it has found right; as last said. */
+/* The receiver shows the number of bytes that it has found correct; the last one shown. */
 void show_accepted(struct stream *s, uint64_t what);
 uint64_t accepted(const struct stream *s);
 
-/* Until the receiver has accepted all; nothing else may happen to the word. */
+/* Waits until the receiver's number goes from before to after; any other is an error. */
 void wait_until_accepted(struct stream *s, uint64_t before, uint64_t after);
 
-/* The faults that are made when the first payload is under way. */
+/* Causes the faults that belong to the first payload. */
 void inject_under_way(struct stream *s);
 
-/* --- stream_wait.c -------------------------------------------------------- */
+/* --- wait.c -------------------------------------------------------- */
 
-/* Maps the region, and opens the doorbell with it if we are to sleep. */
+/* Maps the region; with --sleep, opens the doorbell too. */
 void open_stream_region(struct stream *s);
 
-/* Before we say that we are ready, and once the other side is. */
+/* To be called before we show that we are ready, and when the other side is ready. */
 void show_whether_we_sleep(struct stream *s);
 void prepare_to_wake(struct stream *s);
 
 /*
- * Rings the other side if it sleeps and we have moved as much as it wants. After
- * every count, or other word, that it may wait for.
+ * Rings the other side if it sleeps and we have moved as much as it wants. Call this after
+ * every count or other word that it may wait for.
  */
 void wake_other(struct stream *s);
 
-/* Before wait_until: what the other side must have moved to wake us. 0 is any. */
+/* Before wait_until: the count of moved bytes at which to wake us; 0: at any. */
 void want(struct stream *s, uint64_t moved);
 
-/* Until done says so; the other side wakes us if we sleep meanwhile. */
+/* Waits until done() is true. The other side wakes us if we sleep. */
 void wait_until(struct stream *s, bool (*done)(void *context), void *context);
 
-/* Until a word in the region has become value. Never asleep. */
+/* Waits, without sleeping, until a word in the region has that value. */
 void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value);
 
-/* Writes one that the other side waits for. */
+/* Writes a word that the other side waits for. */
 void show_word(const struct stream *s, _Atomic uint64_t *word, uint64_t value);
 
-/* Until poll says that the file is ready. */
+/* Waits until poll(2) reports the file as ready. */
 void wait_for_file(struct stream *s, int fd, short events);
 
-/* Shows that we live; while waiting, all of the above do so. */
+/* Shows that we live. All functions that wait do so themselves. */
 void tend(struct stream *s);
 
-/* --- stream_frames.c ------------------------------------------------------ */
+/* --- frames.c ------------------------------------------------------ */
 
-/* Sends a header; its payload is to follow by send_bytes. */
+/* Sends a header. Send its payload with send_bytes. */
 void send_frame(struct stream *s, struct frame frame);
 
-/* Says how much there was, and waits for the receiver to accept all of it. */
+/* Sends the total, and waits until the receiver has accepted it. */
 void send_end(struct stream *s);
 
-/* Receives, checks and hands on whatever comes, up to the end. */
+/* Receives, checks and outputs all frames, up to the end. */
 void receive_all(struct stream *s);
 
-/* --- stream_generated.c --------------------------------------------------- */
+/* --- generated.c --------------------------------------------------- */
 
-/* Sends every size of message that was asked for, and reports on each. */
+/* Sends every requested size of message, and reports on each. */
 void send_generated(struct stream *s);
 
-/* What follows a header of FRAME_WARM_UP or FRAME_ROUND. */
+/* Receives the payload of FRAME_WARM_UP or FRAME_ROUND. */
 void receive_round(struct stream *s, const struct frame *frame, struct rates *rates);
 
 /*
- * What a copy costs without the ring: the same bytes by the same messages into
- * ordinary memory. The best of some, since it serves as a limit.
+ * MB/s of a copy without the ring: the same bytes, in messages of the same size, into
+ * ordinary memory. The best of several, since it serves as an upper limit.
  */
 double own_memcpy(struct stream *s, size_t message);
 
-/* --- stream_rates.c ------------------------------------------------------- */
+/* --- rates.c ------------------------------------------------------- */
 
-/* MB/s of that many bytes since start, by shmem_now. */
+/* The rate in MB/s of these bytes since start (by shmem_now). */
 double stream_rate(const struct stream *s, uint64_t bytes, uint64_t start);
 
-/* Of a round that took bytes. */
+/* Adds the rate of a round of that many bytes. */
 void add_rate(struct rates *rates, uint64_t bytes, double sample);
 
-/* Says what the rounds came to, and empties them for the next size. */
+/* Reports the rates of all rounds, and clears them for the next size. */
 void report_rates(struct stream *s, struct rates *rates);
 
-/* What user and system time together were since then, in percent of one CPU. */
+/* User and system time since then, in percent of one CPU. */
 struct usage usage_now(void);
 double cpu_percent_since(struct usage since);
 
-/* For the summary, and for the record: what CPU it took, and how we slept. */
+/* CPU usage and the counts of our sleeps, for the summary and for the record. */
 const char *describe_cpu(const struct stream *s, double percent);
 void record_cpu(const struct stream *s, double percent);
 
-/* --- stream_user.c -------------------------------------------------------- */
+/* --- user.c -------------------------------------------------------- */
 
-/* Whether stdin is where data comes from, and not where nothing does. */
+/* Whether stdin is a source of data: not a terminal or /dev/null. */
 bool stdin_has_data(void);
 
-/* Sends all of it; says how much that was, how fast since start, and at what cost. */
+/* Sends all of stdin; reports its size, the rate since start, and the CPU usage. */
 void send_stdin(struct stream *s);
 void report_stdin(const struct stream *s, struct usage start);
 
-/* What follows a header of FRAME_DATA. */
+/* Receives the payload of FRAME_DATA. */
 void receive_data(struct stream *s, const struct frame *frame);
 
-/* The same about what was received; on stderr, for stdout is taken. */
+/* The same for received data; on stderr, since stdout has the data. */
 void report_stdout(const struct stream *s, struct usage start);
 
 #endif

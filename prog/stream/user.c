@@ -8,23 +8,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "bytes.h"
+#include "units.h"
+
 #define DATA_SIZE (64UL << 10) /* payload of a frame at most */
-
-/* FNV-1a by words of eight bytes, and by bytes for the rest. */
-static uint64_t checksum(const unsigned char *bytes, size_t length)
-{
-	uint64_t hash = 0xcbf29ce484222325 ^ length;
-	uint64_t word;
-
-	for (; length >= sizeof(word); length -= sizeof(word), bytes += sizeof(word)) {
-		memcpy(&word, bytes, sizeof(word));
-		hash = (hash ^ word) * 0x100000001b3;
-		hash ^= hash >> 32;
-	}
-	for (; length > 0; length--)
-		hash = (hash ^ *bytes++) * 0x100000001b3;
-	return hash;
-}
 
 /* --- Sending -------------------------------------------------------------- */
 
@@ -38,7 +25,7 @@ bool stdin_has_data(void)
 	       (!isatty(STDIN_FILENO) && status.st_rdev != makedev(1, 3)); /* /dev/null */
 }
 
-/* Returns what is there, up to the size; 0 at the end of the file. */
+/* Returns the number of bytes, at most size; 0 at the end of the file. */
 static size_t read_stdin(struct stream *s, unsigned char *buffer, size_t size)
 {
 	ssize_t length;
@@ -58,7 +45,7 @@ void send_stdin(struct stream *s)
 	struct frame frame = { .kind = FRAME_DATA };
 
 	while ((frame.length = read_stdin(s, buffer, sizeof(buffer))) > 0) {
-		frame.checksum = checksum(buffer, frame.length);
+		frame.checksum = shmem_checksum(buffer, frame.length);
 		if (injected(s, FAULT_BYTES))
 			buffer[frame.length - 1] ^= 1;
 		send_frame(s, frame);
@@ -70,7 +57,7 @@ void send_stdin(struct stream *s)
 void report_stdin(const struct stream *s, struct usage start)
 {
 	double percent = cpu_percent_since(start);
-	double seconds = (double)shmem_since(start.time) / 1e9;
+	double seconds = (double)shmem_since(start.time) / SECOND;
 	double megabytes = (double)s->total / 1e6;
 
 	if (!s->options.json) {
@@ -111,7 +98,7 @@ static void write_stdout(struct stream *s, const unsigned char *bytes, size_t le
 	}
 }
 
-/* Nothing is handed on that has not been checked. */
+/* Writes only data that has been checked. */
 void receive_data(struct stream *s, const struct frame *frame)
 {
 	static unsigned char buffer[DATA_SIZE];
@@ -119,7 +106,7 @@ void receive_data(struct stream *s, const struct frame *frame)
 	if (frame->length == 0 || frame->length > sizeof(buffer))
 		stream_rubbish(s, "a header with an impossible length");
 	receive_bytes(s, buffer, frame->length);
-	if (checksum(buffer, frame->length) != frame->checksum)
+	if (shmem_checksum(buffer, frame->length) != frame->checksum)
 		stream_rubbish(s, "data that does not fit its checksum");
 	s->total += frame->length;
 	write_stdout(s, buffer, frame->length);
@@ -130,5 +117,5 @@ void report_stdout(const struct stream *s, struct usage start)
 	double percent = cpu_percent_since(start);
 
 	shmem_warn("received %llu bytes in %.3f s: %s", (unsigned long long)s->total,
-		   (double)shmem_since(start.time) / 1e9, describe_cpu(s, percent));
+		   (double)shmem_since(start.time) / SECOND, describe_cpu(s, percent));
 }

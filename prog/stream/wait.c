@@ -1,7 +1,6 @@
 /*
- * wait.c - __stream waits for the other side: spinning, or with --sleep
- * asleep until it rings (sleep.h). Either way it shows that it lives, and looks
- * whether the other does.
+ * wait.c - waiting for the other side of __stream: spinning, or with --sleep asleep until
+ * it rings (sleep.h). Either way we show that we live, and check that the other side does.
  */
 #include "stream.h"
 
@@ -9,16 +8,13 @@
 
 #include "wait.h"
 
-/* Asleep at the longest: shmem_meet_peer wants to be called that often. */
-#define TURN UINT64_C(100000000) /* nanoseconds */
-
 /*
- * Looks again for so long before it sleeps: else who is faster than the other
- * side sleeps between any two messages, and each of them takes an interrupt.
+ * How long to poll before sleeping. Without polling, the faster side would sleep between
+ * any two messages, and each message would need an interrupt.
  */
-#define POLL UINT64_C(20000) /* nanoseconds */
+#define POLL (20 * US)
 
-/* So many sleeps that ended well, but without an interrupt: then none arrive. */
+/* After this many sleeps that ended well but without an interrupt, none arrive at all. */
 enum { UNRUNG_MAX = 20 };
 
 /* --- The other side -------------------------------------------------------- */
@@ -36,13 +32,9 @@ static enum shmem_peer look_at_peer(struct stream *s)
 
 static void end_without_peer(const struct stream *s, enum shmem_peer peer)
 {
-	if (peer == SHMEM_PEER_DIED)
-		shmem_fail(STATUS_DIED,
-			   "the %s died: it gave no sign of life for 3 s (after %llu bytes)",
-			   other_side(s), (unsigned long long)s->total);
-	if (peer == SHMEM_PEER_LEFT)
-		shmem_fail(STATUS_LEFT, "the %s gave up (after %llu bytes)", other_side(s),
-			   (unsigned long long)s->total);
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "the %s %s (after %llu bytes)", other_side(s),
+			   shmem_peer_fate(peer), (unsigned long long)s->total);
 }
 
 /* --- Asleep, and waking ---------------------------------------------------- */
@@ -56,9 +48,8 @@ void open_stream_region(struct stream *s)
 }
 
 /*
- * The other side looks at our words only once we are ready: what an earlier run
- * left in them is gone by then. Each channel has a vector of its own, as long as
- * there are enough.
+ * The other side looks at our words only when we are ready, and then the values of an
+ * earlier run are overwritten. Each channel has its own vector if there are enough.
  */
 void show_whether_we_sleep(struct stream *s)
 {
@@ -74,7 +65,7 @@ void show_whether_we_sleep(struct stream *s)
 
 void prepare_to_wake(struct stream *s)
 {
-	struct shmem again; /* the same region, mapped once more */
+	struct shmem again; /* the same region, mapped a second time */
 
 	if (atomic_load_explicit(&s->other->sleeps, memory_order_relaxed) != s->meeting.session)
 		return;
@@ -84,20 +75,20 @@ void prepare_to_wake(struct stream *s)
 }
 
 /*
- * The other side wrote what it wants before its notice, and fenced: who does not
- * see it here has written its count before the other side looks for it again.
+ * The other side wrote wanted before its notice, with a fence between. If we do not see
+ * wanted here, our count was written before the other side looks for it again.
  */
 void wake_other(struct stream *s)
 {
 	if (!s->waker.bell || injected(s, FAULT_SKIP))
 		return;
-	/* A count that wraps is as good as one that does not. */
+	/* The difference is right even if a count has wrapped. */
 	uint64_t wanted = atomic_load_explicit(&s->other->wanted, memory_order_relaxed);
 	if (s->moved - wanted <= INT64_MAX)
 		shmem_wake(&s->waker);
 }
 
-/* A wake-up may be late now and then, but not always. */
+/* A single wake-up may be late, but not all of them. */
 static void check_rung(struct stream *s)
 {
 	if (s->sleeper.interrupts != s->interrupts_seen) {
@@ -105,19 +96,19 @@ static void check_rung(struct stream *s)
 		s->unrung_seen = s->sleeper.unrung;
 	}
 	if (s->sleeper.unrung - s->unrung_seen >= UNRUNG_MAX)
-		shmem_fail(STATUS_FAILED,
-			   "no interrupt arrives here: the %s did what we slept for %d "
-			   "times, and we were not rung; it works without --sleep", other_side(s),
+		shmem_fail(SHMEM_STATUS_FAILED,
+			   "no interrupt arrives here: the %s moved its bytes %d times "
+			   "while we slept, and we were not rung; it works without --sleep", other_side(s),
 			   UNRUNG_MAX);
 }
 
 /*
- * True as soon as done is; false after a turn. Shows that we live however short
- * the sleep was, for there may be nothing but short ones.
+ * Returns true when done() does, or false after a turn. Shows that we live even after a
+ * short sleep, since all sleeps may be short.
  */
 static bool sleep_a_turn(struct stream *s, bool (*done)(void *context), void *context)
 {
-	bool is_done = shmem_sleep(&s->sleeper, done, context, shmem_now() + TURN);
+	bool is_done = shmem_sleep(&s->sleeper, done, context, shmem_now() + SHMEM_SLEEP_TURN);
 
 	check_rung(s);
 	tend(s);
@@ -133,10 +124,10 @@ void want(struct stream *s, uint64_t moved)
 /* --- Waiting --------------------------------------------------------------- */
 
 /*
- * That the other side is gone is acted upon only after done has looked once more
- * for what it may have left.
+ * Gives up on a dead peer only after calling done() once more: its last bytes may have
+ * arrived just before.
  */
-static void wait_so(struct stream *s, bool asleep, bool (*done)(void *context), void *context)
+static void wait_for_peer(struct stream *s, bool asleep, bool (*done)(void *context), void *context)
 {
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 	unsigned int turns = 0;
@@ -154,7 +145,7 @@ static void wait_so(struct stream *s, bool asleep, bool (*done)(void *context), 
 
 void wait_until(struct stream *s, bool (*done)(void *context), void *context)
 {
-	wait_so(s, s->plan.sleep, done, context);
+	wait_for_peer(s, s->plan.sleep, done, context);
 }
 
 struct expected {
@@ -171,8 +162,8 @@ static bool is_expected(void *context)
 
 void wait_for_word(struct stream *s, const _Atomic uint64_t *word, uint64_t value)
 {
-	wait_so(s, false, is_expected, &(struct expected){ .word = word, .value = value });
-	shmem_fence(); /* pairs with show_word: what was written before it is seen now */
+	wait_for_peer(s, false, is_expected, &(struct expected){ .word = word, .value = value });
+	shmem_fence(); /* pairs with show_word: stores before it are seen now */
 }
 
 void show_word(const struct stream *s, _Atomic uint64_t *word, uint64_t value)

@@ -1,16 +1,16 @@
 /*
- * atomic.c - the checks of __stress for what happens as a whole or not
- * at all: additions, a lock, a word (Intel SDM volume 3, 8.1).
+ * atomic.c - the checks of atomic operations of __stress: additions, a lock, a word
+ * (Intel SDM volume 3, 8.1).
  */
 #include "stress.h"
 
 #include "wait.h"
 
-enum { LOCK_TURNS = WAIT_SHORT_NAPS + 10000 }; /* 10 s; its holder needs a slice at most */
+enum { LOCK_TURNS = WAIT_SHORT_NAPS + 10000 }; /* 10 s; the holder needs one slice at most */
 
 /* --- Atomic counters ------------------------------------------------------ */
 
-/* By an addition and by a compare and exchange in turn. */
+/* By an addition, or by a compare and exchange. */
 static void add_one(struct stress *s, bool exchange)
 {
 	_Atomic uint64_t *counter = &s->common->counter;
@@ -46,7 +46,7 @@ void check_counter(struct stress *s)
 		violation(s, CHECK_COUNTER,
 			  "%d participants together added %llu, and the counter is %llu, so %lld "
 			  "were lost: locked instructions are not atomic between these VMs. "
-			  "Under QEMU's TCG that is so in a VM with maxcpus=1: start it with "
+			  "QEMU's TCG does this in a VM with maxcpus=1: start it with "
 			  "-smp 1,maxcpus=2",
 			  s->participants, (unsigned long long)sum, (unsigned long long)counter,
 			  (long long)(sum - counter));
@@ -69,20 +69,20 @@ static void take_lock(struct stress *s)
 		return;
 	while (!atomic_compare_exchange_strong(&s->common->lock, &holder, own_number(s))) {
 		if (holder > (uint64_t)s->participants || wait.turns > LOCK_TURNS)
-			violation(s, CHECK_LOCK, "the lock says holder %llu of %d, who does not "
+			violation(s, CHECK_LOCK, "the lock has holder %llu of %d, which does not "
 				  "give it back", (unsigned long long)holder, s->participants);
 		wait_for(s, (int)holder - 1, &wait);
 		holder = 0;
 	}
 }
 
-/* Alone, two plain words stay equal, and the lock keeps its holder. */
+/* Under the lock two plain words stay equal, and the lock keeps its holder. */
 static void enter(struct stress *s)
 {
 	volatile uint64_t *guarded = s->common->guarded;
 
 	take_lock(s);
-	shmem_fence(); /* pairs with the one before the last holder gave it back */
+	shmem_fence(); /* pairs with the one before the store that gives it back */
 	uint64_t first = guarded[0], second = guarded[1], holder;
 
 	guarded[0] = first + 1;
@@ -92,7 +92,7 @@ static void enter(struct stress *s)
 	holder = load(&s->common->lock);
 	if (first != second || holder != own_number(s))
 		violation(s, CHECK_LOCK,
-			  "participant %d has the lock, but it says holder %llu, and two words "
+			  "participant %d holds the lock, but its word has holder %llu, and two words "
 			  "that only change together under it are %llu and %llu",
 			  s->meeting.seat, (unsigned long long)holder,
 			  (unsigned long long)first, (unsigned long long)second);
@@ -126,7 +126,7 @@ void check_lock(struct stress *s)
 
 /* --- Torn reads ----------------------------------------------------------- */
 
-/* A word whose halves belong together. */
+/* A word whose upper half is the complement of the lower half. */
 static uint64_t whole_word(uint64_t number)
 {
 	return (uint64_t)(uint32_t)~number << 32 | (uint32_t)number;
@@ -155,7 +155,7 @@ void check_torn(struct stress *s)
 
 		if (word != whole_word(word))
 			violation(s, CHECK_TORN,
-				  "a word of 64 bits was read as 0x%016llx, of which the halves were "
+				  "a word of 64 bits was read as 0x%016llx, whose halves were "
 				  "never written together", (unsigned long long)word);
 	}
 	barrier(s);

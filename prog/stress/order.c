@@ -1,19 +1,20 @@
 /*
- * order.c - the checks of __stress for the order in which stores are
- * seen (Intel SDM volume 3, 8.2).
+ * order.c - the checks of memory ordering of __stress (Intel SDM volume 3, 8.2).
  */
 #include "stress.h"
 
 #include <string.h>
+
+#include "bytes.h"
 
 enum { LITMUS_BURSTS = 8 }; /* in a check */
 
 /* --- Message passing ------------------------------------------------------ */
 
 /*
- * Orders what x86 orders by itself in uncached and write-back memory, where
- * this only keeps the compiler from reordering, and with a fence what it does
- * not, in write-combining memory.
+ * Orders stores, or loads. In uncached and write-back memory x86 keeps their order by
+ * itself, so this only stops the compiler from reordering. Write-combining memory needs a
+ * fence.
  */
 static void order(const struct stress *s)
 {
@@ -34,7 +35,7 @@ static void pass_message(struct stress *s, uint64_t message)
 	store(wrong ? &s->own->data : &s->own->flag, message);
 }
 
-/* Who sees the flag sees the data that was written before it, or newer. */
+/* If the flag is seen, the data written before it, or newer data, must be seen too. */
 static void receive_message(struct stress *s, const struct desk *from)
 {
 	uint64_t flag = load(&from->flag);
@@ -44,7 +45,7 @@ static void receive_message(struct stress *s, const struct desk *from)
 
 	if (data < flag)
 		violation(s, CHECK_MESSAGE,
-			  "the flag says that message %llu was written, and the data behind it is "
+			  "the flag says that message %llu was written, but the data is "
 			  "still message %llu: two stores or two loads changed places",
 			  (unsigned long long)flag, (unsigned long long)data);
 }
@@ -69,10 +70,10 @@ void check_message(struct stress *s)
 /* --- Store buffering ------------------------------------------------------ */
 
 /*
- * Two partners store 1, 2, 3... each into its own word, and load the other's
- * after each store. If run i of ours loads what their run j - 1 stored, and
- * their run j loads what our run i - 1 stored, or older, then both loads came
- * before the other's store: with a fence in between that must never be.
+ * Two partners store 1, 2, 3... each into its own word, and load the other's word after
+ * each store. Suppose our run i loads the value of their run j - 1, and their run j loads
+ * the value of our run i - 1 or an older one. Then each load came before the other's store,
+ * which must never happen with a fence in between.
  */
 static int partner_of(const struct stress *s)
 {
@@ -102,7 +103,7 @@ static void store_and_load(struct stress *s, const struct desk *other, bool fenc
 	}
 }
 
-/* How many of our runs had a partner's run that passed them so. */
+/* Counts our runs for which the partner has a run with which both loads came too early. */
 static uint64_t count_passed(struct stress *s, const struct desk *other, uint32_t *run,
 			     uint32_t *theirs)
 {
@@ -143,7 +144,7 @@ static void check_buffering(struct stress *s, enum check check)
 		else if (passed > 0)
 			violation(s, check,
 				  "run %u here and run %u of participant %d each stored, fenced and "
-				  "then loaded what was there before the other's store: a load "
+				  "then loaded the value from before the other's store: a load "
 				  "overtook a store in spite of a full fence", run, theirs,
 				  partner);
 		s->done[check] += LITMUS_RUNS;
@@ -163,17 +164,6 @@ void check_buffered(struct stress *s)
 
 /* --- Blocks with a checksum ----------------------------------------------- */
 
-static uint64_t checksum(const uint64_t *words)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (int i = 0; i < BLOCK_WORDS; i++) {
-		hash = (hash ^ words[i]) * 0x100000001b3; /* FNV-1a, by words */
-		hash ^= hash >> 32;
-	}
-	return hash;
-}
-
 /* The sequence is odd while the block is being written. */
 static void write_block(struct stress *s, uint64_t number)
 {
@@ -181,34 +171,34 @@ static void write_block(struct stress *s, uint64_t number)
 	uint64_t value = s->meeting.session + number;
 
 	for (int i = 0; i < BLOCK_WORDS; i++)
-		words[i] = value += 0x9e3779b97f4a7c15; /* 2^64 over the golden ratio */
+		words[i] = value += SHMEM_PATTERN_STEP;
 	shmem_meet_check(&s->meeting);
 	store(&s->own->sequence, 2 * number - 1);
-	shmem_fence(); /* pairs with the fence behind the block in read_block */
-	store(&s->own->checksum, checksum(words));
+	shmem_fence(); /* pairs with the fence after the block in read_block */
+	store(&s->own->checksum, shmem_checksum(words, sizeof(words)));
 	words[number % BLOCK_WORDS] ^= injected(s, FAULT_BLOCK);
 	memcpy(s->own->block, words, sizeof(words));
 	shmem_fence(); /* pairs with the fence before the block in read_block */
 	store(&s->own->sequence, 2 * number);
 }
 
-/* True if the block stood still while it was read. */
+/* True if the block did not change while it was read. */
 static bool read_block(struct stress *s, const struct desk *from)
 {
 	uint64_t words[BLOCK_WORDS];
 	uint64_t sequence = load(&from->sequence);
 
-	shmem_fence(); /* pairs with the fence behind the block in write_block */
+	shmem_fence(); /* pairs with the fence after the block in write_block */
 	uint64_t expected = load(&from->checksum);
 	memcpy(words, from->block, sizeof(words));
 	shmem_fence(); /* pairs with the fence before the block in write_block */
 	if (sequence % 2 != 0 || load(&from->sequence) != sequence)
 		return false;
-	uint64_t sum = checksum(words);
+	uint64_t sum = shmem_checksum(words, sizeof(words));
 
 	if (sum != expected)
 		violation(s, CHECK_BLOCK,
-			  "block %llu has checksum 0x%016llx and was written with 0x%016llx",
+			  "block %llu has checksum 0x%016llx but was written with 0x%016llx",
 			  (unsigned long long)sequence / 2, (unsigned long long)sum,
 			  (unsigned long long)expected);
 	return true;
@@ -221,7 +211,7 @@ void check_block(struct stress *s)
 
 	write_block(s, number);
 	barrier(s);
-	/* One at least is read of a neighbour who writes no more. */
+	/* The read after the barrier is of a neighbour that has stopped writing. */
 	do {
 		s->done[CHECK_BLOCK] += read_block(s, from);
 		write_block(s, ++number);

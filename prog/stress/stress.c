@@ -1,13 +1,12 @@
 /*
  * stress.c - __stress: can the memory be relied on, from all VMs at once?
  *
- * All who take part go from check to check together, with a barrier between
- * them. Within a check each works for a slice of time by its own clock, so that
- * they do overlap, and compares what it sees of the others with what the
- * architecture promises (Intel SDM volume 3, 8.1 "Locked Atomic Operations" and
- * 8.2 "Memory Ordering").
+ * All participants go from check to check together, with a barrier between two checks.
+ * Within a check each works for a slice of time by its own clock, so that they overlap. It
+ * compares the others' words with the promises of the architecture (Intel SDM volume 3,
+ * 8.1 "Locked Atomic Operations" and 8.2 "Memory Ordering").
  *
- * Here are the command line and the results; stress.h says where the rest is.
+ * This file has the command line and the results; stress.h lists the other files.
  */
 #include "stress.h"
 
@@ -16,13 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STRESS_DURATION UINT64_C(10000000000)
-#define STRESS_PATIENCE UINT64_C(60000000000)
+#define STRESS_DURATION (10 * SECOND)
+#define STRESS_PATIENCE (60 * SECOND)
 
-/* In the order in which they are made. */
+/* In the order in which they run. */
 static const struct {
 	const char *name;  /* in records */
-	const char *title; /* what is counted */
+	const char *title; /* of the count */
 	void (*run)(struct stress *s);
 } checks[CHECKS] = {
 	[CHECK_COUNTER] = { "counter", "atomic additions", check_counter },
@@ -59,7 +58,7 @@ static void record_result(const struct stress *s, const char *failed, const char
 	shmem_record_end();
 }
 
-/* The account goes to stdout: it is a result. */
+/* The account is a result, so it goes to stdout. */
 void end_with(const struct stress *s, enum check check, const char *account)
 {
 	if (s->options.json) {
@@ -68,8 +67,8 @@ void end_with(const struct stress *s, enum check check, const char *account)
 		print_counts(s);
 		shmem_print("VIOLATION (%s): %s\n", checks[check].name, account);
 	}
-	shmem_warn("violation of what the memory must do: %s", checks[check].name);
-	exit(STATUS_VIOLATION);
+	shmem_warn("the memory violates a promise of the architecture: %s", checks[check].name);
+	exit(SHMEM_STATUS_FAILED);
 }
 
 void violation(struct stress *s, enum check check, const char *format, ...)
@@ -80,23 +79,23 @@ void violation(struct stress *s, enum check check, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(account, sizeof(account), format, values);
 	va_end(values);
-	shmem_meet_check(&s->meeting); /* what we saw may be another run's */
+	shmem_meet_check(&s->meeting); /* otherwise we may have seen another run's words */
 	store(&s->own->verdict, s->meeting.session + 1 + check);
 	shmem_fence(); /* out of the write-combining buffer */
 	end_with(s, check, account);
 }
 
-/* --- All of it ------------------------------------------------------------ */
+/* --- All checks ----------------------------------------------------------- */
 
 static void inject_an_end(const struct stress *s)
 {
 	if (injected(s, FAULT_DIE))
 		raise(SIGKILL);
 	if (injected(s, FAULT_LEAVE))
-		exit(STATUS_VIOLATION);
+		exit(SHMEM_STATUS_FAILED);
 }
 
-/* It goes on as long as anybody has time left. */
+/* The run goes on as long as any participant has time left. */
 static bool is_time_over(struct stress *s, uint64_t start)
 {
 	bool over = true;
@@ -128,17 +127,16 @@ static void stress_meet(struct stress *s)
 	case SHMEM_MET:
 		break;
 	case SHMEM_SEAT_TAKEN:
-		shmem_die("all seats are taken: %d others are at it already", s->participants);
+		shmem_die("all seats are taken: %d others run this already", s->participants);
 	case SHMEM_NOBODY_CAME:
-		shmem_warn("%d participants did not come together within %.9g s", s->participants,
-			   (double)s->patience / 1e9);
-		exit(STATUS_NOBODY);
+		shmem_fail(SHMEM_STATUS_NOBODY, "%d participants did not come together within %.9g s",
+			   s->participants, (double)s->patience / SECOND);
 	}
 	s->common = (struct common *)(s->region.base + LAYOUT_STRESS + COMMON);
 	s->own = desk(s, s->meeting.seat);
 }
 
-/* What an earlier run has left on our desk must not be taken for ours. */
+/* Words that an earlier run left on our desk must not be taken for ours. */
 static void clear_desk(struct stress *s)
 {
 	store(&s->own->verdict, 0);
@@ -150,15 +148,15 @@ static void clear_desk(struct stress *s)
 
 static const struct shmem_fault faults[] = {
 	{ "none", "" },
-	[FAULT_COUNTER] = { "counter", "count an addition that was not made" },
+	[FAULT_COUNTER] = { "counter", "count an addition that was not done" },
 	[FAULT_PLAIN] = { "plain", "add without atomicity, as TCG with one CPU does" },
 	[FAULT_LOCK] = { "lock", "enter without taking the lock" },
 	[FAULT_MESSAGE] = { "message", "raise the flag before the data is there" },
 	[FAULT_FENCE] = { "fence", "load before the store, as if there were no fence" },
 	[FAULT_TORN] = { "torn", "write a word in two halves" },
-	[FAULT_BLOCK] = { "block", "change a bit after the checksum was made" },
-	[FAULT_DIE] = { "die", "end under way by SIGKILL" },
-	[FAULT_LEAVE] = { "leave", "give up under way" },
+	[FAULT_BLOCK] = { "block", "change a bit after computing the checksum" },
+	[FAULT_DIE] = { "die", "end by SIGKILL in the middle" },
+	[FAULT_LEAVE] = { "leave", "give up in the middle" },
 	{ 0 },
 };
 
@@ -166,16 +164,16 @@ static const struct shmem_program program = {
 	.synopsis = "[-n N] [-t SECONDS] [-w SECONDS]",
 	.letters = "n:t:w:",
 	.faults = faults,
-	.about = "Proves that the memory can be relied on, from all VMs at once: atomic counters, a\n"
+	.about = "Tests whether the memory can be relied on, from all VMs at once: atomic counters, a\n"
 		 "spinlock, message passing, store buffering with and without a fence, reads of\n"
 		 "whole words, blocks with a checksum. The first violation ends it. Start it in\n"
-		 "each VM, in any order. Counts what this VM checked.\n"
+		 "each VM, in any order. Prints the number of operations that this VM checked.\n"
 		 "\n"
 		 "Exit status: 0 no violation; 1 a violation, or a failure here; 2 a wrong command\n"
 		 "line; 3 the others did not come; 4 one of them died; 6 one of them gave up.\n",
 	.details = "  -n N        wait for N participants, 1 to 16 (default: 2)\n"
-		   "  -t SECONDS  go on for so long; the longest of all counts (default: 10)\n"
-		   "  -w SECONDS  wait that long for the others to come (default: 60)\n",
+		   "  -t SECONDS  run for this long; the longest time of all VMs counts (default: 10)\n"
+		   "  -w SECONDS  wait up to this long for the others to come (default: 60)\n",
 	.example = "  root@vm1:~# __stress -t 60\n"
 		   "  participant 0 of 2 goes on for 60 s\n"
 		   "        19481221 atomic additions\n"
@@ -216,7 +214,7 @@ int main(int argc, char **argv)
 	stress_meet(s);
 	if (!s->options.json)
 		shmem_print("participant %d of %d goes on for %.9g s\n", s->meeting.seat,
-			    s->participants, (double)s->duration / 1e9);
+			    s->participants, (double)s->duration / SECOND);
 	clear_desk(s);
 	run_checks(s);
 	if (s->options.json) {

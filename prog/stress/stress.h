@@ -1,33 +1,26 @@
 /*
- * stress.h - what the files of __stress share; no other program includes it.
+ * stress.h - shared by the files of __stress; no other program includes it.
  *
- *	stress.c           the command line, the results, and all checks in turn
- *	stress_together.c  barriers, waiting, slices of time
- *	stress_atomic.c    checks of locked instructions and of whole words
- *	stress_order.c     checks of the order of loads and stores
+ *	stress.c    the command line, the results, and all checks in turn
+ *	together.c  barriers, waiting, slices of time
+ *	atomic.c    checks of locked instructions and of whole words
+ *	order.c     checks of the order of loads and stores
  */
 #ifndef STRESS_H
 #define STRESS_H
 
 #include "shmem.h"
+#include "units.h"
 
-#define SLICE_NS UINT64_C(5000000)
+#define SLICE_NS (5 * MS)
 
 enum {
 	DESK_SIZE = 0x3000,
-	DESKS = 0x1000,       /* where they begin in the area */
-	COMMON = 0x400,       /* behind the seats */
+	DESKS = 0x1000,       /* offset of the desks in the area */
+	COMMON = 0x400,       /* offset of the common words, after the seats */
 	BLOCK_WORDS = 500,
 	LITMUS_RUNS = 1000,   /* of store buffering, at a time */
-	DAWDLE = 50,          /* pauses, where a fault needs some time to be seen */
-};
-
-/* Documented in -h. */
-enum status {
-	STATUS_VIOLATION = 1,
-	STATUS_NOBODY = 3,
-	STATUS_DIED = 4,
-	STATUS_LEFT = 6,
+	DAWDLE = 50,          /* pauses, to give others the time to see a fault */
 };
 
 enum check {
@@ -54,19 +47,19 @@ enum fault {
 	FAULT_LEAVE,
 };
 
-/* In the region: words that all write to, on a line each. */
+/* In the region: words that all participants write to, each on a line of its own. */
 struct common {
 	_Alignas(64) _Atomic uint64_t counter;
-	_Alignas(64) _Atomic uint64_t lock; /* 0, or the number of who has it */
+	_Alignas(64) _Atomic uint64_t lock; /* 0, or the number of its holder */
 	_Alignas(64) volatile uint64_t guarded[2];
 };
 
-/* In the region: what one alone writes to and the others read. */
+/* In the region: words that one participant writes and the others read. */
 struct desk {
 	_Alignas(64) _Atomic uint64_t step; /* session + barriers reached */
-	_Atomic uint64_t verdict;           /* session + 1 + the check that it saw fail */
+	_Atomic uint64_t verdict;           /* session + 1 + the check that failed here */
 	_Atomic uint64_t enough;            /* session + 1: its time is up */
-	_Atomic uint64_t count;             /* how often it did what is checked */
+	_Atomic uint64_t count;             /* operations in the current check */
 	_Alignas(64) _Atomic uint64_t flag;
 	_Alignas(64) _Atomic uint64_t data;
 	_Alignas(64) _Atomic uint64_t word;
@@ -77,11 +70,11 @@ struct desk {
 	_Alignas(64) _Atomic uint32_t loaded[LITMUS_RUNS + 1];
 };
 
-static_assert(sizeof(struct desk) <= DESK_SIZE, "a desk has its place");
-static_assert(COMMON >= SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE, "the seats have theirs");
-static_assert(COMMON + sizeof(struct common) <= DESKS, "what is common has its");
+static_assert(sizeof(struct desk) <= DESK_SIZE, "a desk fits its place");
+static_assert(COMMON >= SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE, "the seats fit before the common words");
+static_assert(COMMON + sizeof(struct common) <= DESKS, "the common words fit before the desks");
 static_assert(DESKS + SHMEM_SEATS_MAX * DESK_SIZE <= LAYOUT_STRESS_END - LAYOUT_STRESS,
-	      "and all have room");
+	      "all desks fit the area");
 
 struct stress {
 	struct shmem_options options;
@@ -94,7 +87,7 @@ struct stress {
 	uint64_t steps;          /* barriers so far */
 	uint64_t cycle;          /* times through all checks */
 	uint64_t done[CHECKS];   /* operations checked */
-	uint64_t seen_buffered;  /* what x86 allows */
+	uint64_t seen_buffered;  /* loads that overtook a store, which x86 allows */
 };
 
 static inline struct desk *desk(const struct stress *s, int seat)
@@ -102,7 +95,7 @@ static inline struct desk *desk(const struct stress *s, int seat)
 	return (struct desk *)(s->region.base + LAYOUT_STRESS + DESKS + (size_t)seat * DESK_SIZE);
 }
 
-/* Whose desk is read: everybody is read by the next one. */
+/* The desk that we read: that of the next participant. We are read by the one before. */
 static inline struct desk *neighbour(const struct stress *s)
 {
 	return desk(s, (s->meeting.seat + 1) % s->participants);
@@ -131,18 +124,18 @@ static inline void store(_Atomic uint64_t *word, uint64_t value)
 
 /* --- stress.c ------------------------------------------------------------- */
 
-/* Says what was checked and the account of what failed, and ends the program. */
+/* Prints the results and the account of the failed check, and ends the program. */
 _Noreturn void end_with(const struct stress *s, enum check check, const char *account);
 
-/* The same, and tells the others. */
+/* The same, and tells the other participants. */
 __attribute__((format(printf, 3, 4)))
 _Noreturn void violation(struct stress *s, enum check check, const char *format, ...);
 
-/* --- stress_together.c ---------------------------------------------------- */
+/* --- together.c ---------------------------------------------------- */
 
 /*
- * A turn of waiting for that seat. That it is gone is acted upon a turn later,
- * after the caller has looked once more for what it may have done before.
+ * One turn of waiting for that seat. Gives up on a dead peer only a turn later, after the
+ * caller has looked once more: its last store may have arrived just before.
  */
 struct wait {
 	unsigned int turns;
@@ -151,26 +144,26 @@ struct wait {
 
 void wait_for(struct stress *s, int seat, struct wait *wait);
 
-/* Nobody goes on before all have come. */
+/* Returns when all participants have reached it. */
 void barrier(struct stress *s);
 
-/* A slice of time: true until it is over. Zeroed, it begins. */
+/* A slice of time. It begins with the first go_on, which is true until the slice is over. */
 struct slice {
 	uint64_t operations, end;
 };
 
 bool go_on(const struct stress *s, struct slice *slice);
 
-/* Of all participants, as each has it on its desk. */
+/* The sum of count on all desks. */
 uint64_t sum_of_counts(const struct stress *s);
 
-/* --- stress_atomic.c ------------------------------------------------------ */
+/* --- atomic.c ------------------------------------------------------ */
 
 void check_counter(struct stress *s);
 void check_lock(struct stress *s);
 void check_torn(struct stress *s);
 
-/* --- stress_order.c ------------------------------------------------------- */
+/* --- order.c ------------------------------------------------------- */
 
 void check_message(struct stress *s);
 void check_fenced(struct stress *s);

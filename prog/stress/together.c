@@ -1,4 +1,4 @@
-/* together.c - how the participants of __stress stay together. */
+/* together.c - how the participants of __stress run in step. */
 #include "stress.h"
 
 #include <stdio.h>
@@ -6,11 +6,11 @@
 
 #include "wait.h"
 
-enum { CLOCK_EVERY = 64 }; /* operations between two looks at it */
+enum { CLOCK_EVERY = 64 }; /* operations between two readings of the clock */
 
 /* --- Barriers ------------------------------------------------------------- */
 
-/* Whether somebody else saw a violation, which ends it here, too. */
+/* Ends the program if another participant saw a violation. */
 static void look_for_verdict(const struct stress *s, int seat)
 {
 	uint64_t verdict = load(&desk(s, seat)->verdict) - s->meeting.session - 1;
@@ -18,29 +18,26 @@ static void look_for_verdict(const struct stress *s, int seat)
 
 	if (verdict >= CHECKS)
 		return;
-	snprintf(account, sizeof(account), "participant %d saw it, and says what", seat);
+	snprintf(account, sizeof(account), "seen by participant %d, which prints the details", seat);
 	end_with(s, (enum check)verdict, account);
 }
 
 static void look_after(struct stress *s, int seat, enum shmem_peer peer)
 {
 	look_for_verdict(s, seat);
-	if (peer == SHMEM_PEER_LIVES)
-		return;
-	shmem_warn(peer == SHMEM_PEER_DIED ? "participant %d died: it gave no sign of life for 3 s" :
-					     "participant %d gave up", seat);
-	exit(peer == SHMEM_PEER_DIED ? STATUS_DIED : STATUS_LEFT);
+	if (peer != SHMEM_PEER_LIVES)
+		shmem_fail(shmem_peer_status(peer), "participant %d %s", seat, shmem_peer_fate(peer));
 }
 
 static void show_step(struct stress *s)
 {
-	shmem_fence(); /* pairs with the one in barrier: what came before is seen */
+	shmem_fence(); /* pairs with the one in barrier: earlier stores are seen */
 	shmem_meet_check(&s->meeting);
 	store(&s->own->step, s->meeting.session + s->steps);
 	shmem_fence(); /* out of the write-combining buffer */
 }
 
-/* The step is shown again, lest all wait for ever after somebody overwrote it. */
+/* Shows the step again, since another program may have overwritten it. */
 void wait_for(struct stress *s, int seat, struct wait *wait)
 {
 	if (wait->peer != SHMEM_PEER_LIVES)
@@ -54,9 +51,8 @@ void wait_for(struct stress *s, int seat, struct wait *wait)
 }
 
 /*
- * Nobody goes on before all have come. Steps begin at the session number, so
- * that what an earlier run left is far from them; somebody who has gone on may
- * be at the next one already.
+ * Steps begin at the session number, so that a step left by an earlier run is far from
+ * them. A participant that has gone on may be at the next step already.
  */
 void barrier(struct stress *s)
 {

@@ -11,11 +11,11 @@ enum { COPY_UNIT = 128 };
 struct copy_kernel {
 	const char *name;
 	const char *about;
-	bool (*available)(void); /* does this CPU have it? NULL: every one */
+	bool (*available)(void); /* whether this CPU has it; NULL: every CPU has */
 	void (*copy)(void *to, const void *from, size_t size);
 };
 
-/* Ends with one without a name. The first is the C library's memcpy. */
+/* The last has no name. The first is the C library's memcpy. */
 extern const struct copy_kernel shmem_copy_kernels[];
 
 static inline bool copy_available(const struct copy_kernel *kernel)

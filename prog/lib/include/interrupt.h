@@ -1,14 +1,14 @@
 /*
- * interrupt.h - instead of polling: ring other VMs, sleep until one rings here.
+ * interrupt.h - interrupts instead of polling: ring other VMs, sleep until one rings us.
  *
- * Needs the VMs to be started with SHMEM_MODE=doorbell: their device then is
- * QEMU's ivshmem-doorbell, which a server on the host connects with the others
- * (QEMU docs/specs/ivshmem-spec). Who is connected is a peer, with an id from 0
- * to 65535 and a number of vectors; a peer rings a vector of another, and who
- * waits for that vector wakes up.
+ * The VMs must be started with SHMEM_MODE=doorbell. Their device is then QEMU's
+ * ivshmem-doorbell, and a server on the host connects it with the others (QEMU
+ * docs/specs/ivshmem-spec). Each connected program or VM is a peer, with an id from 0 to
+ * 65535 and a number of vectors. A peer rings a vector of another peer, and the program
+ * that waits for that vector wakes up.
  *
- * The host takes part with -f SOCKET, the server's: the same functions then go
- * through the server's eventfds instead of the device's registers.
+ * On the host, programs take part with -f SOCKET, the socket of the server. The same
+ * functions then use the server's eventfds instead of the device's registers.
  *
  *	struct shmem region;
  *	struct shmem_doorbell *bell = shmem_doorbell_open(&options, &region, true);
@@ -17,22 +17,20 @@
  *	if (shmem_doorbell_wait(bell, 0, shmem_now() + 1000000000))
  *		shmem_print("rung\n");
  *
- * What an interrupt says. "Look again", no more: rings that come close together
- * may arrive as one, and one may arrive that nobody seems to have sent, since it
- * was for an earlier program of this VM. But no ring is forgotten: whatever rings
- * after a wait has returned makes the next one return, also if nobody waits at
- * that moment. The device does not tell whether a peer is there, and a peer that
- * has only just come may not be known to all of them yet: repeat the first ring
- * until it is answered.
+ * An interrupt only means "look again". Rings that come close together may arrive as one.
+ * A ring for an earlier program of this VM may still arrive. But no ring is forgotten: a
+ * ring after a wait has returned makes the next wait return, even if nobody waits at that
+ * moment. The device does not tell whether a peer is connected, and the other VMs may not
+ * know a newcomer yet. Therefore repeat the first ring until it is answered.
  *
- * As in shmem.h, what cannot be done ends the program with one line.
+ * As in shmem.h, a failure ends the program with one line.
  */
 #ifndef INTERRUPT_H
 #define INTERRUPT_H
 
 #include "shmem.h"
 
-/* Vectors that a program uses at most; the device may have more. */
+/* Most vectors that a program uses; the device may have more. */
 enum { SHMEM_VECTORS_MAX = 64 };
 
 enum { SHMEM_PEER_IDS = 65536 };
@@ -43,10 +41,10 @@ enum { SHMEM_PEER_IDS = 65536 };
 struct shmem_doorbell;
 
 /*
- * Opens the region, as shmem_open does and in its place, and the doorbell with
- * it. With wait set it can be waited on as well as rung: in a VM one program at
- * a time can have that, as vfio gives a device to one only. Ends the program if
- * this VM's device has no interrupts. One doorbell a program.
+ * Opens the region, as shmem_open does, and the doorbell with it. With wait set, the
+ * program can also wait for interrupts. Only one program of a VM at a time can do that,
+ * since vfio gives a device to one program. Ends the program if this VM's device has no
+ * interrupts. A program may open one doorbell.
  */
 struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					   struct shmem *region, bool wait);
@@ -58,34 +56,33 @@ void shmem_doorbell_close(struct shmem_doorbell *bell);
 unsigned int shmem_doorbell_id(const struct shmem_doorbell *bell);
 
 /*
- * How many vectors we have, at most SHMEM_VECTORS_MAX: 0, 1, ... that - 1. On the
- * host more may come, if the server pauses while it hands them out.
+ * The number of our vectors, at most SHMEM_VECTORS_MAX; they count from 0. On the host it
+ * may still grow, if the server pauses while it sends them.
  */
 unsigned int shmem_doorbell_vectors(const struct shmem_doorbell *bell);
 
-/* Whether we have that one. On the host, waits some seconds for it if need be. */
+/* Whether we have that vector. On the host, waits for it for some seconds if necessary. */
 bool shmem_doorbell_has(const struct shmem_doorbell *bell, unsigned int vector);
 
 /*
- * Interrupts a peer. False if it is known not to be there, or not to have that
- * vector; in a VM it never is known, and such a ring gets lost. Does not order
- * stores in the region before it: fence first.
+ * Interrupts a peer. On the host, returns false if the peer is not connected or does not
+ * have that vector. In a VM this is not known: it returns true, and the ring gets lost.
+ * Does not order earlier stores in the region: fence first.
  */
 bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigned int vector);
 
 /*
- * Sleeps until our vector was rung since the last wait for it. Returns the
- * number of interrupts since then, or 0 if it is deadline (by shmem_now, or
- * SHMEM_NEVER) and there was none. A deadline in the past is a look without
- * waiting. Takes next to no CPU meanwhile.
+ * Sleeps until our vector is rung, or returns at once if it was rung since the last wait.
+ * Returns the number of interrupts, or 0 if none came before the deadline (by shmem_now,
+ * or SHMEM_NEVER). With a deadline in the past it only looks. Takes nearly no CPU.
  */
 uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
 			     uint64_t deadline);
 
 /*
- * For poll(2) with other files: readable when shmem_doorbell_wait would return
- * at once. The doorbell's: call that to take the interrupt, and do not close it.
- * On the host call it every second, too, so that the server is listened to.
+ * For poll(2) with other files: readable when shmem_doorbell_wait would return at once.
+ * Call shmem_doorbell_wait to take the interrupt. Do not close the file. On the host also
+ * call shmem_doorbell_wait every second, so that the server's messages are read.
  */
 int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vector);
 

@@ -1,20 +1,20 @@
 /*
- * sleep.h - sleep until another VM has written, and be woken without being late.
+ * sleep.h - sleep until another VM has written, without ever missing it.
  *
- * Who waits for something in the region puts up a notice there, a word of its
- * own: "I sleep, ring me at this id and vector". Who writes looks at the notice
- * afterwards, and rings if it finds one. As long as nobody sleeps, a wake costs a
- * fence and a load; there is one ring for each sleep, however much is written.
+ * A sleeper puts up a notice, a word of its own in the region: "I sleep, ring me at this
+ * id and vector". A waker first writes its data, then looks at the notice, and rings if
+ * there is one. While nobody sleeps, waking costs a fence and a load. Each sleep is rung
+ * once, however much is written.
  *
- * No wake-up gets lost, since each side writes its own word before it reads the
- * other's, with a full fence between:
+ * No wake-up gets lost, since each side writes its own word before it reads the other's,
+ * with a full fence between:
  *
  *	sleeper: notice = asleep;  fence;  look at the data;  wait if it is not there
  *	waker:   data = new;       fence;  look at the notice;  ring if there is one
  *
- * In whatever order the fences come, one of the two sees what the other wrote. A
- * release and an acquire would not do: x86 lets a load overtake a store before it
- * (Intel SDM volume 3, 8.2.3.4), and then both may see nothing.
+ * Whichever fence comes first, the other side sees the word written before it. Release
+ * and acquire would not suffice: x86 lets a load overtake an earlier store (Intel SDM
+ * volume 3, 8.2.3.4), and then both sides may miss the other's word.
  *
  *	struct shmem_sleeper sleeper = shmem_sleeper(bell, &mine->notice, 0, poll_ns);
  *	while (!shmem_sleep(&sleeper, has_data, ring, shmem_now() + 100000000))
@@ -28,19 +28,29 @@
 #define SLEEP_H
 
 #include "interrupt.h"
+#include "units.h"
+
+/* The longest sleep of a program in a meeting: shmem_meet_peer needs calls that often. */
+#define SHMEM_SLEEP_TURN (100 * MS)
 
 /*
- * A notice, as it is in the region: 0 while awake, otherwise from the top bits
- * down the number of the sleep, the id, and the vector.
+ * Sleeps that may end without an interrupt before the first interrupt ever: the VMs may
+ * not all know one another yet.
+ */
+enum { SHMEM_FIRST_TRIES = 40 };
+
+/*
+ * A notice in the region: 0 while awake, otherwise, from the top bits down, the number of
+ * the sleep, the id, and the vector.
  */
 #define SHMEM_NOTICE(sleep, id, vector) \
 	((uint64_t)(sleep) << 32 | (uint64_t)(id) << 16 | (uint64_t)(vector))
 
-/* Who waits. The counts are there to be read; the rest is private. */
+/* The side that waits. Programs may read the counts; the rest is private. */
 struct shmem_sleeper {
-	uint64_t sleeps;     /* times that it waited for an interrupt */
-	uint64_t interrupts; /* times that one ended that */
-	uint64_t unrung;     /* times that a deadline did, and it was done nevertheless */
+	uint64_t sleeps;     /* waits for an interrupt */
+	uint64_t interrupts; /* waits ended by an interrupt */
+	uint64_t unrung;     /* waits ended by the deadline, although done() was true */
 
 	struct shmem_doorbell *bell;
 	_Atomic uint64_t *notice;
@@ -50,35 +60,35 @@ struct shmem_sleeper {
 };
 
 /*
- * Waits with a doorbell opened for that, on one of its vectors, which is
- * nobody else's. notice is in the region, and ours alone to write. Before it
- * sleeps it looks again and again for poll_ns nanoseconds; 0 for not at all.
+ * A sleeper on one vector of a doorbell that was opened for waiting. Nothing else may use
+ * the vector. notice is in the region, and only we write to it. Polls for poll_ns
+ * nanoseconds before it sleeps; 0: does not poll.
  */
 struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
 				   unsigned int vector, uint64_t poll_ns);
 
 /*
- * Returns true as soon as done(context) does, false if it is deadline (by
- * shmem_now, or SHMEM_NEVER) and it does not. What done looks at must be written
- * by somebody who then calls shmem_wake for our notice. It is called any number
- * of times, and is itself to order what is read after it, by an acquire.
+ * Returns true as soon as done(context) does, or false at the deadline (by shmem_now, or
+ * SHMEM_NEVER). The program that writes the data for done() must then call shmem_wake for
+ * our notice. done() is called any number of times. It must order later reads itself, by an
+ * acquire.
  *
- * A waker that died between its store and its ring, or one whose VM has not heard
- * of us yet, does not ring: choose the deadline so that being late by that much
- * does no harm, and call again.
+ * A waker does not ring if it dies between its store and its ring, or if its VM does not
+ * know us yet. Therefore choose a deadline by which being late does no harm, and call
+ * again.
  */
 bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
 		 uint64_t deadline);
 
 /*
- * After shmem_sleep has counted one more unrung, with nothing in between: waits
- * for that interrupt, which is late, and shows meanwhile that we live. True if it
- * came. False if it did not for longer than who lives can be still: the holder of
- * that seat has died or left then (shmem_meet_peer tells), or it was lost.
+ * To be called directly after shmem_sleep has counted one more unrung. Waits for the late
+ * interrupt, and shows meanwhile that we live. Returns true if it came. False means that
+ * it did not come for longer than a living peer can be still: either the holder of that
+ * seat died or left (shmem_meet_peer tells), or the interrupt was lost.
  */
 bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat);
 
-/* Who writes. The count is there to be read; the rest is private. */
+/* The side that writes. Programs may read rings; the rest is private. */
 struct shmem_waker {
 	uint64_t rings;
 
@@ -90,7 +100,7 @@ struct shmem_waker {
 /* For the notice of one sleeper, in the region. */
 struct shmem_waker shmem_waker(struct shmem_doorbell *bell, const _Atomic uint64_t *notice);
 
-/* To be called after each store that the sleeper may wait for. */
+/* Call this after each store that the sleeper may wait for. */
 void shmem_wake(struct shmem_waker *waker);
 
 #endif

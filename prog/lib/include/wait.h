@@ -1,9 +1,9 @@
 /*
  * wait.h - how a program waits for another VM to change a word.
  *
- * Who waits looks again at once for some 50 us, then lets others run, then
- * sleeps in short pieces, and at last in longer ones: there may be more VMs
- * than CPUs.
+ * There may be more VMs than CPUs. So a program first spins for 1000 pauses, which take
+ * 3 to 50 us, depending on the CPU. Then it yields to others, then sleeps in short pieces,
+ * and finally in longer ones.
  */
 #ifndef WAIT_H
 #define WAIT_H
@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum {
-	WAIT_SPINS = 1000,
+	WAIT_SPINS = 1000, /* pauses */
 	WAIT_YIELDS = WAIT_SPINS + 100,
 	WAIT_SHORT_NAPS = WAIT_YIELDS + 2000,
 	WAIT_SHORT_NAP_NS = 50000,
@@ -22,9 +22,8 @@ enum {
 };
 
 /*
- * One turn of waiting; *turns is 0 before the first. True every few
- * milliseconds, but not while it is still spinning: then look after the others,
- * and show that you live.
+ * One turn of waiting; *turns is 0 before the first. True every few milliseconds, but not
+ * while it still spins. When true, show that you live, and check that the others do.
  */
 static inline bool wait_turn(unsigned int *turns)
 {

@@ -34,6 +34,13 @@ kernels() {
     [ "$(word region $((128 * MIB - 8)))" != 0000000000000000 ]
 }
 
+@test "__bandwidth: an even number of samples: the median is one of them, not a number between two" {
+    truncate -s 128M region
+    try __bandwidth -f region -s 4K -r 2 --json
+    [ "$status" -eq 0 ]
+    jq -e '.count == 2 and .median_mb_s == .min_mb_s and .min_mb_s < .max_mb_s' <<<"$output"
+}
+
 @test "__bandwidth: several at once all succeed" {
     truncate -s 128M region
     pids=()
@@ -59,14 +66,14 @@ END
     gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth/*.o liar.c "$STATIC/libshmem.a"
     truncate -s 128M region
     try ./__liar -f region
-    fails 1 'does not hold what was copied'
+    fails 1 'does not hold the copied bytes'
     [ "$output" = '--- mmap successful' ]
 }
 
 @test "__bandwidth: a region that is too small is refused" {
     truncate -s 64M region
     try __bandwidth -f region
-    fails 1 'has 64 MiB and this needs 128 MiB; set SHMEM_SIZE=128M'
+    fails 1 'has 64 MiB, but 128 MiB are needed; set SHMEM_SIZE=128M'
 }
 
 @test "__bandwidth: a holder that is slow to fill memory lives, and is not robbed" {
@@ -162,10 +169,10 @@ END
 
 @test "--inject says what is wrong" {
     try __bandwidth -f region -s 64K -r 1 --inject lost
-    fails 1 'the shared memory does not hold what was copied'
+    fails 1 'the shared memory does not hold the copied bytes'
     fresh region
     try __bandwidth -f region -s 64K -r 1 --from --inject short
-    fails 1 "this VM's memory does not hold what was copied"
+    fails 1 "this VM's memory does not hold the copied bytes"
     fresh region
     try __bandwidth -f region -s 64K -r 1 --inject clock
     fails 1 'that cannot be, so nothing is reported'
@@ -184,6 +191,6 @@ END
             __bandwidth -r 0
 END
     try __bandwidth -f region -s 516K
-    fails 1 'the region has 1024 KiB and this needs 1032 KiB'
+    fails 1 'the region has 1024 KiB, but 1032 KiB are needed'
     cmp region before
 }

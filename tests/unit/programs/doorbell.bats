@@ -87,7 +87,7 @@ gone() {
 @test "ring: a peer that is not there, or whose name is nobody's or not one's alone" {
     serve --vectors 2
     try __doorbell -f server ring 77
-    fails 1 'no peer 77 is connected; who is: __doorbell list'
+    fails 1 'no peer 77 is connected; to list the peers: __doorbell list'
     try __doorbell -f server ring vm9
     fails 1 'no peer vm9 is connected'
     waits one
@@ -113,7 +113,7 @@ gone() {
     grep 'none was lost' test1.out
     ended test2
     [ "$status" -eq 0 ]
-    until_said one.err 'has ended: who is connected can still ring'
+    until_said one.err 'has ended: connected peers can still ring'
     try __doorbell -f server
     fails 1 'cannot open server: No such file or directory; is the ivshmem server running?'
 }
@@ -155,7 +155,7 @@ judged() {
     serve
     start one __doorbell -f server test -n 300
     start two __doorbell -f server test -n 300 --inject stop
-    until_said two.err 'stops now'
+    until_said two.err 'stopping now'
     soon judged "$(sed -n 's/.*under notice //p' two.err)"
     kill -CONT "${PID[two]}"
     ends one 0
@@ -179,7 +179,7 @@ judged() {
     ended two
     [ "$status" -eq 137 ]
     try __doorbell -f server test -t 0.1
-    fails 3 'nobody came to test with within 0.1 s'
+    fails 3 'no other side came within 0.1 s'
 }
 
 # --- Every program takes a socket ---------------------------------------------
@@ -221,8 +221,8 @@ judged() {
 0 -1|an id for us that no peer can have
 0 65536|an id for us that no peer can have
 0 3=event|an id for us that no peer can have
-0 3 -1|something else where the memory was due
-0 3 7=region|something else where the memory was due
+0 3 -1|something other than the memory after the id
+0 3 7=region|something other than the memory after the id
 0 3 -1=two|more descriptors than there was room for
 0 3 -1=event|gave something that is not memory
 0 3 -1=pipe|gave something that is not memory
@@ -243,9 +243,9 @@ END
 -1|an id that no peer can have
 65536=event|an id that no peer can have
 -9223372036854775808|an id that no peer can have
-3|word that we ourselves had gone
-4=region|something else than an eventfd
-3=region|something else than an eventfd
+3|the message that we had left
+4=region|a descriptor for a vector that is not an eventfd
+3=region|a descriptor for a vector that is not an eventfd
 3=two|more descriptors than there was room for
 3=event 2049*4=event|more vectors than a device can have
 4=event end|closed the connection before all was set up
@@ -272,7 +272,7 @@ END
     try __doorbell -f server
     [ "$status" -eq 0 ]
     [ "${lines[0]}" = 'this is peer 3, each has 64 vectors' ]
-    [[ $stderr == *'we are not in the table of peers ourselves'* ]]
+    [[ $stderr == *'this peer is not in the table of peers'* ]]
     ended fake
     for peer in 5 9; do
         fake 0 3 -1=region 4=event 4=event 5=event 5 9 100*3=event
@@ -327,7 +327,7 @@ END
     try __doorbell -f "$long/server-at-the-end-of-a-long-path"
     fails 1 'the path of a socket has less than 108 characters'
     try __doorbell -f region
-    fails 1 'region is an ordinary file, and nobody can be rung there'
+    fails 1 'region is an ordinary file and has no interrupts'
 }
 
 # --- Command line -------------------------------------------------------------
@@ -339,14 +339,14 @@ END
         fails 2 "$expected"
     done <<'END'
 knock|'knock' is not a command
-ring|ring whom?
+ring|ring: which peer?
 ring 1 2 3|unexpected argument '3'
 wait 1 2|unexpected argument '2'
 list all|unexpected argument 'all'
-list -n 2|-n says nothing to list
-name -t 1|-t says nothing to name
-ring 1 -t 1|-t says nothing to ring
-wait --inject skip|--inject says nothing to wait
+list -n 2|list takes no -n
+name -t 1|name takes no -t
+ring 1 -t 1|ring takes no -t
+wait --inject skip|wait takes no --inject
 wait -n 0|-n 0: a whole number from 1
 wait -t never|-t never: seconds are needed
 END

@@ -67,7 +67,7 @@ load doorbell.bash
     [ "$(printf '%s\n' "${lines[@]:2}" | xargs)" = '5 vm1 this one 65535 last' ]
     connected 5 133 # the place is another's
     try __doorbell
-    [[ $stderr == *'we are not in the table of peers ourselves'* ]]
+    [[ $stderr == *'this peer is not in the table of peers'* ]]
 }
 
 @test "device: without interrupts, or none at all: what to do about it" {

@@ -110,13 +110,13 @@ both() {
     for i in 1 2; do
         ended "$i"
         [ "$status" -eq 1 ]
-        grep -q '^__latency: nobody came in 1.0 s (-w); run this program in as many VMs as --matrix says at the same time$' "$i.err"
+        grep -q '^__latency: nobody came within 1.0 s (-w); run this program in as many VMs as --matrix says at the same time$' "$i.err"
     done
 }
 
 @test "nobody comes: one line and status 1, and the seat is free" {
     try __latency -f region -w 0.2
-    fails 1 'nobody came in 0.2 s (-w); run this program in two VMs at the same time'
+    fails 1 'nobody came within 0.2 s (-w); run this program in two VMs at the same time'
     [ -z "$output" ]
     [ "$(word region $AREA)" = 0000000000000000 ]
 }
@@ -184,7 +184,7 @@ both() {
         ((status > 128))
         ended two
         [ "$status" -eq 1 ]
-        grep -q ' left before the run was over$' two.err
+        grep -q ' gave up$' two.err
         [ "$(word region $AREA)$(word region $((AREA + 64)))" = 00000000000000000000000000000000 ]
     done
 }
@@ -202,8 +202,8 @@ both() {
     done <<'END'
         rubbish (seat 1) sent a number that is not of this run
         die (seat 1) died: it gave no sign of life for 3 s
-        leave (seat 1) left before the run was over
-        deaf (seat 1) lives, but what was waited for did not come in time (-w)
+        leave (seat 1) gave up
+        deaf (seat 1) lives, but did not answer in time (-w)
 END
     try __latency -f region -w 1 --inject clock
     fails 1 'the time stamp counter does not run evenly'

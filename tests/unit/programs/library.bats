@@ -130,6 +130,8 @@ END
     [ "$output" = '10000 1 5000 9900 9990 10000' ]
     try __kit --summary <<<'7'
     [ "$output" = '1 7 7 7 7 7' ]
+    try __kit --summary <<<'4 1'
+    [ "$output" = '2 1 1 4 4 4' ]
     try __kit --summary <<<'3 1 2'
     [ "$output" = '3 1 2 3 3 3' ]
 }

@@ -69,7 +69,7 @@ END
         try __read_write -f "$file"
         fails 1 "$expected"
     done <<'END'
-        absent cannot open absent: No such file or directory; a new one is made with: truncate
+        absent cannot open absent: No such file or directory; to create one: truncate
         folder folder is not an ordinary file
         fifo fifo is not an ordinary file
         small small has 65536 bytes; a region is whole pages of memory, 1 MiB at least

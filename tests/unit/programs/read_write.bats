@@ -262,5 +262,5 @@ expect() {
     while [ -e "/proc/${PID[waiter]}/exe" ]; do
         le64 $((0x123456780000 + RANDOM)) | put region 64 # somebody shows life
     done
-    ends waiter 1 'another VM that lives has held the area of __bandwidth for 0.8 s; wait until it is done, or end what it runs'
+    ends waiter 1 'another VM holds the area of __bandwidth, and is still alive after 0.8 s; wait until it has finished, or end its program'
 }

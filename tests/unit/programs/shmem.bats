@@ -45,7 +45,7 @@ whole_device() {
     whole_device
     try __shmem
     [[ $output == *'no cache model under TCG'* ]] ||
-        [[ $output == *'Why: uncached was asked for, and is cached all the same. Either '*'KVM does on Intel; or '*TCG* ]]
+        [[ $output == *'Why: the mapping is cached although it asks for uncached. Either '*'KVM does on Intel; or '*TCG* ]]
 }
 
 @test "what the kernel says counts only for all of the mapping" {
@@ -62,14 +62,14 @@ whole_device() {
     grep -q 'mount -t debugfs none /sys/kernel/debug' <<<"$output"
 }
 
-@test "a mapping that cannot be had: why; the others all the same" {
+@test "a mapping that is not available: the reason; the others are shown" {
     ivshmem 0000:00:04.0 0xf0000000
     try __shmem
     [ "$status" -eq 0 ]
     [[ ${lines[1]} == *'below 4 GiB' ]]
     grep -qE '^uc +- +[0-9]' <<<"$output"
-    grep -qE '^wc +cannot be had: cannot open .*resource2_wc: No such file or directory; run as root, on a kernel with PAT' <<<"$output"
-    grep -qE '^wb +cannot be had: -m wb: BAR 2 of 0000:00:04.0 is at 0xf0000000, and below 4 GiB' <<<"$output"
+    grep -qE '^wc +not available: cannot open .*resource2_wc: No such file or directory; run as root, on a kernel with PAT' <<<"$output"
+    grep -qE '^wb +not available: -m wb: BAR 2 of 0000:00:04.0 is at 0xf0000000, and below 4 GiB' <<<"$output"
     rm "$FOLDER/resource2"
     try __shmem
     fails 1 'the shared memory cannot be mapped: '
@@ -106,7 +106,7 @@ whole_device() {
 @test "--inject: lost stores are noticed, slow memory is told by its kind" {
     whole_device
     try "$SANITIZED/__shmem" --inject lost
-    fails 1 'the memory does not hold what was stored'
+    fails 1 'a value stored in the memory did not read back'
     fresh region
     try "$STATIC/__shmem" -f region --inject loads
     [ "$status" -eq 0 ]

@@ -123,7 +123,7 @@ load stream.bash
 
 @test "__stream: a wrong command line or region" {
     rejects <<'END_OF_TABLE'
-        say whether to send or recv
+        give send or recv
             __stream -f region
         'bring' is neither send nor recv
             __stream -f region bring
@@ -144,7 +144,7 @@ load stream.bash
 END_OF_TABLE
     truncate -s 2M region
     try __stream recv -f region
-    fails 1 'the region has 2 MiB and this needs 4 MiB'
+    fails 1 'the region has 2 MiB, but 4 MiB are needed'
 }
 
 @test "__stream -h: the statuses and the faults" {

@@ -15,7 +15,7 @@ load stream.bash
     start_gated
     try __stream send -f region -w 0.5
     [ "$status" -eq 1 ]
-    [[ $stderr == *'somebody else is sending on channel 0; choose another with -c' ]]
+    [[ $stderr == *'another program is sending on channel 0; choose another channel with -c' ]]
     shut
     ends send 0
     ends recv 0

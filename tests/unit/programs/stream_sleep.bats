@@ -197,7 +197,7 @@ slept() {
         ended send
     done <<'END'
 header|5|a header without this session's number
-bytes|5|and was sent as
+bytes|5|but was sent as
 count|5|it claims to have written more than the ring holds
 total|5|an end that counts other bytes than came
 die|4|the sender died
@@ -208,11 +208,11 @@ END
 @test "__stream --inject skip: rings that are left out are noticed, on either side" {
     start recv recv
     start send send -t 1000 --inject skip
-    ends recv 1 'no interrupt arrives here: the sender did what we slept for 20 times'
+    ends recv 1 'no interrupt arrives here: the sender moved its bytes 20 times while we slept'
     ends send 6 'the receiver gave up'
     start recv spinning_recv --inject skip
     start send send -t 1000
-    ends send 1 'no interrupt arrives here: the receiver did what we slept for 20 times'
+    ends send 1 'no interrupt arrives here: the receiver moved its bytes 20 times while we slept'
     ends recv 6 'the sender gave up'
 }
 
@@ -220,10 +220,10 @@ END
 
 @test "__stream --sleep: on a file, and across from one: a line that says what it needs" {
     try __stream recv -f region --sleep
-    fails 1 'region is an ordinary file, and nobody can be rung there'
+    fails 1 'region is an ordinary file and has no interrupts'
     start recv recv
     start send __stream send -f region -n 1M
-    ends send 1 'region is an ordinary file, and nobody can be rung there'
+    ends send 1 'region is an ordinary file and has no interrupts'
     ends recv 6 'the sender gave up'
 }
 

@@ -95,7 +95,7 @@ start_two() {
     start_two
     try __stress -f region -w 0.2
     [ "$status" -eq 1 ]
-    [[ $stderr == *'all seats are taken: 2 others are at it already' ]]
+    [[ $stderr == *'all seats are taken: 2 others run this already' ]]
     kill -0 "${PID[one]}"
     kill -0 "${PID[two]}"
 }
@@ -132,8 +132,8 @@ start_two() {
         done
     }
     wait_for_end
-    ends one 1 'violation of what the memory must do: counter'
-    ends two 1 'violation of what the memory must do: counter'
+    ends one 1 'the memory violates a promise of the architecture: counter'
+    ends two 1 'the memory violates a promise of the architecture: counter'
     grep -E 'VIOLATION \(counter\): 2 participants together added [0-9]+, and the counter is [0-9]+' one.out two.out
 }
 
@@ -158,11 +158,11 @@ start_two() {
     table=(
         "counter: counter 2 participants together added"
         "plain: counter locked instructions are not atomic between these VMs"
-        "lock: lock has the lock, but it says holder"
-        "message: message the data behind it is still message"
+        "lock: lock holds the lock, but its word has holder"
+        "message: message the data is still message"
         "fence: fenced a load overtook a store in spite of a full fence"
-        "torn: torn of which the halves were never written together"
-        "block: block and was written with"
+        "torn: torn whose halves were never written together"
+        "block: block but was written with"
     )
     for row in "${table[@]}"; do
         echo "$row"
@@ -170,8 +170,8 @@ start_two() {
         fresh region 1M
         start faulty participant -t 1000 --inject "$fault"
         start right participant -t 1000 --json
-        ends faulty 1 "violation of what the memory must do: $check"
-        ends right 1 "violation of what the memory must do: $check"
+        ends faulty 1 "the memory violates a promise of the architecture: $check"
+        ends right 1 "the memory violates a promise of the architecture: $check"
         jq -e --arg check "$check" '.violation == $check and (.account | length > 0)' <(tail -n 1 right.out)
         grep -qE "$text" faulty.out right.out
     done

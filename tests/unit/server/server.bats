@@ -235,7 +235,7 @@ ended b
 read a 1
 END
     [ "$output" = "$(lines ended 1)" ]
-    grep -q 'peer 1 left, process [0-9]*: it sent something, which no peer may' server.err
+    grep -q 'peer 1 left, process [0-9]*: it sent data, which the protocol forbids' server.err
     served
 }
 

@@ -35,7 +35,7 @@ load server.bash
     try setpriv --reuid=65534 --clear-groups ./client socket 8 <<<'connect a
 ended a'
     [ "$output" = ended ]
-    grep -q "refused process [0-9]*: it is user 65534's" server.err
+    grep -q "refused process [0-9]*: it belongs to user 65534" server.err
     [ "$(grep -c arrived server.err)" -eq 0 ]
     served
 }
@@ -58,7 +58,7 @@ ended a'
     cp server.err before
     for _ in 1 2; do
         try ivshmem-server --socket other --memory region --peers-file peers </dev/null
-        fails 1 'cannot have region alone: another server has it'
+        fails 1 'cannot lock region: another server has it'
         fresh region2
         try ivshmem-server --socket socket --memory region2 --peers-file peers </dev/null
         fails 1 'a server listens at socket already'
@@ -138,8 +138,8 @@ END
 --socket s --memory /dev/null:/dev/null is not an ordinary file
 --socket s --memory empty:empty has 0 bytes; a region has 1 MiB at least
 --socket s --memory small:small has 1048575 bytes
---socket file --memory region:file is there, and is no socket
---socket $long --memory region:a socket's path has 107 bytes at most, this one 108
+--socket file --memory region:file exists and is not a socket
+--socket $long --memory region:the path of a socket has at most 107 bytes, this one has 108
 --socket absent/s --memory region:cannot listen at absent/s: No such file
 --socket s --memory region --peers-file absent/p:cannot write absent/p: No such file
 END
