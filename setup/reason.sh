@@ -35,5 +35,7 @@ oom_kills() {
 # What log $1 says of the cause, as setup/reason.awk finds it. Of a line that was written over itself, what was seen last.
 log_cause() {
     [[ -r $1 ]] || return 0
-    tail -n 500 -- "$1" | tr -d '\000' | sed 's/\r*$//; s/.*\r//' | awk -v program="$PROGRAM" -f "$LAB_HOME/setup/reason.awk"
+    # Bytes that are no characters go: bash's read takes a line end after one for a part of it.
+    tail -n 500 -- "$1" | { iconv -c -f UTF-8 -t UTF-8 || true; } 2>/dev/null | tr -d '\000' | sed 's/\r*$//; s/.*\r//' |
+        awk -v program="$PROGRAM" -f "$LAB_HOME/setup/reason.awk"
 }

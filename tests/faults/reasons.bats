@@ -153,6 +153,7 @@ END
     because 'E: the cause' 'printf "10%%\r20%%\r\e[31mE: the \e[1mcause\e[0m\r\n\0\1\n"; false'
     ((${#stderr_lines[-1]} < 800))
     because 'ended with status' 'head -c 100000 /dev/urandom; false'
+    because 'ended with status' 'printf "the last byte begins a character \\xe2"; false'
     because 'E: x' 'printf "E: "; printf "x%.0s" {1..5000}; false'
     ((${#stderr_lines[-1]} < 800))
 }
