@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Reads the knobs: command line over environment over config.local.sh over config.sh; checks every one.
 #
-# After config_load the knobs are plain shell variables, and these are set besides:
+# After config_load the knobs are plain shell variables, and these are set too:
 #   SHMEM_BYTES, VM_MEMORY_BYTES, VM_DISK_BYTES    SHMEM_SIZE, VM_MEMORY and VM_DISK_SIZE in bytes. What goes to a
 #                                   program is made from these: what a number alone means differs from one to the next
 #   QEMU_EXTRA                      QEMU_ARGS as an array
+#   CONFIG_FROM                     where the value of each knob that is set comes from, in words
 #   CONFIG_KNOBS                    the names of all knobs, in the order of config.sh
 
 # The names of the knobs: config.sh is the only list of them.
@@ -17,19 +18,25 @@ config_read() {
     local name assignment
     local -A from_environment=() emptied=()
     mapfile -t CONFIG_KNOBS < <(config_names)
+    declare -gA CONFIG_FROM=()
 
     for name in "${CONFIG_KNOBS[@]}"; do
-        [[ -v $name ]] && from_environment[$name]=${!name}
+        [[ ! -v $name ]] || from_environment[$name]=${!name}
     done
     config_read_local
+    for name in "${CONFIG_KNOBS[@]}"; do
+        [[ ! -v $name || -v from_environment[$name] ]] || CONFIG_FROM[$name]=config.local.sh
+    done
     for name in "${!from_environment[@]}"; do
         printf -v "$name" %s "${from_environment[$name]}"
+        CONFIG_FROM[$name]='the environment'
     done
     for assignment; do
         name=${assignment%%=*}
         [[ $assignment == *=* && " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
             usage_error "--set $(quoted "$assignment"): not NAME=VALUE with a knob of config.sh as NAME"
         printf -v "$name" %s "${assignment#*=}"
+        CONFIG_FROM[$name]='the command line'
     done
 
     # config.sh replaces what is empty: find out for which knobs empty is not a value.
@@ -39,8 +46,14 @@ config_read() {
     # shellcheck source=../config.sh
     source "$LAB_HOME/config.sh"
     for name in "${!emptied[@]}"; do
-        [[ -z ${!name} ]] || config_bad "$name" "empty; leave it unset for the default, ${!name}"
+        [[ -z ${!name} ]] || config_empty "$name"
     done
+}
+
+# Ends the program: knob $1, which has its default by now, was set to nothing.
+config_empty() {
+    error "$1= (from ${CONFIG_FROM[$1]}) is empty; leave it unset for the default, ${!1}; see config.sh"
+    exit 2
 }
 
 # Sources config.local.sh, after a look for misspelt names, which would otherwise pass unnoticed.
@@ -63,22 +76,22 @@ config_load() {
     config_check_path VM_DIR
     config_check_number VM_COUNT 1 64
     config_check_pattern VM_OWNER '^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$' "the name of a user"
-    [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "no such user on this host"
+    [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "is no user of this host"
 
     config_check_size SHMEM_SIZE 1M 1T
     SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
-    (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "not a power of two, such as 128M"
+    (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
     config_check_word SHMEM_MODE plain doorbell
     config_check_word SHMEM_HUGEPAGES yes no
     [[ $SHMEM_HUGEPAGES == no ]] || ((SHMEM_BYTES >= 2097152)) ||
-        config_bad SHMEM_SIZE "smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"
+        config_bad SHMEM_SIZE "is smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"
 
     config_check_size VM_MEMORY 128M 1T
     VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
     config_check_cpus VM_CPUS
     [[ -n $VM_MAXCPUS ]] || VM_MAXCPUS=$((VM_CPUS > 2 ? VM_CPUS : 2))
     config_check_cpus VM_MAXCPUS
-    ((VM_MAXCPUS >= VM_CPUS)) || config_bad VM_MAXCPUS "less than VM_CPUS, $VM_CPUS"
+    ((VM_MAXCPUS >= VM_CPUS)) || config_bad VM_MAXCPUS "is less than VM_CPUS, $VM_CPUS"
     config_check_size VM_DISK_SIZE 2G 8T
     VM_DISK_BYTES=$(size_in_bytes "$VM_DISK_SIZE")
 
@@ -101,9 +114,10 @@ config_load() {
     config_check_word ALLOW_FALLBACK yes no
 }
 
-# Ends the program: knob $1 has a value that is wrong in the way that $2 says.
+# Ends the program: $2 says what is wrong with the value of knob $1.
 config_bad() {
-    usage_error "$1=$(quoted "${!1}"): $2"
+    error "$1=$(quoted "${!1}") (from ${CONFIG_FROM[$1]:-config.sh}) $2; see config.sh"
+    exit 2
 }
 
 config_check_word() {
@@ -112,17 +126,17 @@ config_check_word() {
     for word; do
         [[ ${!knob} == "$word" ]] && return
     done
-    config_bad "$knob" "not one of: $*"
+    config_bad "$knob" "is not one of: $*"
 }
 
 config_check_pattern() {
-    [[ ${!1} =~ $2 ]] || config_bad "$1" "not $3"
+    [[ ${!1} =~ $2 ]] || config_bad "$1" "is not $3"
 }
 
 config_check_number() {
     local knob=$1 least=$2 most=$3
     if [[ ! ${!knob} =~ ^(0|[1-9][0-9]{0,8})$ ]] || ((${!knob} < least || ${!knob} > most)); then
-        config_bad "$knob" "not a whole number from $least to $most"
+        config_bad "$knob" "is not a whole number from $least to $most"
     fi
 }
 
@@ -131,14 +145,14 @@ config_check_number() {
 # an interrupt takes 8 bytes, each CPU 20. With 19, a guest has one.
 config_check_cpus() {
     config_check_number "$1" 1 64
-    ((${!1} <= 18)) || config_bad "$1" "more than 18, which is what the firmware's table of CPUs (SeaBIOS, MP table) has room for"
+    ((${!1} <= 18)) || config_bad "$1" "is more than 18, which is what the firmware's table of CPUs (SeaBIOS, MP table) has room for"
 }
 
 config_check_size() {
     local knob=$1 least=$2 most=$3 bytes
-    bytes=$(size_in_bytes "${!knob}") || config_bad "$knob" "not a size such as 128M or 4G"
+    bytes=$(size_in_bytes "${!knob}") || config_bad "$knob" "is not a size such as 128M or 4G"
     ((bytes >= $(size_in_bytes "$least") && bytes <= $(size_in_bytes "$most"))) ||
-        config_bad "$knob" "not a size from $least to $most"
+        config_bad "$knob" "is not a size from $least to $most"
 }
 
 # Prints size $1 (a number, and K, M, G or T) in bytes; fails if it is none, or over 2^53.
@@ -173,14 +187,14 @@ config_check_path() {
     / | /home | /root | /tmp | /opt | /srv | /mnt | /media | /var | /var/* | "${HOME:-/root}")
         # Below /var there is room that is meant for such things.
         [[ $path == /var/lib/?* || $path == /var/tmp/?* || $path == /var/local/?* ]] ||
-            config_bad "$knob" "not a folder of its own"
+            config_bad "$knob" "is not a folder of its own"
         ;;
     /bin | /bin/* | /boot | /boot/* | /dev | /dev/* | /etc | /etc/* | /lib | /lib/* | /lib[36x]* | /proc | /proc/* | /run | /run/* | \
         /sbin | /sbin/* | /sys | /sys/* | /usr | /usr/* | /lost+found*)
-        config_bad "$knob" "a system folder"
+        config_bad "$knob" "is a system folder"
         ;;
     esac
-    [[ ! -e $path || -d $path ]] || config_bad "$knob" "not a folder"
+    [[ ! -e $path || -d $path ]] || config_bad "$knob" "is not a folder"
     printf -v "$knob" %s "$path"
     config_check_pattern "$knob" "$plain" "$what, where its links lead to"
 }
@@ -194,7 +208,7 @@ config_check_kernel_source() {
     '') ;;
     http://* | https://*) config_check_url KERNEL_SOURCE ;;
     *)
-        [[ -f $KERNEL_SOURCE && -r $KERNEL_SOURCE ]] || config_bad KERNEL_SOURCE "neither a URL nor a file that can be read"
+        [[ -f $KERNEL_SOURCE && -r $KERNEL_SOURCE ]] || config_bad KERNEL_SOURCE "is neither a URL nor a file that can be read"
         KERNEL_SOURCE=$(realpath -- "$KERNEL_SOURCE")
         ;;
     esac
@@ -205,6 +219,6 @@ config_split_qemu_args() {
     QEMU_EXTRA=()
     [[ -n $QEMU_ARGS ]] || return 0
     config_check_pattern QEMU_ARGS '^[[:print:]]*$' "printable characters in one line"
-    xargs -r true <<<"$QEMU_ARGS" 2>/dev/null || config_bad QEMU_ARGS "quotes that do not match"
+    xargs -r true <<<"$QEMU_ARGS" 2>/dev/null || config_bad QEMU_ARGS "has quotes that do not match"
     mapfile -t QEMU_EXTRA < <(xargs -r printf '%s\n' <<<"$QEMU_ARGS")
 }

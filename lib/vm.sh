@@ -35,11 +35,12 @@ vm_require_configured() {
 
 # vm_require_among COUNT NAME... EXISTING...: each of the first COUNT is among the rest.
 vm_require_among() {
-    local name
+    local name verb=is
     local -a names=("${@:2:$1}") existing=("${@:2+$1}")
+    ((${#existing[@]} < 2)) || verb=are
     for name in "${names[@]}"; do
         [[ $name =~ ^vm[0-9]+$ && " ${existing[*]} " == *" $name "* ]] ||
-            usage_error "no VM $(quoted "$name"): there is ${existing[*]:-none}"
+            usage_error "no such VM: $(quoted "$name") (there $verb ${existing[*]:-none})"
     done
 }
 

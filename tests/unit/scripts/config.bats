@@ -82,11 +82,12 @@ END
     says config.local.sh
 }
 
-@test "a bad value from any place is refused" {
-    echo VM_COUNT=many >config.local.sh
-    refuses VM_COUNT=many ./start.sh
-    refuses VM_COUNT=0 ./start.sh --set VM_COUNT=0
-    VM_COUNT=-1 refuses VM_COUNT=-1 ./start.sh
+@test "a bad value from any place is refused, and the place is named" {
+    echo SHMEM_SIZE=3M >config.local.sh
+    refuses 'SHMEM_SIZE=3M (from config.local.sh) is not a power of two such as 128M; see config.sh' ./start.sh
+    refuses 'SHMEM_SIZE=5M (from the command line) is not a power of two' ./start.sh --set SHMEM_SIZE=5M
+    SHMEM_SIZE=6M refuses 'SHMEM_SIZE=6M (from the environment) is not a power of two' ./start.sh
+    SHMEM_SIZE='' refuses 'SHMEM_SIZE= (from the environment) is empty; leave it unset for the default, 128M' ./start.sh
 }
 
 @test "every script checks the values" {

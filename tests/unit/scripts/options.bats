@@ -77,20 +77,20 @@ setup() {
     make_lab
     mkdir "$VM_DIR/vm1" "$VM_DIR/vm2"
     for word in vm9 vm '' 'vm1 vm2' ../vm1 '*' $'vm1\nvm2' 1; do
-        refuses 'no VM' ./start.sh "$word"
+        refuses 'no such VM' ./start.sh "$word"
         says vm1 vm2
         refuses 'no VM' ./stop.sh "$word"
         says vm1 vm2
     done
-    refuses 'no VM vm9' ./stop.sh vm1 vm9
-    refuses 'no VM vm9' ./run.sh vm9 true
-    refuses 'no VM vm9' ./run.sh push vm9
+    refuses 'no such VM: vm9' ./stop.sh vm1 vm9
+    refuses 'no such VM: vm9' ./run.sh vm9 true
+    refuses 'no such VM: vm9' ./run.sh push vm9
 }
 
 @test "start.sh takes the VMs that VM_COUNT asks for, and no others" {
     make_lab
     mkdir "$VM_DIR/vm3"
-    refuses 'no VM vm3: there is vm1 vm2' ./start.sh vm3
+    refuses 'no such VM: vm3 (there are vm1 vm2)' ./start.sh vm3
 }
 
 @test "run.sh without a VM or a command says what is missing" {
