@@ -1,16 +1,16 @@
 /* example.c - __example: a program of your own, to start from. */
 #include "shmem.h"
 
-/* What lies in the region, in the part that is free for you (see layout.h). */
+/* In the region, in the part that is free for your programs (see layout.h). */
 struct visits {
 	_Atomic uint64_t count;  /* of all VMs together */
-	_Atomic uint64_t latest; /* a number that the latest visitor left */
+	_Atomic uint64_t latest; /* the number that the latest visitor left */
 };
 
 int main(int argc, char **argv)
 {
 	static const struct shmem_program program = {
-		.about = "Counts how often it was run, in any VM.\n",
+		.about = "Counts its runs in all VMs.\n",
 		.example = "  root@vm2:~# __example\n  visit 2; the visitor before left 17\n",
 	};
 	struct shmem_options options = { 0 };

@@ -123,10 +123,16 @@ void peers_tell(struct server *server);
 
 /* --- publish.c -------------------------------------------------------------- */
 
-/* Maps the table and the number of vectors, from a descriptor of the region. Ends the program on failure. */
+/*
+ * Maps the table and the number of vectors, from a descriptor of the region. Ends the
+ * program on failure.
+ */
 void publish_map(struct server *server, int memory);
 
-/* Writes an empty table and listing, and the number of vectors. On failure logs a line, and returns false. */
+/*
+ * Writes an empty table and listing, and the number of vectors. On failure logs a line, and
+ * returns false.
+ */
 bool publish_open(struct server *server);
 
 /* Updates the table and the listing. */

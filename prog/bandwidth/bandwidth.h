@@ -17,7 +17,7 @@ enum { REPETITIONS_MAX = 1000 };
 
 enum direction { TO, FROM, LOCAL };
 
-enum fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_SLOW };
+enum bandwidth_fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_SLOW };
 
 struct bandwidth_settings {
 	enum direction direction;

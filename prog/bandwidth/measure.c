@@ -30,7 +30,7 @@ struct job {
 	size_t size;   /* bytes */
 	size_t piece;  /* bytes between two renewals of the claim */
 	size_t copies; /* of size bytes, in each sample */
-	enum fault fault;
+	enum bandwidth_fault fault;
 };
 
 /* --- One copy ------------------------------------------------------------- */
@@ -201,7 +201,7 @@ static struct bandwidth_figures measure_alone(struct bench *bench,
 	struct job local = job_of(bench, kernel, size, LOCAL);
 	struct bandwidth_figures figures, limit;
 
-	job.fault = (enum fault)bench->options->fault;
+	job.fault = (enum bandwidth_fault)bench->options->fault;
 	for (int i = 0; i < CONFIRMATIONS; i++) {
 		figures = run_job(&job, settings->repetitions);
 		if (settings->direction == LOCAL)

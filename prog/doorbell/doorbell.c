@@ -164,7 +164,8 @@ static const struct command *find_command(const char *text)
 	while (command->name && strcmp(command->name, text) != 0)
 		command++;
 	if (!command->name)
-		shmem_usage_error("'%s' is not a command; the commands are list, ring, wait, name and test", text);
+		shmem_usage_error("'%s' is not a command; the commands are list, ring, wait, name "
+				  "and test", text);
 	return command;
 }
 

@@ -13,7 +13,7 @@
 #include "shmem.h"
 #include "units.h"
 
-enum fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE, FAULT_STOP };
+enum doorbell_fault { FAULT_NONE, FAULT_SKIP, FAULT_ORDER, FAULT_DIE, FAULT_STOP };
 
 struct doorbell {
 	struct shmem_options options;

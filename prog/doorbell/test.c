@@ -119,7 +119,7 @@ static void stop_before_the_look(struct test *t, uint64_t number)
  */
 static bool is_time_to_inject(const struct test *t)
 {
-	switch ((enum fault)t->d->options.fault) {
+	switch ((enum doorbell_fault)t->d->options.fault) {
 	case FAULT_NONE:
 		return false;
 	case FAULT_STOP:
@@ -135,7 +135,7 @@ static bool is_time_to_inject(const struct test *t)
 
 static void inject_fault(struct test *t, uint64_t number)
 {
-	switch ((enum fault)t->d->options.fault) {
+	switch ((enum doorbell_fault)t->d->options.fault) {
 	case FAULT_DIE:
 		raise(SIGKILL);
 		break;
@@ -204,7 +204,8 @@ static void sleep_until_answered(struct test *t)
 	uint64_t unrung = t->sleeper.unrung;
 	enum shmem_peer peer = SHMEM_PEER_LIVES;
 
-	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t, shmem_now() + SHMEM_SLEEP_TURN); turns++) {
+	for (int turns = 0; !shmem_sleep(&t->sleeper, is_number_answered, t,
+					 shmem_now() + SHMEM_SLEEP_TURN); turns++) {
 		check_other(peer);
 		if (turns == MOST_TURNS)
 			shmem_die("the other side lives, but did not answer for %d s",
@@ -268,8 +269,8 @@ static void doorbell_meet(struct test *t, uint64_t patience)
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("both seats are taken: two others run this test already");
 	case SHMEM_NOBODY_CAME:
-		shmem_fail(SHMEM_STATUS_NOBODY, "no other side came within %.9g s; run this in another VM at the same time",
-			   (double)patience / SECOND);
+		shmem_fail(SHMEM_STATUS_NOBODY, "no other side came within %.9g s; run this in "
+			   "another VM at the same time", (double)patience / SECOND);
 	}
 }
 

@@ -36,7 +36,7 @@ struct latency_place {
 	_Atomic uint64_t poll_ns;              /* as in settings */
 };
 
-enum fault {
+enum latency_fault {
 	FAULT_NONE,
 	FAULT_RUBBISH,
 	FAULT_DIE,

@@ -187,7 +187,7 @@ void throw_end(struct latency_run *run, int seat, uint64_t step)
 /* Causes the fault of --inject on the answering side. */
 static uint64_t inject_answer(struct latency_run *run, int seat, uint64_t number)
 {
-	switch ((enum fault)run->options->fault) {
+	switch ((enum latency_fault)run->options->fault) {
 	case FAULT_RUBBISH:
 		return number ^ UINT64_C(1) << 63;
 	case FAULT_DIE:

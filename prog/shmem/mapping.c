@@ -71,7 +71,7 @@ static void look_at(const struct shmem_options *options, int result)
 		snprintf(finding.type, sizeof(finding.type), "%s", type);
 	}
 	finding.speed = measure_speed(region.base + layout_bandwidth(region.size),
-				(enum fault)options->fault, &claim);
+				(enum mapping_fault)options->fault, &claim);
 	finding.verdict = judge_speed(&finding.speed, &ordinary);
 	shmem_claim_drop(&claim);
 	if (options->json)

@@ -11,7 +11,7 @@
 
 #include "shmem.h"
 
-enum fault { FAULT_NONE, FAULT_LOST, FAULT_LOADS, FAULT_ACCESSES };
+enum mapping_fault { FAULT_NONE, FAULT_LOST, FAULT_LOADS, FAULT_ACCESSES };
 
 enum verdict { UNKNOWN, NO_MODEL, WRITE_BACK, WRITE_COMBINING, UNCACHED };
 
@@ -45,7 +45,7 @@ const char *look_from_afar(const struct shmem_options *options, struct finding *
  * Measures with a block at the beginning of that memory, or of the VM's own memory, and
  * renews the claim meanwhile. Ends the program if a stored value does not read back.
  */
-struct speed measure_speed(unsigned char *block, enum fault fault, struct shmem_claim *claim);
+struct speed measure_speed(unsigned char *block, enum mapping_fault fault, struct shmem_claim *claim);
 struct speed measure_ordinary(void);
 
 /* The memory type that explains the speed, compared with that of ordinary memory. */

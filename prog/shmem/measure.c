@@ -55,7 +55,7 @@ static void verify_stores(const unsigned char *block, uint64_t pattern)
 }
 
 /* The best of some tries: a disturbance can only make a try slower. */
-struct speed measure_speed(unsigned char *block, enum fault fault, struct shmem_claim *claim)
+struct speed measure_speed(unsigned char *block, enum mapping_fault fault, struct shmem_claim *claim)
 {
 	uint64_t pattern = shmem_random();
 	double load = 0, store = 0;

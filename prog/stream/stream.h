@@ -23,7 +23,7 @@ enum { CHANNELS = 8, MESSAGE_SIZES_MAX = 8 };
 
 enum { SENDER_SEAT = 0, RECEIVER_SEAT = 1 };
 
-enum fault {
+enum stream_fault {
 	FAULT_NONE,
 	FAULT_COUNT,
 	FAULT_HEADER,
@@ -116,7 +116,7 @@ struct rates {
 	size_t count, room;
 };
 
-static inline bool injected(const struct stream *s, enum fault fault)
+static inline bool injected(const struct stream *s, enum stream_fault fault)
 {
 	return s->options.fault == fault;
 }

@@ -34,7 +34,7 @@ enum check {
 	CHECKS,
 };
 
-enum fault {
+enum stress_fault {
 	FAULT_NONE,
 	FAULT_COUNTER,
 	FAULT_PLAIN,
@@ -101,7 +101,7 @@ static inline struct desk *neighbour(const struct stress *s)
 	return desk(s, (s->meeting.seat + 1) % s->participants);
 }
 
-static inline bool injected(const struct stress *s, enum fault fault)
+static inline bool injected(const struct stress *s, enum stress_fault fault)
 {
 	return s->options.fault == fault;
 }

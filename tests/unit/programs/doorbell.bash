@@ -29,7 +29,6 @@ serve() {
 
 # fake MESSAGE...: one that says this.
 fake() {
-    rm -f fake.out # of the one before
     start fake fake-server server "$@"
     until_said fake.out listening
 }

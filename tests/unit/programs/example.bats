@@ -25,3 +25,7 @@ load prog.bash
     (($(wc -l <"$PROG/example.c") <= 40))
     [ "$(grep '#include' "$PROG/example.c")" = '#include "shmem.h"' ]
 }
+
+@test "README.md shows prog/example.c as it is" {
+    diff <(sed -n '/^```c$/,/^```$/p' "$PROG/../README.md" | grep -v '^```') "$PROG/example.c"
+}

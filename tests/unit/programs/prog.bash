@@ -113,6 +113,8 @@ rejects() {
 declare -gA PID
 start() {
     local name=$1
+    : >"$name.out" # before anybody reads what an earlier one of this name has said
+    : >"$name.err"
     (
         [[ -z ${gate:-} ]] || exec {gate}>&-
         if [[ $(type -t "$2") == function ]]; then "${@:2}"; fi # which ends with an exec of its own
