@@ -14,7 +14,7 @@ begin() {
     local knob
     KIT=$BATS_TEST_TMPDIR/kit
     mkdir "$KIT" "$BATS_TEST_TMPDIR/tmp"
-    cp -r -- "$REPO"/*.sh "$REPO"/lib "$REPO"/{lib,setup,bench,kernel,guest} "$KIT"
+    cp -r -- "$REPO"/*.sh "$REPO"/{lib,setup,bench,kernel,guest} "$KIT"
     rm -f -- "$KIT/config.local.sh"
     cd "$KIT" || return
     for knob in $(knobs) FAKE; do
