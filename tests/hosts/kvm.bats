@@ -1,0 +1,129 @@
+#!/usr/bin/env bats
+# The lab under KVM, on a Debian host in a VM, as an ordinary user with sudo who cloned the repository. The lab's kernel
+# and images come from the lab that 1_lab.bats built. What is timed in here means nothing.
+# bats file_tags=hosts
+
+load helpers
+
+setup_file() {
+    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab
+    make_kit
+    (cd "$KIT" && ACCEL=tcg ./setup.sh --reset-disks) >&2
+    host_begin 'vm*' 'accel-*' bootstrap rootfs cache log kernel/source
+}
+
+setup() {
+    host_needed
+}
+
+teardown_file() {
+    host_end
+}
+
+# In the mode in which all programs work. VM_CPUS=2 and ACCEL=tcg, below, are in the other one.
+@test "ACCEL=auto finds KVM by itself, and both VMs become ready" {
+    succeeds on sudo dmesg
+    [[ $output == *'Nested Paging enabled'* ]]
+    succeeds on env SHMEM_MODE=doorbell ./start.sh
+    [[ $output == *'under KVM'* ]]
+    succeeds on ./status.sh
+    [ "$(grep -cE '^vm[12] +ready +[0-9]+ +[0-9]+ s +kvm ' <<<"$output")" -eq 2 ]
+}
+
+@test "the guests' kernel uses what KVM offers, and has nothing to complain about" {
+    succeeds on ./run.sh vm1 dmesg
+    for line in 'Hypervisor detected: KVM' 'Switched to clocksource kvm-clock' 'kvm-guest: APIC: eoi() replaced' \
+        'kvm-guest: KVM setup pv remote TLB flush'; do
+        [[ $output == *"$line"* ]]
+    done
+    guest_complaints
+    succeeds on ./run.sh vm1 cat /proc/interrupts
+    grep -q 'IO-APIC .*ttyS0$' <<<"$output"
+    grep -q 'PCI-MSIX-.*virtio0-req.0$' <<<"$output"
+}
+
+@test "the experiment of spec.md, letter for letter" {
+    run --separate-stderr on ./run.sh demo
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output == *"Written to shmem: 'Other VM says hello world!'; run this program again on another VM"* ]]
+    [[ $output == *"Read from shmem: 'Other VM says hello world!'"* ]]
+    grep -qE 'memcpy bandwidth: [0-9]+\.[0-9][0-9] MB/s$' <<<"$output"
+}
+
+@test "__shmem and __bandwidth with every mapping" {
+    succeeds on ./run.sh vm1 __shmem
+    for kind in uc wc wb; do
+        grep -q "^$kind " <<<"$output"
+    done
+    for kind in uc wc wb; do
+        succeeds on ./run.sh vm1 __bandwidth -m "$kind" -s 1M
+        grep -qE '^memcpy bandwidth: [0-9]+\.[0-9][0-9] MB/s$' <<<"$output"
+    done
+}
+
+@test "__latency polled, by interrupt, adaptive" {
+    for how in '' --interrupt --adaptive; do
+        on_two "__latency -t 1 $how --json" "__latency -t 1 $how --json"
+        jq -es 'map(select(.record == "latency")) | length == 1 and (.[0] | .count > 10 and .accelerator == "kvm")' <<<"$out1$out2"
+    done
+}
+
+@test "__stream both ways, awake and with --sleep" {
+    for option in '' --sleep; do
+        on_two "__stream send -n 4M $option" "__stream recv $option"
+        [[ $out2 == *' 4194304 bytes verified'* ]]
+        on_two "__stream recv $option" "__stream send -n 4M $option"
+        [[ $out1 == *' 4194304 bytes verified'* ]]
+    done
+}
+
+@test "20,000 interrupts through irqfd, and none is lost" {
+    on_two '__doorbell test -n 20000' '__doorbell test -n 20000'
+    [[ $out1$out2 == *'none was lost'* ]]
+}
+
+@test "__stress finds no violation" {
+    on_two '__stress -t 10' '__stress -t 10'
+    [[ $out1$out2 == *'no violation'* ]]
+}
+
+@test "bench.sh --quick: every figure is accepted, and none fails" {
+    succeeds on ./bench.sh --quick results
+    [[ $output != *' failed in round '* ]]
+    on jq -e '.complete and .accelerator == "kvm"' results/host.json
+    succeeds on cat results/report.md
+    [[ $output != *'**refused**'* && $output != *'**doubted**'* && $output != *'**failed**'* ]]
+}
+
+@test "a VM that is killed comes back" {
+    pid=$(on ./status.sh --json | jq '.vms[] | select(.name == "vm2") | .pid')
+    on kill -KILL "$pid"
+    succeeds on env SHMEM_MODE=doorbell ./start.sh
+    succeeds on ./run.sh vm2 true
+}
+
+@test "poweroff in the guest ends that VM, stop.sh the other" {
+    on ./run.sh vm1 poweroff || true # the connection may end before its answer
+    wait_for 120 host_vm_is vm1 stopped
+    succeeds on ./stop.sh
+    host_vm_is vm2 stopped
+}
+
+@test "VM_CPUS=2, SHMEM_MODE=plain" {
+    succeeds on env VM_CPUS=2 ./start.sh
+    [ "$(on ./run.sh vm1 nproc)" -eq 2 ]
+    succeeds on ./run.sh demo
+    [[ $output == *"Read from shmem: 'Other VM says hello world!'"* ]]
+    guest_complaints
+    succeeds on ./stop.sh
+}
+
+@test "ACCEL=tcg works there too" {
+    succeeds on env ACCEL=tcg START_TIMEOUT=900 ./start.sh
+    succeeds on ./status.sh
+    [ "$(grep -cE '^vm[12] +ready +[0-9]+ +[0-9]+ s +tcg ' <<<"$output")" -eq 2 ]
+    succeeds on ./run.sh demo
+    [[ $output == *"Read from shmem: 'Other VM says hello world!'"* ]]
+    succeeds on ./stop.sh
+}
