@@ -98,7 +98,7 @@ check_root() {
 # Files with the line ends of Windows: setup.sh itself would not have come this far.
 check_checkout() {
     local files
-    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib kernel guest prog host bench 2>/dev/null | paste -sd ' ') || true
+    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib setup bench kernel guest prog server 2>/dev/null | paste -sd ' ') || true
     [[ -z $files ]] || check_obstacle checkout "lines end with CRLF, as on Windows, in $files" \
         'get the files again, by git or from the archive, without a conversion of line ends'
 }

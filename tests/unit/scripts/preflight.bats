@@ -113,6 +113,17 @@ END
     fails 1 env FREE_MB=150 FREE_INODES=1 setpriv --bounding-set -mknod -- ./preflight
 }
 
+@test "a file with the line ends of Windows, in any folder that setup uses" {
+    local folder
+    as_root
+    mkdir -p prog server
+    for folder in lib setup bench kernel guest prog server; do
+        printf 'one\r\ntwo\r\n' >"$folder/windows"
+        obstacle checkout "lines end with CRLF.*, in $folder/windows" 'get the files again'
+        rm "$folder/windows"
+    done
+}
+
 @test "another architecture: of the machine, or of its Debian" {
     as_root
     stub dpkg <<<'echo i386'
