@@ -2,14 +2,14 @@
 # What could stand in the way. setup.sh --check lists all of it and changes nothing; every other call of setup.sh looks
 # at what it needs itself before it touches anything, and ends when there is an obstacle.
 
-# setup.sh --check: looks at everything, and ends the program.
+# host_check STEP...: setup.sh --check for these steps. Looks at everything, and ends the program.
 host_check() {
     CHECK_LISTED=yes
     check_machine
     check_root
     # Of a host without apt nothing more can be told.
     have apt-get && have dpkg-query || exit 1
-    check_setup
+    check_setup "$@"
     check_host_ready
     check_start
     check_sources
@@ -17,11 +17,11 @@ host_check() {
     exit 0
 }
 
-# What setup begins with. Ends the program if it could not succeed.
+# host_preflight STEP...: what setup begins with. Ends the program if these steps could not succeed.
 host_preflight() {
     check_machine
     ((OBSTACLES == 0)) || exit 1
-    check_setup
+    check_setup "$@"
     check_host_ready
     ((OBSTACLES == 0)) || exit 1
 }
@@ -32,9 +32,9 @@ host_ready() {
     ((OBSTACLES == 0)) || exit 1
 }
 
-# What the steps that are asked for and due need.
+# check_setup STEP...: what those of the steps need that are due.
 check_setup() {
-    STEPS_DUE=" $(steps_due) "
+    STEPS_DUE=" $(steps_due "$@") "
     check_checkout
     check_clock
     check_folder
@@ -49,17 +49,15 @@ check_host_ready() {
     check_qemu
 }
 
-# Those of STEPS that are due, in one line.
+# steps_due STEP...: prints those that are due, in one line.
 steps_due() {
     local step
-    for step in "${STEPS[@]}"; do
-        if step_due "$step" >/dev/null 2>&1; then
-            printf '%s ' "$step"
-        fi
+    for step; do
+        [[ -z $(step_due "$step" 2>/dev/null) ]] || printf '%s ' "$step"
     done
 }
 
-# Is one of the named steps due?
+# due STEP...: is one of them due?
 due() {
     local step
     for step; do

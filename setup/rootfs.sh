@@ -22,44 +22,49 @@ present_bootstrap() {
 }
 
 step_bootstrap() {
-    local partial=$VM_DIR/bootstrap.partial
+    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback
+    local -a found
     lab_remove "$partial"
-    bootstrap_source
+    mapfile -d '' -t found < <(bootstrap_source)
+    wait "$!"
+    mirror=${found[0]} suite=${found[1]} keyring=${found[2]} fallback=${found[3]}
     mkdir -p -- "$VM_DIR/cache/packages"
-    bootstrap_run "$partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+    bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
     rm -rf -- "$partial/var/cache/apt/archives"/*.deb
     lab_remove "$VM_DIR/cache/packages"
     rm -f -- "$VM_DIR/bootstrap.json"
     result_replace "$partial" "$VM_DIR/bootstrap"
-    jq -n --arg suite "$BOOTSTRAP_SUITE" --arg mirror "$BOOTSTRAP_MIRROR" --arg keyring "$BOOTSTRAP_KEYRING" \
-        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$BOOTSTRAP_FALLBACK" \
+    jq -n --arg suite "$suite" --arg mirror "$mirror" --arg keyring "$keyring" \
+        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" \
         '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
         write_file "$VM_DIR/bootstrap.json"
 }
 
-# bootstrap_run FOLDER PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
+# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
 # suite lacks, which it finds out before it fetches any.
 bootstrap_run() {
-    local folder=$1 output status=0 lacking
-    local -a packages=("${@:2}") left=()
+    local folder=$1 mirror=$2 suite=$3 keyring=$4 output status=0 lacking
+    local -a packages=("${@:5}") left=()
     output=$(mktemp)
-    step_says "Bootstrapping $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR"
+    step_says "Bootstrapping $suite from $mirror"
     # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
     unshare --mount --pid --fork --kill-child=KILL -- \
-        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$BOOTSTRAP_KEYRING" \
+        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$keyring" \
         --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${packages[*]}")" \
-        "$BOOTSTRAP_SUITE" "$folder" "$BOOTSTRAP_MIRROR" "$(bootstrap_script)" 2>&1 | tee "$output" || status=$?
+        "$suite" "$folder" "$mirror" "$(bootstrap_script "$suite")" 2>&1 | tee "$output" || status=$?
     ((status != 0)) || return 0
     lacking=$(sed -n "s/^E: Couldn't find these debs: *//p" "$output")
     mapfile -t left < <(bootstrap_without "$lacking" "${packages[@]}")
     if ((${#left[@]} == 0)); then
         # What failed within the tree is told nowhere else.
-        ! grep -q '^W: Failure trying to run' "$output" || tail -n 30 -- "$folder/debootstrap/debootstrap.log" || true
-        die "debootstrap of $BOOTSTRAP_SUITE from $BOOTSTRAP_MIRROR failed with status $status (see above)"
+        if grep -q '^W: Failure trying to run' "$output"; then
+            tail -n 30 -- "$folder/debootstrap/debootstrap.log" || true
+        fi
+        die "debootstrap of $suite from $mirror failed with status $status (see above)"
     fi
-    step_says "Without $lacking, which $BOOTSTRAP_SUITE does not have"
+    step_says "Without $lacking, which $suite does not have"
     lab_remove "$folder"
-    bootstrap_run "$folder" "${left[@]}"
+    bootstrap_run "$folder" "$mirror" "$suite" "$keyring" "${left[@]}"
 }
 
 # bootstrap_without LACKING PACKAGE...: prints the packages that are left without those; nothing if it does not do to go
@@ -77,47 +82,58 @@ bootstrap_without() {
     ((${#left[@]} == $# - 1)) || printf '%s\n' "${left[@]}"
 }
 
-# debootstrap's script for a suite that it does not know by name: all of today's are alike.
+# Prints debootstrap's script for suite $1. A suite that it does not know by name gets the script of sid, which all of
+# today's share.
 bootstrap_script() {
-    local script=/usr/share/debootstrap/scripts/$BOOTSTRAP_SUITE
+    local script=/usr/share/debootstrap/scripts/$1
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
     printf '%s' "$script"
 }
 
-# Where the packages come from: sets BOOTSTRAP_MIRROR, _SUITE, _KEYRING, and _FALLBACK to true if the suite is not the
-# one that was asked for.
+# Finds where the packages come from. Prints the mirror, the suite, the keyring that checks it, and whether it is a fallback
+# (true or false), each ended by a NUL. Ends with BOOTSTRAP_NO_MIRROR when no mirror is known to fall back to.
 bootstrap_source() {
-    local host status reached=yes
+    local mirror host status reached=yes
     local -a printed
     mapfile -t printed < <(host_mirror)
     host=${printed[0]:-}
-    BOOTSTRAP_SUITE=$DEBIAN_SUITE BOOTSTRAP_FALLBACK=false
-    for BOOTSTRAP_MIRROR in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
-        step_says "Looking for $DEBIAN_SUITE at $BOOTSTRAP_MIRROR"
+    for mirror in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
+        step_says "Looking for $DEBIAN_SUITE at $mirror"
         status=0
-        mapfile -t printed < <(suite_keyring "$BOOTSTRAP_MIRROR" "$DEBIAN_SUITE")
+        mapfile -t printed < <(suite_keyring "$mirror" "$DEBIAN_SUITE")
         wait "$!" || status=$?
         case $status in
         0)
-            BOOTSTRAP_KEYRING=${printed[0]}
+            printf '%s\0' "$mirror" "$DEBIAN_SUITE" "${printed[0]}" false
             return
             ;;
         "$FETCH_NOT_THERE") ;;
         "$FETCH_NO_ROOM") die "cannot write to ${TMPDIR:-/tmp} (see above): make room there" ;;
-        "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $BOOTSTRAP_MIRROR is not to be trusted (see above)" ;;
+        "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $mirror is not to be trusted (see above)" ;;
         *) reached=no ;;
         esac
     done
-    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $BOOTSTRAP_MIRROR: set DEBIAN_SUITE to one that" \
+    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $mirror: set DEBIAN_SUITE to one that" \
         "there is, or DEBIAN_MIRROR to a mirror that has it"
-    [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and" \
+    bootstrap_source_host "$mirror" "$host"
+}
+BOOTSTRAP_NO_MIRROR=7
+
+# bootstrap_source_host MIRROR HOST: the host's own suite from its own mirror (HOST, as host_mirror prints it), because MIRROR
+# cannot be reached.
+bootstrap_source_host() {
+    local unreached=$1 mirror=${2% *} suite=${2#* } keyring
+    [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $unreached, and" \
         "ALLOW_FALLBACK=no forbids another: name a mirror that has it with DEBIAN_MIRROR"
-    [[ -n $host ]] || die "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR, and the host's apt sources name" \
-        "no Debian mirror to fall back to: name one with DEBIAN_MIRROR"
-    step_notice "Debian $DEBIAN_SUITE cannot be had from $BOOTSTRAP_MIRROR: taking ${host#* }, the host's own," \
+    if [[ -z $mirror ]]; then
+        error "Debian $DEBIAN_SUITE cannot be had from $unreached, and the host's apt sources name" \
+            "no Debian mirror to fall back to: name one with DEBIAN_MIRROR"
+        exit "$BOOTSTRAP_NO_MIRROR"
+    fi
+    step_notice "Debian $DEBIAN_SUITE cannot be had from $unreached: taking $suite, the host's own," \
         "from the host's mirror instead"
-    BOOTSTRAP_MIRROR=${host% *} BOOTSTRAP_SUITE=${host#* } BOOTSTRAP_FALLBACK=true
-    BOOTSTRAP_KEYRING=$(suite_keyring "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_SUITE")
+    keyring=$(suite_keyring "$mirror" "$suite")
+    printf '%s\0' "$mirror" "$suite" "$keyring" true
 }
 
 inputs_rootfs() {

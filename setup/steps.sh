@@ -8,10 +8,18 @@
 # What each step needs to be done before it, if that is asked for too; what needs nothing of another runs beside it.
 declare -A STEP_NEEDS=()
 
+# The steps to do even if nothing has changed.
+STEPS_FORCED=()
+
+# steps_force STEP...
+steps_force() {
+    STEPS_FORCED=("$@")
+}
+
 # Prints why step $1 is due; nothing if it is not.
 step_due() {
     local stamp=$VM_DIR/steps/$1 changed status=0
-    if [[ " ${FORCED[*]} " == *" $1 "* ]]; then
+    if [[ " ${STEPS_FORCED[*]} " == *" $1 "* ]]; then
         echo 'asked for with --force'
     elif [[ ! -f $stamp ]]; then
         echo 'not done yet'
@@ -59,8 +67,9 @@ steps_run() {
     ((${#STEPS_FAILED[@]} == 0)) || exit 1
 }
 
-# The pids of the running steps, and the second of this script in which each began; why those failed that did.
-declare -A STEP_PIDS=() STEP_BEGAN=() STEP_REASON=()
+# The pids of the running steps, and the second of this script in which each began; the exit status of those that have
+# ended, and why those failed that did.
+declare -A STEP_PIDS=() STEP_BEGAN=() STEP_STATUS=() STEP_REASON=()
 
 # Starts each waiting step whose turn has come; what is not due has ended with that, and others may follow it.
 steps_start() {
@@ -171,23 +180,23 @@ result_replace() {
 
 # For the log of a step: what it does next. What went wrong before and did not end the step is no reason of a failure.
 step_says() {
-    printf '==> %s\n' "$*"
+    printf '==> %s\n' "$*" >&2
 }
 
 # The same, for what the user must be told when the step has ended well.
 step_notice() {
-    printf 'notice: %s\n' "$*"
+    printf 'notice: %s\n' "$*" >&2
 }
 
 # --- The end of steps
 
-# Ends step $1 with everything that it started; sets STEP_STATUS to how it ended. Without mercy: a step can be ended at any
+# Ends step $1 with everything that it started; notes its status. Without mercy: a step can be ended at any
 # moment, since its result only counts when it has a stamp.
 step_end() {
     local pid=${STEP_PIDS[$1]}
-    STEP_STATUS=0
+    STEP_STATUS[$1]=0
     kill -KILL -- "-$pid" 2>/dev/null || true
-    { wait "$pid" || STEP_STATUS=$?; } 2>/dev/null # bash would say "Killed"
+    { wait "$pid" || STEP_STATUS[$1]=$?; } 2>/dev/null # bash would say "Killed"
     unset "STEP_PIDS[$1]"
 }
 
@@ -197,15 +206,15 @@ steps_reap() {
     for step in "${!STEP_PIDS[@]}"; do
         if ! kill -0 "${STEP_PIDS[$step]}" 2>/dev/null; then
             step_end "$step"
-            step_report "$step" "$STEP_STATUS"
+            step_report "$step"
         fi
     done
 }
 
 step_report() {
-    local took log=$VM_DIR/log/$1.log
+    local took log=$VM_DIR/log/$1.log status=${STEP_STATUS[$1]}
     took=$(clock $((SECONDS - STEP_BEGAN[$1])))
-    if (($2 == 0)); then
+    if ((status == 0)); then
         say "$(step_label "$1") ${GREEN}done${PLAIN} in $took"
         sed -n 's/^notice: //p' "$log" | while read -r line; do
             warn "$line"
@@ -213,7 +222,7 @@ step_report() {
     else
         say "$(step_label "$1") ${RED}failed${PLAIN} after $took"
         STEPS_FAILED+=("$1")
-        STEP_REASON[$1]=$(step_reason "$1" "$2")
+        STEP_REASON[$1]=$(step_reason "$1" "$status")
         say "--- the end of $log:"
         say "$(tail -n 15 -- "$log" | tr -d '\000-\010\013-\037' | sed 's/^/    /')"
     fi
