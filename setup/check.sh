@@ -8,7 +8,9 @@ host_check() {
     check_machine
     check_root
     # Of a host without apt nothing more can be told.
-    have apt-get && have dpkg-query || exit 1
+    if ! have apt-get || ! have dpkg-query; then
+        exit 1
+    fi
     check_setup "$@"
     check_host_ready
     check_start
@@ -135,7 +137,9 @@ check_folder() {
     esac
     [[ ",$options," != *,ro,* ]] || bad='mounted ro'
     [[ ",$options," != *,noexec,* ]] || bad='mounted noexec, and programs are run from there'
-    [[ ",$options," != *,nodev,* ]] || ! due bootstrap rootfs || bad='mounted nodev, and the root file system has devices'
+    if [[ ",$options," == *,nodev,* ]] && due bootstrap rootfs; then
+        bad='mounted nodev, and the root file system has devices'
+    fi
     owner=$(lab_owner)
     if [[ -n $bad ]]; then
         check_obstacle folder "$folder is $bad" "$FOLDER_REMEDY"
@@ -231,7 +235,9 @@ check_screen() {
     owner=$(lab_owner)
     have screen && [[ $owner != root && -z ${SCREENDIR:-} ]] || return 0
     # A screen with rights of its own needs no rights of its user's.
-    [[ ! -u $(command -v screen) && ! -g $(command -v screen) ]] || return 0
+    if [[ -u $(command -v screen) || -g $(command -v screen) ]]; then
+        return 0
+    fi
     if [[ ! -d $SCREEN_FOLDER ]] || { ((EUID == 0)) && ! as_user "$owner" test -w "$SCREEN_FOLDER"; }; then
         check_obstacle screen "$owner cannot make screen sessions: $SCREEN_FOLDER is missing or closed" \
             "sudo install -d -m 1777 $SCREEN_FOLDER"
