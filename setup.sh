@@ -45,7 +45,7 @@ config.sh explains each knob. Then: ./start.sh
 EOF
 }
 
-# Sets STEPS to the steps that are asked for, and FORCED to those that are to be done anyway.
+# Sets STEPS to the steps that are asked for, and forces them with --force.
 choose_steps() {
     local step
     local -a chosen=("${WORDS[@]}")
@@ -54,8 +54,8 @@ choose_steps() {
             usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
     done
     ((${#chosen[@]})) || chosen=("${ALL_STEPS[@]}")
-    STEPS=() FORCED=()
-    ! given force || FORCED=("${chosen[@]}")
+    STEPS=()
+    ! given force || steps_force "${chosen[@]}"
     # Never old programs beside new sources, nor a guest without keys.
     [[ " ${chosen[*]} " != *' rootfs '* ]] || chosen+=(programs keys)
     for step in "${ALL_STEPS[@]}"; do
@@ -90,8 +90,8 @@ main() {
     choose_steps
     ((EUID == 0)) || given check || become_root "$@"
     proxies_settle
-    ! given check || host_check
-    host_preflight
+    ! given check || host_check "${STEPS[@]}"
+    host_preflight "${STEPS[@]}"
     ! due host || apt_wait
 
     umask 022

@@ -31,15 +31,17 @@ apt_wait() {
     done
 }
 
-# Sets APT to apt-get with what every call of ours needs that takes a lock; waits for the locks.
-apt_ready() {
-    apt_wait
-    APT=(env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none APT_LISTBUGS_FRONTEND=none LC_ALL=C apt-get)
-    # Who takes a lock between our look and the call is waited for by apt itself.
-    APT+=(-o DPkg::Lock::Timeout="$APT_PATIENCE")
-    # A question about a changed configuration file has nobody to answer it.
-    APT+=(-o Dpkg::Options::=--force-confold)
-    APT+=(-o Dir::Etc::SourceList="$(apt_source_list)")
+# Prints the words of an apt-get command that may take a lock, one a line: what every such call of ours begins with.
+apt_command() {
+    local list
+    list=$(apt_source_list)
+    local -a command=(env DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none APT_LISTBUGS_FRONTEND=none LC_ALL=C apt-get)
+    # apt itself waits for a process that takes a lock between our look (apt_wait) and this call.
+    command+=(-o DPkg::Lock::Timeout="$APT_PATIENCE")
+    # Nobody is there to answer a question about a changed configuration file.
+    command+=(-o Dpkg::Options::=--force-confold)
+    command+=(-o Dir::Etc::SourceList="$list")
+    printf '%s\n' "${command[@]}"
 }
 
 # The file with apt's sources: the host's own, without the disc that Debian's installer put in (and took out again), if
@@ -59,10 +61,13 @@ APT_SOURCE_LIST=/etc/apt/sources.list
 # Brings apt's lists up to date. If that fails, says why in a notice: what is in the old lists may suffice.
 apt_update() {
     local output status=0
-    apt_ready
+    local -a apt
+    apt_wait
+    mapfile -t apt < <(apt_command)
+    wait "$!"
     # Error-Mode: a source that cannot be reached is no success.
-    output=$("${APT[@]}" -o APT::Update::Error-Mode=any update 2>&1) || status=$?
-    printf '%s\n' "$output"
+    output=$("${apt[@]}" -o APT::Update::Error-Mode=any update 2>&1) || status=$?
+    printf '%s\n' "$output" >&2
     ((status != 0)) || return 0
     [[ $output != *'not valid yet'* ]] || die "the mirror's lists are not valid yet: $(clock_behind)"
     output=$(sed -nE 's/^[EW]: //p' <<<"$output" | head -n 1)

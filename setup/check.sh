@@ -2,14 +2,16 @@
 # What could stand in the way. setup.sh --check lists all of it and changes nothing; every other call of setup.sh looks
 # at what it needs itself before it touches anything, and ends when there is an obstacle.
 
-# setup.sh --check: looks at everything, and ends the program.
+# host_check STEP...: setup.sh --check for these steps. Looks at everything, and ends the program.
 host_check() {
     CHECK_LISTED=yes
     check_machine
     check_root
     # Of a host without apt nothing more can be told.
-    have apt-get && have dpkg-query || exit 1
-    check_setup
+    if ! have apt-get || ! have dpkg-query; then
+        exit 1
+    fi
+    check_setup "$@"
     check_host_ready
     check_start
     check_sources
@@ -17,11 +19,11 @@ host_check() {
     exit 0
 }
 
-# What setup begins with. Ends the program if it could not succeed.
+# host_preflight STEP...: what setup begins with. Ends the program if these steps could not succeed.
 host_preflight() {
     check_machine
     ((OBSTACLES == 0)) || exit 1
-    check_setup
+    check_setup "$@"
     check_host_ready
     ((OBSTACLES == 0)) || exit 1
 }
@@ -32,9 +34,9 @@ host_ready() {
     ((OBSTACLES == 0)) || exit 1
 }
 
-# What the steps that are asked for and due need.
+# check_setup STEP...: what those of the steps need that are due.
 check_setup() {
-    STEPS_DUE=" $(steps_due) "
+    steps_find_due "$@"
     check_checkout
     check_clock
     check_folder
@@ -47,25 +49,6 @@ check_setup() {
 check_host_ready() {
     check_screen
     check_qemu
-}
-
-# Those of STEPS that are due, in one line.
-steps_due() {
-    local step
-    for step in "${STEPS[@]}"; do
-        if step_due "$step" >/dev/null 2>&1; then
-            printf '%s ' "$step"
-        fi
-    done
-}
-
-# Is one of the named steps due?
-due() {
-    local step
-    for step; do
-        [[ $STEPS_DUE != *" $step "* ]] || return 0
-    done
-    return 1
 }
 
 check_machine() {
@@ -98,7 +81,7 @@ check_root() {
 # Files with the line ends of Windows: setup.sh itself would not have come this far.
 check_checkout() {
     local files
-    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib kernel guest prog host bench 2>/dev/null | paste -sd ' ') || true
+    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib setup bench kernel guest prog server 2>/dev/null | paste -sd ' ') || true
     [[ -z $files ]] || check_obstacle checkout "lines end with CRLF, as on Windows, in $files" \
         'get the files again, by git or from the archive, without a conversion of line ends'
 }
@@ -109,86 +92,6 @@ check_clock() {
     newest=$(stat -c %Y -- "$LAB_HOME/setup.sh" /var/lib/dpkg/status 2>/dev/null | sort -n | tail -n 1)
     ((${newest:-0} <= $(date +%s) + 86400)) ||
         check_notice clock "files of this host are from $(date -u -d "@$newest" +%Y-%m-%d): $(clock_behind)"
-}
-
-# The nearest folder above VM_DIR that exists, or VM_DIR.
-folder_now() {
-    local folder=$VM_DIR
-    until [[ -d $folder ]]; do
-        folder=$(dirname -- "$folder")
-    done
-    printf '%s' "$folder"
-}
-
-FOLDER_REMEDY='set VM_DIR to a folder of a local file system such as ext4, mounted without nodev, noexec and ro'
-
-check_folder() {
-    local folder type='' options='' bad='' owner
-    folder=$(folder_now)
-    if lab_foreign; then
-        check_obstacle folder "$VM_DIR holds something that is no lab of this kit: nothing is touched" \
-            'set VM_DIR to a new or empty folder'
-        return
-    fi
-    read -r type options < <(findmnt --noheadings --output FSTYPE,VFS-OPTIONS --target "$folder") || true
-    case $type in
-    nfs* | cifs | smb* | 9p | fuse* | virtiofs | vboxsf | vmhgfs | afs | ceph | ecryptfs | vfat | msdos | exfat | ntfs* | hfs* | iso9660 | squashfs)
-        bad="$type, which cannot be relied on to keep root's files, devices and locks" ;;
-    esac
-    [[ ",$options," != *,ro,* ]] || bad='mounted ro'
-    [[ ",$options," != *,noexec,* ]] || bad='mounted noexec, and programs are run from there'
-    [[ ",$options," != *,nodev,* ]] || ! due bootstrap rootfs || bad='mounted nodev, and the root file system has devices'
-    owner=$(lab_owner)
-    if [[ -n $bad ]]; then
-        check_obstacle folder "$folder is $bad" "$FOLDER_REMEDY"
-    elif ((EUID == 0)) && ! as_user "$owner" test -x "$folder"; then
-        check_obstacle folder "$owner, whose the lab will be, cannot enter $folder" \
-            'set VM_DIR to a folder that everybody can enter, or VM_OWNER to the user who will start the VMs'
-    else
-        check_ok folder "$VM_DIR${type:+ ($type)}, for $owner"
-    fi
-}
-
-# What debootstrap does that a container may forbid: tried on a file system in memory that nobody else sees.
-check_rights() {
-    local reason
-    due bootstrap rootfs && ((EUID == 0)) || return 0
-    # shellcheck disable=SC2016 # for the other shell
-    if reason=$(unshare --mount --pid --fork --kill-child=KILL -- bash -ec \
-        'mount -t tmpfs tmpfs "$1"; cd "$1"; mknod null c 1 3; echo x >null; chown 1:1 null; chroot / true' - "$LAB_HOME/lib" 2>&1); then
-        check_ok rights 'namespaces, mounts, devices and chroot'
-    else
-        check_obstacle rights "root may not do here what debootstrap needs (${reason##*$'\n'})" \
-            'run setup on a host, in a VM, or in a privileged container (docker run --privileged)'
-    fi
-}
-
-# Enough for the kernel's tree and objects, two copies of Debian and the image, all at their largest.
-DISK_NEEDED_MB=5000 DISK_NEEDED_INODES=200000
-
-DISK_REMEDY='make room there, or set VM_DIR to a folder on a larger disk'
-
-check_disk() {
-    local folder free inodes
-    folder=$(folder_now)
-    free=$(room_in "$folder" avail -BM) inodes=$(room_in "$folder" iavail)
-    if ! due kernel bootstrap; then
-        check_ok disk "$free MB free under $folder"
-    elif ((free < DISK_NEEDED_MB)); then
-        check_obstacle disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building" "$DISK_REMEDY"
-    elif [[ $inodes != 0 ]] && ((inodes < DISK_NEEDED_INODES)); then
-        check_obstacle disk "room for $inodes more files under $folder, for $DISK_NEEDED_INODES needed while building" \
-            "$DISK_REMEDY"
-    else
-        check_ok disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building"
-    fi
-}
-
-# room_in FOLDER avail -BM, or room_in FOLDER iavail: MB or inodes that are free there; 0 where inodes are not counted.
-room_in() {
-    local free
-    free=$(df --output="$2" "${@:3}" -- "$1" | tail -n 1 | tr -dc 0-9)
-    printf '%d' "${free:-0}"
 }
 
 # Was dpkg killed at its work? While it works, it looks the same.
@@ -233,7 +136,9 @@ check_screen() {
     owner=$(lab_owner)
     have screen && [[ $owner != root && -z ${SCREENDIR:-} ]] || return 0
     # A screen with rights of its own needs no rights of its user's.
-    [[ ! -u $(command -v screen) && ! -g $(command -v screen) ]] || return 0
+    if [[ -u $(command -v screen) || -g $(command -v screen) ]]; then
+        return 0
+    fi
     if [[ ! -d $SCREEN_FOLDER ]] || { ((EUID == 0)) && ! as_user "$owner" test -w "$SCREEN_FOLDER"; }; then
         check_obstacle screen "$owner cannot make screen sessions: $SCREEN_FOLDER is missing or closed" \
             "sudo install -d -m 1777 $SCREEN_FOLDER"

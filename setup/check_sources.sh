@@ -53,28 +53,23 @@ check_kernel_source() {
     fi
 }
 
+# What step bootstrap would find.
 check_suite() {
-    local file output reason status=0
-    file=$(mktemp)
-    (
-        bootstrap_source
-        printf '\n%s %s' "$BOOTSTRAP_MIRROR" "$BOOTSTRAP_FALLBACK"
-    ) >"$file" 2>&1 &
+    local log reason status=0
+    local -a found
+    log=$(mktemp)
+    mapfile -d '' -t found < <(bootstrap_source 2>"$log")
     wait "$!" || status=$?
-    output=$(<"$file")
-    rm -f -- "$file"
-    if ((status == 0)); then
-        case $output in
-        *' false') check_ok suite "$DEBIAN_SUITE at $(tail -n 1 <<<"${output% *}")" ;;
-        *) check_notice suite "$(sed -n 's/^notice: //p' <<<"$output")" ;;
-        esac
-        return
-    fi
-    reason=$(sed -n 's/^.*error:[^ ]* //p' <<<"$output" | head -n 1)
-    if [[ $reason == *"no Debian mirror to fall back to"* ]] && ! apt_has_lists; then
+    reason=$(log_cause "$log")
+    rm -f -- "$log"
+    if ((status == BOOTSTRAP_NO_MIRROR)) && ! apt_has_lists; then
         check_notice suite "Debian $DEBIAN_SUITE cannot be had, and apt's lists are empty: setup brings them, and looks again"
-    else
+    elif ((status != 0)); then
         check_obstacle suite "${reason:-Debian $DEBIAN_SUITE cannot be had}" \
             'set DEBIAN_MIRROR to a mirror that has it, or ALLOW_FALLBACK=yes'
+    elif [[ ${found[3]} == true ]]; then
+        check_notice suite "Debian $DEBIAN_SUITE cannot be had: setup takes ${found[1]}, the host's own, from ${found[0]}"
+    else
+        check_ok suite "${found[1]} at ${found[0]}"
     fi
 }

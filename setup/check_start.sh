@@ -61,11 +61,12 @@ check_hugepages() {
 
 # Not having KVM is no obstacle: emulation works everywhere. But the user wants to know.
 check_kvm() {
+    local reason
     if ! have qemu-system-x86_64 || [[ ! -s $VM_DIR/kernel/vmlinux ]]; then
         check_notice kvm "tried only when QEMU and the lab's kernel are there; without it the VMs are emulated (TCG)"
-    elif ACCEL_WHY=$(accel_try_kvm); then
-        check_ok kvm "$ACCEL_WHY"
+    elif reason=$(accel_try_kvm); then
+        check_ok kvm "$reason"
     else
-        check_notice kvm "$ACCEL_WHY: the VMs are emulated (TCG)"
+        check_notice kvm "$reason: the VMs are emulated (TCG)"
     fi
 }

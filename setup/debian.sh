@@ -71,7 +71,9 @@ release_signed() {
 # not know: it is left to curl then.)
 proxies_settle() {
     local scheme small capital proxy
-    [[ -n ${no_proxy:-} || -z ${NO_PROXY:-} ]] || export no_proxy=$NO_PROXY
+    if [[ -z ${no_proxy:-} && -n ${NO_PROXY:-} ]]; then
+        export no_proxy=$NO_PROXY
+    fi
     for scheme in http https; do
         small=${scheme}_proxy capital=${scheme^^}_PROXY
         proxy=${!small:-${!capital:-${all_proxy:-${ALL_PROXY:-}}}}

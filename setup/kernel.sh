@@ -31,21 +31,30 @@ fallback_unwanted() {
 }
 
 step_kernel() {
-    local work=$VM_DIR/kernel.partial
-    local -a left_out=()
-    [[ $KERNEL_KEEP_SOURCE == yes ]] || left_out=("${KERNEL_NOT_COMPILED[@]/#/--exclude=}")
+    local work=$VM_DIR/kernel.partial tarball origin fallback sha256
+    local -a found
     lab_remove "$work"
-    mkdir -p -- "$work/source" "$VM_DIR/cache"
-    kernel_source
-    step_says "Unpacking $KERNEL_TARBALL"
-    # --touch: a tree newer than the objects of nobody, and no warnings about a clock that is behind.
-    tar --extract --touch --strip-components=1 --directory "$work/source" "${left_out[@]}" --file "$KERNEL_TARBALL"
-    [[ -f $work/source/Kconfig ]] || die "$KERNEL_TARBALL holds no Linux source"
+    mkdir -p -- "$work/source" "$VM_DIR/cache/kernel"
+    mapfile -d '' -t found < <(kernel_source)
+    wait "$!"
+    tarball=${found[0]} origin=${found[1]} fallback=${found[2]}
+    sha256=$(sha256sum -- "$tarball" | cut -d ' ' -f 1)
+    kernel_unpack "$tarball" "$work/source"
     step_says 'Configuring and compiling'
     kernel_configure "$work/source"
     kernel_make "$work/source" vmlinux
-    kernel_install "$work"
+    kernel_install "$work" "$origin" "$sha256" "$fallback"
     lab_remove "$work" "$VM_DIR/cache/kernel"
+}
+
+# kernel_unpack TARBALL FOLDER
+kernel_unpack() {
+    local -a left_out=()
+    [[ $KERNEL_KEEP_SOURCE == yes ]] || left_out=("${KERNEL_NOT_COMPILED[@]/#/--exclude=}")
+    step_says "Unpacking $1"
+    # --touch: make warns about files from the future when the clock is behind.
+    tar --extract --touch --strip-components=1 --directory "$2" "${left_out[@]}" --file "$1"
+    [[ -f $2/Kconfig ]] || die "$1 holds no Linux source"
 }
 
 kernel_make() {
@@ -70,58 +79,53 @@ kernel_configure() {
         die "this kernel did not take from $KERNEL_FRAGMENT: ${lost[*]} (renamed, or its dependencies are off)"
 }
 
-# Puts the built kernel in its place, whole.
+# kernel_install FOLDER ORIGIN SHA256 FALLBACK: puts the built kernel in its place, with a manifest.
 kernel_install() {
-    local work=$1 final=$VM_DIR/kernel release
+    local work=$1 release
     release=$(<"$work/source/include/config/kernel.release")
     mkdir -- "$work/done"
     cp -- "$work/source/vmlinux" "$work/source/.config" "$work/done/"
     sync -- "$work/done/vmlinux"
-    jq -n --arg release "$release" --arg source "$KERNEL_FROM" --arg sha256 "$KERNEL_SHA256" \
-        --argjson fallback "$KERNEL_FALLBACK" \
+    jq -n --arg release "$release" --arg source "$2" --arg sha256 "$3" --argjson fallback "$4" \
         '{release: $release, source: $source, sha256: $sha256, fallback: $fallback}' >"$work/done/manifest.json"
     if [[ $KERNEL_KEEP_SOURCE == yes ]]; then
         mv -- "$work/source" "$work/done/source"
     fi
     chmod -R u+rwX,go+rX "$work/done"
-    result_replace "$work/done" "$final"
+    result_replace "$work/done" "$VM_DIR/kernel"
 }
 
-# Gets the source: sets KERNEL_TARBALL to its path, KERNEL_FROM to where it is from, KERNEL_SHA256 to its checksum and
-# KERNEL_FALLBACK to true if it is not what was asked for.
+# Gets the source. Prints the path of the tarball, where it came from, and whether it is a fallback (true or false), each
+# ended by a NUL. So do the functions for the three origins.
 kernel_source() {
-    KERNEL_FALLBACK=false
-    mkdir -p -- "$VM_DIR/cache/kernel"
     if [[ -n $KERNEL_SOURCE ]]; then
         kernel_source_own
     else
         kernel_source_home
     fi
-    KERNEL_SHA256=$(sha256sum -- "$KERNEL_TARBALL" | cut -d ' ' -f 1)
 }
 
+# The tarball that KERNEL_SOURCE names.
 kernel_source_own() {
-    KERNEL_FROM=$KERNEL_SOURCE KERNEL_TARBALL=$KERNEL_SOURCE
-    case $KERNEL_SOURCE in
-    http*://*)
-        KERNEL_TARBALL=$VM_DIR/cache/kernel/${KERNEL_SOURCE##*/}
+    local tarball=$KERNEL_SOURCE
+    if [[ $KERNEL_SOURCE == http*://* ]]; then
+        tarball=$VM_DIR/cache/kernel/${KERNEL_SOURCE##*/}
         [[ -n ${KERNEL_SOURCE##*/} ]] || die "KERNEL_SOURCE=$KERNEL_SOURCE names no file"
         step_says "Fetching $KERNEL_SOURCE"
-        fetch "$KERNEL_SOURCE" "$KERNEL_TARBALL" &
+        fetch "$KERNEL_SOURCE" "$tarball" &
         wait "$!" || die "cannot fetch KERNEL_SOURCE=$KERNEL_SOURCE (see above)"
-        ;;
-    esac
+    fi
+    printf '%s\0' "$tarball" "$KERNEL_SOURCE" false
 }
 
-# linux-VERSION.tar.xz, or what there is instead.
+# linux-VERSION.tar.xz from KERNEL_HOME, or a package instead.
 kernel_source_home() {
     local folder=$KERNEL_HOME/v${KERNEL_VERSION%%.*}.x tarball=linux-$KERNEL_VERSION.tar.xz status=0
-    KERNEL_TARBALL=$VM_DIR/cache/kernel/$tarball KERNEL_FROM=$folder/$tarball
-    step_says "Fetching $KERNEL_FROM"
+    step_says "Fetching $folder/$tarball"
     kernel_fetch "$folder" "$tarball" &
     wait "$!" || status=$?
     case $status in
-    0) ;;
+    0) printf '%s\0' "$VM_DIR/cache/kernel/$tarball" "$folder/$tarball" false ;;
     "$FETCH_NOT_THERE") die "$KERNEL_HOME has no Linux $KERNEL_VERSION: set KERNEL_VERSION to one that it has" ;;
     "$FETCH_WRONG") die "$KERNEL_HOME has a Linux $KERNEL_VERSION that is not what its checksum says (see above)" ;;
     "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): make room there" ;;
@@ -154,7 +158,7 @@ kernel_package() {
 
 # The newest linux-source package of the host's mirror. apt checks its signature; the package is not installed.
 kernel_source_package() {
-    local package folder=$VM_DIR/cache/kernel/package
+    local package origin folder=$VM_DIR/cache/kernel/package
     local -a download
     package=$(kernel_package)
     if [[ -z $package ]]; then
@@ -169,16 +173,15 @@ kernel_source_package() {
     # Unsandboxed, because the folder is root's.
     download=(env --chdir="$folder" apt-get -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$(apt_source_list)"
         download -- "$package")
-    if ! "${download[@]}"; then
+    if ! "${download[@]}" >&2; then
         # The mirror has a newer one by now, and no longer that of our lists.
         apt_update
-        "${download[@]}"
+        "${download[@]}" >&2
     fi
     dpkg-deb --fsys-tarfile "$folder/$package"_*.deb |
         tar --extract --directory "$folder" --strip-components=3 --wildcards './usr/src/linux-source-*.tar.*'
-    KERNEL_TARBALL=$(echo "$folder"/linux-source-*.tar.*)
-    KERNEL_FROM="Debian package $package $(dpkg-deb --field "$folder/$package"_*.deb Version)"
-    KERNEL_FALLBACK=true
+    origin="Debian package $package $(dpkg-deb --field "$folder/$package"_*.deb Version)"
     rm -f -- "$folder"/*.deb
-    step_notice "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME: building $KERNEL_FROM instead"
+    step_notice "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME: building $origin instead"
+    printf '%s\0' "$folder"/linux-source-*.tar.* "$origin" true
 }

@@ -17,7 +17,9 @@ step_keys() {
     local folder=$VM_DIR/ssh partial=$VM_DIR/ssh.partial key
     install -d -m 700 -- "$folder"
     for key in id_ed25519 host_ed25519; do
-        [[ ! -s $folder/$key || ! -s $folder/$key.pub ]] || continue
+        if [[ -s $folder/$key && -s $folder/$key.pub ]]; then
+            continue
+        fi
         lab_remove "$partial"
         mkdir -m 700 -- "$partial"
         ssh-keygen -q -t ed25519 -N '' -C 'ivshmem lab' -f "$partial/$key"

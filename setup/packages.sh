@@ -21,13 +21,16 @@ host_missing() {
 # Installs packages, and removes none.
 host_install() {
     local plan removed
+    local -a apt
     plan=$(apt_plan "$@")
     removed=$(plan_names remove <<<"$plan")
     [[ -z $removed ]] || die "$(host_removes "$removed"): $HOST_REMOVES_REMEDY"
     host_announce "$plan"
-    apt_ready
+    apt_wait
+    mapfile -t apt < <(apt_command)
+    wait "$!"
     # --no-remove: whatever happened since.
-    "${APT[@]}" install --yes --no-remove --no-install-recommends -- "$@"
+    "${apt[@]}" install --yes --no-remove --no-install-recommends -- "$@"
 }
 
 # plan_names install|remove: the names in the plan on stdin, in one line.

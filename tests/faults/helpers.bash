@@ -4,12 +4,11 @@
 # shellcheck source=tests/unit/scripts/helpers.bash
 source "$BATS_TEST_DIRNAME/../unit/scripts/helpers.bash"
 
-# Writes ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
+# Writes ./steps STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME.
 script_steps() {
     export WORLD=$BATS_TEST_TMPDIR/world
     mkdir -p "$WORLD"
     script steps <<'END'
-FORCED=()
 for name; do
     eval "
         inputs_$name() { echo input=1; }

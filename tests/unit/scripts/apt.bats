@@ -56,13 +56,13 @@ hold_lock() {
 @test "every call that takes a lock waits for it, and lets apt wait, too" {
     stub apt-get <<<'echo "$*"'
     succeeds ./call apt_update
-    prints 'DPkg::Lock::Timeout=' ' update'
+    says 'DPkg::Lock::Timeout=' ' update'
 }
 
 @test "lists that cannot be brought up to date: a notice, with apt's reason" {
     stub apt-get <<<'echo "W: Failed to fetch http://mirror/dists/x/InRelease  Could not connect"; exit 100'
     succeeds ./call apt_update
-    prints "notice: apt's lists could not be brought up to date (Failed to fetch http://mirror"
+    says "notice: apt's lists could not be brought up to date (Failed to fetch http://mirror"
 }
 
 @test "lists that are not valid yet: the clock is behind, and that is said" {
@@ -147,7 +147,7 @@ settled() {
         same ' https://home/x ' "$(settled KERNEL_HOME=https://home/x <<<"Acquire::https::$option \"/bin/echo\";")"
     done
     stub apt-helper <<<"echo \"Using proxy 'DIRECT' for URL 'x'\""
-    sed -i "s#^APT_HELPER=.*#APT_HELPER=$BATS_TEST_TMPDIR/bin/apt-helper#" setup/fetch.sh
+    sed -i "s#^APT_HELPER=.*#APT_HELPER=$BATS_TEST_TMPDIR/bin/apt-helper#" setup/debian.sh
     same '  ' "$(settled <<<'Acquire::http::Proxy-Auto-Detect "/x"; Acquire::http::Proxy "http://a";')"
 }
 

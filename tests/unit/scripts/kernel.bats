@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# Step kernel without a compiler: what of the source is unpacked.
+# Step kernel without a compiler: what of the source is unpacked, and what the manifest records.
 
 load helpers
 
@@ -30,6 +30,20 @@ END
     succeeds ./unpacked
     same 'Documentation/Kconfig Kconfig arch/Kconfig arch/arm/crypto/Kconfig arch/x86/a.c arch/x86/crypto/Kconfig kernel/a.c tools/arch/x86/a.h' \
         "$(tail -n 1 <<<"$output")"
+}
+
+@test "the manifest records where the source came from, and its checksum" {
+    script built <<'END'
+kernel_configure() { mkdir -p "$1/include/config" && echo 6.10.11 >"$1/include/config/kernel.release" && : >"$1/.config"; }
+kernel_make() { echo 'a kernel' >"$1/vmlinux"; }
+config_load
+step_kernel
+END
+    succeeds ./built
+    same 'a kernel' "$(<"$VM_DIR/kernel/vmlinux")"
+    same "6.10.11 $KERNEL_SOURCE $(sha256sum linux-1.tar.xz | cut -d ' ' -f 1) false" \
+        "$(jq -r '"\(.release) \(.source) \(.sha256) \(.fallback)"' "$VM_DIR/kernel/manifest.json")"
+    [[ ! -e $VM_DIR/kernel/source ]]
 }
 
 @test "a source that is to be kept is unpacked whole" {

@@ -9,8 +9,7 @@ setup() {
     make_lab
     script bootstrap <<'END'
 config_load
-BOOTSTRAP_SUITE=bookworm BOOTSTRAP_MIRROR=http://localhost BOOTSTRAP_KEYRING=none
-bootstrap_run "$VM_DIR/bootstrap.partial" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+bootstrap_run "$VM_DIR/bootstrap.partial" http://localhost bookworm none "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
 END
     stub unshare <<<'while [[ $1 != debootstrap ]]; do shift; done; exec "$@"'
     # One whose suite lacks what the file lacking names.
@@ -34,7 +33,7 @@ END
     succeeds ./bootstrap
     same 2 "$(wc -l <"$VM_DIR/calls")"
     tail -n 1 "$VM_DIR/calls" | grep -q ',iperf3 '
-    prints 'Without sockperf, which bookworm does not have'
+    says 'Without sockperf, which bookworm does not have'
     echo 'iperf3 sockperf' >"$VM_DIR/lacking"
     succeeds ./bootstrap
     refuted grep -q iperf3 <(tail -n 1 "$VM_DIR/calls")

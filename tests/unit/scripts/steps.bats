@@ -15,10 +15,9 @@ setup() {
     # ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME, what
     # each needs is in $WORLD/needs.
     script steps <<'END'
-FORCED=()
 if [[ $1 == --force ]]; then
     shift
-    FORCED=("$@")
+    steps_force "$@"
 fi
 for name; do
     eval "

@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# Step bootstrap: Debian, as debootstrap leaves it, in VM_DIR/bootstrap.
+
+# What the guest has beyond Debian's essential packages. No udev and no logind: devtmpfs and the kernel's DHCP client
+# do what they would, and a VM is ready seconds earlier.
+GUEST_PACKAGES=(
+    systemd-sysv openssh-server acpid            # boots, is reached, powers down
+    gcc make libc6-dev vim                       # the programs can be changed and built there
+    pciutils iproute2 procps less                # lspci, ip, ps
+)
+
+# What bench.sh compares with: a guest of a suite that lacks one goes without.
+GUEST_PACKAGES_IF_THERE=(iperf3 sockperf)
+
+inputs_bootstrap() {
+    printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\n' "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE"
+    printf 'packages=%s\n' "${GUEST_PACKAGES[*]} ${GUEST_PACKAGES_IF_THERE[*]}"
+}
+
+present_bootstrap() {
+    [[ -d $VM_DIR/bootstrap/etc && -s $VM_DIR/bootstrap.json ]] && ! fallback_unwanted "$VM_DIR/bootstrap.json"
+}
+
+step_bootstrap() {
+    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback
+    local -a found
+    lab_remove "$partial"
+    mapfile -d '' -t found < <(bootstrap_source)
+    wait "$!"
+    mirror=${found[0]} suite=${found[1]} keyring=${found[2]} fallback=${found[3]}
+    mkdir -p -- "$VM_DIR/cache/packages"
+    bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+    rm -rf -- "$partial/var/cache/apt/archives"/*.deb
+    lab_remove "$VM_DIR/cache/packages"
+    rm -f -- "$VM_DIR/bootstrap.json"
+    result_replace "$partial" "$VM_DIR/bootstrap"
+    jq -n --arg suite "$suite" --arg mirror "$mirror" --arg keyring "$keyring" \
+        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" \
+        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
+        write_file "$VM_DIR/bootstrap.json"
+}
+
+# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
+# suite lacks, which it finds out before it fetches any.
+bootstrap_run() {
+    local folder=$1 mirror=$2 suite=$3 keyring=$4 output status=0 lacking
+    local -a packages=("${@:5}") left=()
+    output=$(mktemp)
+    step_says "Bootstrapping $suite from $mirror"
+    # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
+    unshare --mount --pid --fork --kill-child=KILL -- \
+        debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$keyring" \
+        --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${packages[*]}")" \
+        "$suite" "$folder" "$mirror" "$(bootstrap_script "$suite")" 2>&1 | tee "$output" || status=$?
+    ((status != 0)) || return 0
+    lacking=$(sed -n "s/^E: Couldn't find these debs: *//p" "$output")
+    mapfile -t left < <(bootstrap_without "$lacking" "${packages[@]}")
+    if ((${#left[@]} == 0)); then
+        # What failed within the tree is told nowhere else.
+        if grep -q '^W: Failure trying to run' "$output"; then
+            tail -n 30 -- "$folder/debootstrap/debootstrap.log" || true
+        fi
+        die "debootstrap of $suite from $mirror failed with status $status (see above)"
+    fi
+    step_says "Without $lacking, which $suite does not have"
+    lab_remove "$folder"
+    bootstrap_run "$folder" "$mirror" "$suite" "$keyring" "${left[@]}"
+}
+
+# bootstrap_without LACKING PACKAGE...: prints the packages that are left without those; nothing if it does not do to go
+# on without them.
+bootstrap_without() {
+    local lacking=$1 name
+    local -a left=()
+    for name in "${@:2}"; do
+        if [[ " $lacking " != *" $name "* ]]; then
+            left+=("$name")
+        elif [[ " ${GUEST_PACKAGES_IF_THERE[*]} " != *" $name "* ]]; then
+            return 0
+        fi
+    done
+    ((${#left[@]} == $# - 1)) || printf '%s\n' "${left[@]}"
+}
+
+# Prints debootstrap's script for suite $1. A suite that it does not know by name gets the script of sid, which all of
+# today's share.
+bootstrap_script() {
+    local script=/usr/share/debootstrap/scripts/$1
+    [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
+    printf '%s' "$script"
+}
+
+# Finds where the packages come from. Prints the mirror, the suite, the keyring that checks it, and whether it is a fallback
+# (true or false), each ended by a NUL. Ends with BOOTSTRAP_NO_MIRROR when no mirror is known to fall back to.
+bootstrap_source() {
+    local mirror host status reached=yes
+    local -a printed
+    mapfile -t printed < <(host_mirror)
+    host=${printed[0]:-}
+    for mirror in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
+        step_says "Looking for $DEBIAN_SUITE at $mirror"
+        status=0
+        mapfile -t printed < <(suite_keyring "$mirror" "$DEBIAN_SUITE")
+        wait "$!" || status=$?
+        case $status in
+        0)
+            printf '%s\0' "$mirror" "$DEBIAN_SUITE" "${printed[0]}" false
+            return
+            ;;
+        "$FETCH_NOT_THERE") ;;
+        "$FETCH_NO_ROOM") die "cannot write to ${TMPDIR:-/tmp} (see above): make room there" ;;
+        "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $mirror is not to be trusted (see above)" ;;
+        *) reached=no ;;
+        esac
+    done
+    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $mirror: set DEBIAN_SUITE to one that" \
+        "there is, or DEBIAN_MIRROR to a mirror that has it"
+    bootstrap_source_host "$mirror" "$host"
+}
+BOOTSTRAP_NO_MIRROR=7
+
+# bootstrap_source_host MIRROR HOST: the host's own suite from its own mirror (HOST, as host_mirror prints it), because MIRROR
+# cannot be reached.
+bootstrap_source_host() {
+    local unreached=$1 mirror=${2% *} suite=${2#* } keyring
+    [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $unreached, and" \
+        "ALLOW_FALLBACK=no forbids another: name a mirror that has it with DEBIAN_MIRROR"
+    if [[ -z $mirror ]]; then
+        error "Debian $DEBIAN_SUITE cannot be had from $unreached, and the host's apt sources name" \
+            "no Debian mirror to fall back to: name one with DEBIAN_MIRROR"
+        exit "$BOOTSTRAP_NO_MIRROR"
+    fi
+    step_notice "Debian $DEBIAN_SUITE cannot be had from $unreached: taking $suite, the host's own," \
+        "from the host's mirror instead"
+    keyring=$(suite_keyring "$mirror" "$suite")
+    printf '%s\0' "$mirror" "$suite" "$keyring" true
+}

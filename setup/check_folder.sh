@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# The checks of VM_DIR: its file system, the rights of root there, and its room.
+
+# The nearest folder above VM_DIR that exists, or VM_DIR.
+folder_now() {
+    local folder=$VM_DIR
+    until [[ -d $folder ]]; do
+        folder=$(dirname -- "$folder")
+    done
+    printf '%s' "$folder"
+}
+
+FOLDER_REMEDY='set VM_DIR to a folder of a local file system such as ext4, mounted without nodev, noexec and ro'
+
+check_folder() {
+    local folder type='' options='' bad='' owner
+    folder=$(folder_now)
+    if lab_foreign; then
+        check_obstacle folder "$VM_DIR holds something that is no lab of this kit: nothing is touched" \
+            'set VM_DIR to a new or empty folder'
+        return
+    fi
+    read -r type options < <(findmnt --noheadings --output FSTYPE,VFS-OPTIONS --target "$folder") || true
+    case $type in
+    nfs* | cifs | smb* | 9p | fuse* | virtiofs | vboxsf | vmhgfs | afs | ceph | ecryptfs | vfat | msdos | exfat | ntfs* | hfs* | iso9660 | squashfs)
+        bad="$type, which cannot be relied on to keep root's files, devices and locks" ;;
+    esac
+    [[ ",$options," != *,ro,* ]] || bad='mounted ro'
+    [[ ",$options," != *,noexec,* ]] || bad='mounted noexec, and programs are run from there'
+    if [[ ",$options," == *,nodev,* ]] && due bootstrap rootfs; then
+        bad='mounted nodev, and the root file system has devices'
+    fi
+    owner=$(lab_owner)
+    if [[ -n $bad ]]; then
+        check_obstacle folder "$folder is $bad" "$FOLDER_REMEDY"
+    elif ((EUID == 0)) && ! as_user "$owner" test -x "$folder"; then
+        check_obstacle folder "$owner, whose the lab will be, cannot enter $folder" \
+            'set VM_DIR to a folder that everybody can enter, or VM_OWNER to the user who will start the VMs'
+    else
+        check_ok folder "$VM_DIR${type:+ ($type)}, for $owner"
+    fi
+}
+
+# What debootstrap does that a container may forbid: tried on a file system in memory that nobody else sees.
+check_rights() {
+    local reason
+    due bootstrap rootfs && ((EUID == 0)) || return 0
+    # shellcheck disable=SC2016 # for the other shell
+    if reason=$(unshare --mount --pid --fork --kill-child=KILL -- bash -ec \
+        'mount -t tmpfs tmpfs "$1"; cd "$1"; mknod null c 1 3; echo x >null; chown 1:1 null; chroot / true' - "$LAB_HOME/lib" 2>&1); then
+        check_ok rights 'namespaces, mounts, devices and chroot'
+    else
+        check_obstacle rights "root may not do here what debootstrap needs (${reason##*$'\n'})" \
+            'run setup on a host, in a VM, or in a privileged container (docker run --privileged)'
+    fi
+}
+
+# Enough for the kernel's tree and objects, two copies of Debian and the image, all at their largest.
+DISK_NEEDED_MB=5000 DISK_NEEDED_INODES=200000
+
+DISK_REMEDY='make room there, or set VM_DIR to a folder on a larger disk'
+
+check_disk() {
+    local folder free inodes
+    folder=$(folder_now)
+    free=$(room_in "$folder" avail -BM) inodes=$(room_in "$folder" iavail)
+    if ! due kernel bootstrap; then
+        check_ok disk "$free MB free under $folder"
+    elif ((free < DISK_NEEDED_MB)); then
+        check_obstacle disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building" "$DISK_REMEDY"
+    elif [[ $inodes != 0 ]] && ((inodes < DISK_NEEDED_INODES)); then
+        check_obstacle disk "room for $inodes more files under $folder, for $DISK_NEEDED_INODES needed while building" \
+            "$DISK_REMEDY"
+    else
+        check_ok disk "$free MB free under $folder, $DISK_NEEDED_MB needed while building"
+    fi
+}
+
+# room_in FOLDER avail -BM, or room_in FOLDER iavail: MB or inodes that are free there; 0 where inodes are not counted.
+room_in() {
+    local free
+    free=$(df --output="$2" "${@:3}" -- "$1" | tail -n 1 | tr -dc 0-9)
+    printf '%d' "${free:-0}"
+}
