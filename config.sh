@@ -79,6 +79,6 @@
 
 # --- Without internet ---
 
-# yes: when a home above cannot be reached, take the newest kernel source package of the host's mirror, and the
-# host's own Debian suite, and say so. no: fail instead.
+# yes: when a home above cannot be reached, take the kernel source package of the host's mirror whose version is nearest to
+# KERNEL_VERSION, and the host's own Debian suite, and say so. no: fail instead.
 : "${ALLOW_FALLBACK:=yes}"

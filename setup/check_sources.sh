@@ -47,7 +47,7 @@ check_kernel_source() {
     if curl --head --fail --location --silent --connect-timeout 10 --max-time 30 --output /dev/null -- "$url"; then
         check_ok kernel "$url"
     elif [[ -z $KERNEL_SOURCE && $ALLOW_FALLBACK == yes ]]; then
-        check_notice kernel "$url cannot be reached: setup takes the newest linux-source package of the host's mirror"
+        check_notice kernel "$url cannot be reached: setup takes the nearest linux-source package of the host's mirror"
     else
         check_obstacle kernel "$url cannot be reached" 'set KERNEL_SOURCE to a tarball, or ALLOW_FALLBACK=yes'
     fi

@@ -63,21 +63,38 @@ kernel_make() {
 
 # allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
 kernel_configure() {
-    local source=$1 fragment=$LAB_HOME/$KERNEL_FRAGMENT line option
-    local -a lost=()
-    KCONFIG_ALLCONFIG=$fragment kernel_make "$source" allnoconfig
-    while read -r line; do
-        case $line in
-        CONFIG_*=*) grep -qxF -- "$line" "$source/.config" || lost+=("$line") ;;
-        '# CONFIG_'*' is not set')
-            option=${line#\# }
-            ! grep -q "^${option%% *}=" "$source/.config" || lost+=("$line")
-            ;;
-        esac
-    done <"$fragment"
-    ((${#lost[@]} == 0)) ||
-        die "this kernel did not take from $KERNEL_FRAGMENT: ${lost[*]} (renamed, or its dependencies are off)"
+    local source=$1 lines
+    KCONFIG_ALLCONFIG=$LAB_HOME/$KERNEL_FRAGMENT kernel_make "$source" allnoconfig
+    lines=$(kernel_config_lost "$LAB_HOME/$KERNEL_FRAGMENT" "$source/.config" '# ')
+    [[ -z $lines ]] || step_notice "this kernel cannot be built without: ${lines//$'\n'/, }"
+    lines=$(kernel_config_lost "$LAB_HOME/$KERNEL_FRAGMENT" "$source/.config" CONFIG_)
+    [[ -z $lines ]] || die "this kernel does not take ${lines//$'\n'/, } from $KERNEL_FRAGMENT: it renamed the option, or one that" \
+        "it depends on is off. Look it up in the kernel's Kconfig files and mend $KERNEL_FRAGMENT, or set KERNEL_VERSION to" \
+        "$KERNEL_TRIED"
 }
+
+# The versions that the fragment was built and booted with (docs/measurements.md).
+KERNEL_TRIED='6.1, 6.10, 6.12 or 7.3'
+
+# kernel_config_lost FRAGMENT CONFIG BEGINNING: the options of the fragment's lines with this beginning (CONFIG_, or "# " for what
+# is to be off) that CONFIG has otherwise.
+kernel_config_lost() {
+    local line option
+    while read -r line; do
+        option=${line#'# '} option=${option%%[ =]*}
+        case $line in
+        CONFIG_*=*) kernel_config_has "$2" "$line" || printf '%s\n' "$line" ;;
+        '# CONFIG_'*' is not set') ! grep -q "^$option=" "$2" || printf '%s\n' "$option" ;;
+        esac
+    done < <(grep "^$3" "$1")
+}
+
+# Has .config $1 this line, or the same for the name that later kernels have for the option?
+kernel_config_has() {
+    local option=${2%%=*}
+    grep -qxF -e "$2" -e "${KERNEL_RENAMED[$option]:-$option}=${2#*=}" -- "$1"
+}
+declare -A KERNEL_RENAMED=([CONFIG_PROC_SYSCTL]=CONFIG_SYSCTL) # Linux 7.3
 
 # kernel_install FOLDER ORIGIN SHA256 FALLBACK: puts the built kernel in its place, with a manifest.
 kernel_install() {
@@ -151,12 +168,19 @@ kernel_fetch() {
     fetch "$1/$2" "$VM_DIR/cache/kernel/$2" "$sha256"
 }
 
-# The name of the newest linux-source package of the host's mirror; nothing if apt's lists have none.
+# The name of the linux-source package of the host's mirror whose version is nearest to KERNEL_VERSION: the first that is the
+# same or newer, else the newest. Nothing if apt's lists have none.
 kernel_package() {
-    apt-cache search --names-only '^linux-source-[0-9.]+$' | cut -d ' ' -f 1 | sort -V | tail -n 1
+    local wanted version nearest=''
+    wanted=$(cut -d . -f 1,2 <<<"$KERNEL_VERSION")
+    while read -r version; do
+        nearest=$version
+        ! dpkg --compare-versions "$version" ge "$wanted" || break
+    done < <(apt-cache search --names-only '^linux-source-[0-9.]+$' | sed -n 's/^linux-source-\([^ ]*\) .*/\1/p' | sort -V)
+    [[ -z $nearest ]] || printf 'linux-source-%s' "$nearest"
 }
 
-# The newest linux-source package of the host's mirror. apt checks its signature; the package is not installed.
+# That package's source. apt checks its signature; the package is not installed.
 kernel_source_package() {
     local package origin folder=$VM_DIR/cache/kernel/package
     local -a download

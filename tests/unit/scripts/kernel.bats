@@ -50,3 +50,56 @@ END
     KERNEL_KEEP_SOURCE=yes succeeds ./unpacked
     prints ' arch/arm/a.c ' 'Documentation/x86/a.rst ' ' tools/perf/a.c tools/testing/a.c'
 }
+
+# --- Which package, and whether it takes the fragment
+
+@test "of the mirror's packages that is taken whose version is nearest: the same or newer first, else the newest" {
+    stub apt-cache <<<'printf "linux-source-%s - source\n" 6.12 7.3 6.1 5.19'
+    script nearest <<<'config_load; kernel_package'
+    local version wanted
+    while read -r version wanted; do
+        succeeds env KERNEL_VERSION="$version" ./nearest
+        same "linux-source-$wanted" "$output"
+    done <<<'6.10.11 6.12
+6.12.3 6.12
+6.1.176 6.1
+5.4 5.19
+8.0 7.3'
+    stub apt-cache <<<':'
+    succeeds ./nearest
+    same '' "$output"
+}
+
+# configure LINE...: kernel_configure with a kernel whose .config has these lines.
+configure() {
+    mkdir -p source
+    printf '%s\n' "$@" >source/.config
+    script configure <<'END'
+kernel_make() { :; }
+config_load
+kernel_configure source
+END
+    printf '%s\n' CONFIG_A=y CONFIG_PROC_SYSCTL=y '# CONFIG_B is not set' >kernel/lab.config
+}
+
+@test "a kernel that cannot do without an option is built with it, and setup says so" {
+    configure CONFIG_A=y CONFIG_PROC_SYSCTL=y CONFIG_B=y
+    succeeds ./configure
+    says notice CONFIG_B
+}
+
+@test "an option that a later kernel has under another name is there" {
+    configure CONFIG_A=y CONFIG_SYSCTL=y
+    succeeds ./configure
+    same '' "$stderr"
+}
+
+@test "a kernel that does not take an option ends setup, with what to do" {
+    configure CONFIG_PROC_SYSCTL=y '# CONFIG_A is not set'
+    fails 1 ./configure
+    says 'CONFIG_A=y' kernel/lab.config KERNEL_VERSION
+    says_not CONFIG_PROC_SYSCTL
+    configure CONFIG_A=y CONFIG_SYSCTL=n
+    fails 1 ./configure
+    says CONFIG_PROC_SYSCTL=y
+}
