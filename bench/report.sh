@@ -15,16 +15,16 @@ report_load() {
         "$folder/host.json" >"$dir/host" 2>/dev/null || die "$folder/host.json is broken or cut off: measure again"
     schema=$(jq -c .schema "$dir/host")
     [[ $schema == "$BENCH_SCHEMA" ]] || die "$folder/host.json has schema $schema; this bench.sh reads $BENCH_SCHEMA: measure again"
-    report_jq "$folder/host.json" "$dir/host.checked" -e -f "$LAB_HOME/bench/check_host.jq" "$dir/host"
-    report_jq "$folder/results.jsonl" "$dir/runs" -Rnc --slurpfile host "$dir/host" -f "$LAB_HOME/bench/check.jq" "$folder/results.jsonl"
-    report_jq "$folder/results.jsonl" "$dir/figures" -f "$LAB_HOME/bench/summary.jq" "$dir/runs"
+    report_jq "$folder/host.json" "$dir/host.checked" check_host -e "$dir/host"
+    report_jq "$folder/results.jsonl" "$dir/runs" check -Rnc --slurpfile host "$dir/host" "$folder/results.jsonl"
+    report_jq "$folder/results.jsonl" "$dir/figures" summary "$dir/runs"
 }
 
-# report_jq RECORDS OUTPUT ARGUMENT...: calls jq. What it cannot work with is in the file RECORDS, which the line that
-# ends the program then names.
+# report_jq RECORDS OUTPUT FILTER ARGUMENT...: calls jq with bench/FILTER.jq and writes OUTPUT. If that fails, ends the program
+# and names RECORDS, the file that the input was made of.
 report_jq() {
-    local records=$1 output=$2 status=0 reason
-    jq "${@:3}" >"$output" 2>"$BENCH_TEMP/said" || status=$?
+    local records=$1 output=$2 filter=$3 status=0 reason
+    jq -L "$LAB_HOME/bench" -f "$LAB_HOME/bench/$filter.jq" "${@:4}" >"$output" 2>"$BENCH_TEMP/said" || status=$?
     ((status)) || return 0
     reason=$(last_words "$BENCH_TEMP/said")
     reason=${reason#jq: error*): }
@@ -39,11 +39,11 @@ report_make() {
     local -a plots=()
     dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
-    report_jq "$folder/results.jsonl" "$dir/summary.csv" -r -f "$LAB_HOME/bench/csv.jq" "$dir/figures"
-    report_jq "$folder/results.jsonl" "$dir/noise" --slurpfile runs "$dir/runs" -f "$LAB_HOME/bench/noise.jq" "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/summary.csv" csv -r "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/noise" noise --slurpfile runs "$dir/runs" "$dir/figures"
     report_plots "$folder" "$dir"
-    report_jq "$folder/results.jsonl" "$dir/report.md" -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
-        --slurpfile noise "$dir/noise" --arg plots "${plots[*]}" -f "$LAB_HOME/bench/report.jq" "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/report.md" report -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
+        --slurpfile noise "$dir/noise" --arg plots "${plots[*]}" "$dir/figures"
     report_place "$folder" "$dir"
     jq -r 'if .noisy then .why[] else empty end' "$dir/noise" >"$dir/noisy"
     while IFS= read -r line; do
@@ -61,8 +61,7 @@ report_make() {
 report_plots() {
     local folder=$1 dir=$2 plot format
     for plot in "${BENCH_PLOTS[@]}"; do
-        report_jq "$folder/results.jsonl" "$dir/$plot.tsv" -r --slurpfile runs "$dir/runs" --arg plot "$plot" \
-            -f "$LAB_HOME/bench/tables.jq" "$dir/figures"
+        report_jq "$folder/results.jsonl" "$dir/$plot.tsv" tables -r --slurpfile runs "$dir/runs" --arg plot "$plot" "$dir/figures"
         [[ -s $dir/$plot.tsv ]] || continue
         for format in svg png; do
             # By names without a folder, whose odd characters gnuplot would take for its own.
@@ -107,7 +106,7 @@ report_compare() {
     fi
     jq -n --slurpfile ah "$dir/a/host" --slurpfile bh "$dir/b/host" --slurpfile af "$dir/a/figures" \
         --slurpfile bf "$dir/b/figures" '[{host: $ah[0], figures: $af[0]}, {host: $bh[0], figures: $bf[0]}]' >"$dir/both"
-    report_jq "$a and $b" "$dir/comparison" --argjson threshold "$threshold" -f "$LAB_HOME/bench/compare.jq" "$dir/both"
+    report_jq "$a and $b" "$dir/comparison" compare --argjson threshold "$threshold" "$dir/both"
     rows=$(jq '.rows | length' "$dir/comparison")
     worse=$(jq '.worse | length' "$dir/comparison")
     ((rows > 0)) || die "$a and $b have no figure in common"

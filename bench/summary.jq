@@ -2,6 +2,7 @@
 #   {figure, id, what, unit, better, repeats, median, min, max, spread, spread_percent, roofline, share, limit, status}
 # median, min and max are over the repeats; spread_percent is (max - min) / median; roofline is the host's median of the
 # same figure and share what part of it this one reaches. status is ok, or refused: beyond what the host can do itself.
+include "common";
 
 # How far a guest may be beyond its roofline, which is measured with noise of its own, before it is refused. Rates: a
 # quarter above the host's best repeat. Times: below half of the shortest single one that the host had; which two CPUs
@@ -36,8 +37,6 @@ def of_run:
         rate("total"; [.records[] | select(.record == "stream" and .role == "send").median_mb_per_s] | add // empty)
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
-
-def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2] + .[length / 2 - 1]) / 2 end;
 
 # Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
 # of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
