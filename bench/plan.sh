@@ -93,15 +93,18 @@ plan_tcp() {
         plan_line tcp-latency latency-host $((4 + ${2%.*})) vm1 "sockperf ping-pong --tcp -i $LINK_NET.2 --no-rdtsc -t $((2 + ${2%.*}))"
 }
 
-# plan_longer LINE: the same measurement, four times as long where its programs have a time, -t.
+# How many times as long a measurement runs that observed nothing.
+LONGER=4
+
+# plan_longer LINE: the same measurement, LONGER times as long where its programs have a time, -t.
 plan_longer() {
-    awk -F '\t' -v OFS='\t' '{
-        $3 *= 4
+    awk -F '\t' -v OFS='\t' -v longer="$LONGER" '{
+        $3 *= longer
         for (field = 5; field <= NF; field++) {
             count = split($field, words, " ")
             $field = words[1]
             for (i = 2; i <= count; i++)
-                $field = $field " " (words[i - 1] == "-t" ? words[i] * 4 : words[i])
+                $field = $field " " (words[i - 1] == "-t" ? words[i] * longer : words[i])
         }
         print
     }' <<<"$1"

@@ -18,6 +18,7 @@ report_load() {
     report_jq "$folder/host.json" "$dir/host.checked" check_host -e "$dir/host"
     report_jq "$folder/results.jsonl" "$dir/runs" check -Rnc --slurpfile host "$dir/host" "$folder/results.jsonl"
     report_jq "$folder/results.jsonl" "$dir/figures" summary "$dir/runs"
+    report_jq "$folder/host.json" "$dir/identity" identity -rn --slurpfile host "$dir/host" --slurpfile runs "$dir/runs"
 }
 
 # report_jq RECORDS OUTPUT FILTER ARGUMENT...: calls jq with bench/FILTER.jq and writes OUTPUT. If that fails, ends the program
@@ -104,30 +105,24 @@ report_compare() {
     if [[ -n $differ && $anyway != yes ]]; then
         die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and says so)"
     fi
-    jq -n --slurpfile ah "$dir/a/host" --slurpfile bh "$dir/b/host" --slurpfile af "$dir/a/figures" \
-        --slurpfile bf "$dir/b/figures" '[{host: $ah[0], figures: $af[0]}, {host: $bh[0], figures: $bf[0]}]' >"$dir/both"
-    report_jq "$a and $b" "$dir/comparison" compare --argjson threshold "$threshold" "$dir/both"
+    report_jq "$a and $b" "$dir/comparison" compare -s --argjson threshold "$threshold" "$dir/a/figures" "$dir/b/figures"
     rows=$(jq '.rows | length' "$dir/comparison")
     worse=$(jq '.worse | length' "$dir/comparison")
     ((rows > 0)) || die "$a and $b have no figure in common"
-    jq -r --arg a "$a" --arg b "$b" --arg differ "$differ" --argjson threshold "$threshold" \
-        -f "$LAB_HOME/bench/comparison.jq" "$dir/comparison"
+    report_jq "$a and $b" "$dir/text" comparison -r --arg a "$a" --arg b "$b" --arg differ "$differ" \
+        --argjson threshold "$threshold" "$dir/comparison"
+    cat -- "$dir/text"
     ((worse == 0))
 }
 
-# What keeps the results in DIR/a and DIR/b from being compared, in one line.
+# Prints what the results in DIR/a and DIR/b differ in, in one line; nothing if they can be compared.
 report_differences() {
-    local side
-    for side in a b; do
-        jq -rn --slurpfile host "$1/$side/host" --slurpfile runs "$1/$side/runs" \
-            "{host: \$host[0], runs: \$runs[0]} | $(<"$LAB_HOME/bench/identity.jq")" >"$1/$side/identity"
-    done
-    { diff --old-line-format='%L' --new-line-format='' --unchanged-line-format='' "$1/a/identity" "$1/b/identity" || true; } |
-        while IFS='=' read -r name value; do
-            printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$1/b/identity")"
-        done | paste -sd ';' | sed 's/;/; /g'
-    # An incomplete one is not compared, not even with another.
-    if grep -q '^complete=false$' "$1/a/identity" && grep -q '^complete=false$' "$1/b/identity"; then
-        echo 'both are incomplete'
-    fi
+    local dir=$1 name value
+    while IFS== read -r name value; do
+        if ! grep -qxF "$name=$value" "$dir/b/identity"; then
+            printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$dir/b/identity")"
+        elif [[ $name == complete && $value == false ]]; then
+            echo 'what they lack (both are incomplete)'
+        fi
+    done <"$dir/a/identity" | paste -sd ';' | sed 's/;/; /g'
 }

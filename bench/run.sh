@@ -7,8 +7,8 @@
 
 BENCH_SCHEMA=1
 
-# How many rounds at most, and the second of this script after which no further one begins that would take as long as
-# the one before: quick is to end within 2 minutes, with the start of the VMs, full within 15.
+# How many rounds at most, and the second of this script by which the last must have ended. The rest of the time that
+# bench.sh promises in its --help is for the report.
 declare -A BENCH_ROUNDS=([quick]=3 [full]=5) BENCH_UNTIL=([quick]=112 [full]=840)
 
 # bench_run MODE: measures all that is in BENCH_TEMP/plan, and counts in BENCH_FAILED the runs that failed.
@@ -27,6 +27,7 @@ bench_run() {
             bench_progress "$round" "$rounds" "${BENCH_LINES[index]%%$'\t'*}"
             bench_measure "$index" "$round"
         done
+        # The next round will take as long as this one did.
         ((SECONDS + SECONDS - begun <= until)) || break
     done
     bench_progress_end
@@ -66,7 +67,7 @@ bench_empty() {
 bench_leave_out() {
     local id roofline seconds where command
     IFS=$'\t' read -r id roofline seconds where command _ <<<"${BENCH_LINES[$1]}"
-    LEFT_OUT+=("$id, from round $2 on: ${command%% *} observed nothing, also when it ran four times as long")
+    LEFT_OUT+=("$id, from round $2 on: ${command%% *} observed nothing, even in a run $LONGER times as long")
     bench_progress_end
     say "Left out: ${LEFT_OUT[-1]}"
     unset "BENCH_LINES[$1]"

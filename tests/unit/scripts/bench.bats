@@ -400,7 +400,7 @@ two_results() {
     prints '0 worse, 0 better'
     two_results 80 81 82
     fails 1 ./bench.sh --compare "$R" "$B"
-    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +beyond\ +worse ]] || failure 'no such row'
+    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +apart\ +worse ]] || failure 'no such row'
     prints '2 worse, 0 better'
     succeeds ./bench.sh --threshold 30 --compare "$R" "$B"
     two_results 120 121 122
@@ -427,7 +427,7 @@ two_results() {
     measured bandwidth-host 1000 1000 1000
     R=$B measured bandwidth-host 500 500 500
     succeeds ./bench.sh --compare "$R" "$B"
-    prints 'The host itself was not the same (bandwidth-host/4096'
+    prints 'The host itself differs (bandwidth-host/4096'
 }
 
 @test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
