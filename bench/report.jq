@@ -5,7 +5,7 @@ def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | r
 def size: tonumber | if . >= 1048576 then "\(. / 1048576) MiB" elif . >= 1024 then "\(. / 1024) KiB" else "\(.) B" end;
 def row: "| " + join(" | ") + " |";
 
-$host[0] as $host | $noise[0] as $noise | ($plots | split(" ")) as $plots
+$host[0] as $host | $noise[0] as $noise | ($plots | split(" ") | map(select(. != ""))) as $plots
 | . as $figures
 | INDEX(.figure) as $by
 | def good($name): $by[$name] | select(. != null and .status == "ok");

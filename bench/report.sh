@@ -36,15 +36,14 @@ report_jq() {
 # report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was refused. All is made
 # elsewhere first, and then moved to its place at once.
 report_make() {
-    local folder=$1 dir line refused
-    local -a plots=()
+    local folder=$1 dir plots line refused
     dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
     report_jq "$folder/results.jsonl" "$dir/summary.csv" csv -r "$dir/figures"
     report_jq "$folder/results.jsonl" "$dir/noise" noise --slurpfile runs "$dir/runs" "$dir/figures"
-    report_plots "$folder" "$dir"
+    plots=$(report_plots "$folder" "$dir")
     report_jq "$folder/results.jsonl" "$dir/report.md" report -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
-        --slurpfile noise "$dir/noise" --arg plots "${plots[*]}" "$dir/figures"
+        --slurpfile noise "$dir/noise" --arg plots "$plots" "$dir/figures"
     report_place "$folder" "$dir"
     jq -r 'if .noisy then .why[] else empty end' "$dir/noise" >"$dir/noisy"
     while IFS= read -r line; do
@@ -58,7 +57,7 @@ report_make() {
     ((refused == 0))
 }
 
-# Draws what there is data for into DIR, and adds the names to the caller's array `plots`.
+# Draws into DIR what there is data for, and prints the names of these plots.
 report_plots() {
     local folder=$1 dir=$2 plot format
     for plot in "${BENCH_PLOTS[@]}"; do
@@ -70,7 +69,7 @@ report_plots() {
                 2>"$dir/said" || die "gnuplot cannot draw $plot: $(last_words "$dir/said")"
             [[ -s $dir/$plot.$format ]] || die "gnuplot has drawn no $plot.$format: $(last_words "$dir/said")"
         done
-        plots+=("$plot")
+        printf '%s ' "$plot"
     done
 }
 
@@ -118,7 +117,7 @@ report_compare() {
 # Prints what the results in DIR/a and DIR/b differ in, in one line; nothing if they can be compared.
 report_differences() {
     local dir=$1 name value
-    while IFS== read -r name value; do
+    while IFS="=" read -r name value; do
         if ! grep -qxF "$name=$value" "$dir/b/identity"; then
             printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$dir/b/identity")"
         elif [[ $name == complete && $value == false ]]; then
