@@ -1,8 +1,9 @@
 # How noisy the host was. Input: the figures; $runs: the runs.
 #   {noisy, others_cpus, steal, wide, figures, why: [...]}
+include "common";
+
 def others_limit: 0.10; # CPUs, on average
 def steal_limit: 0.01;  # of all CPU time
-def spread_limit: 25;   # percent
 def wide_limit: 0.25;   # of the figures
 
 def average: if length == 0 then 0 else add / length end;
@@ -11,8 +12,8 @@ def round_to($n): . * $n | round / $n;
 {
     others_cpus: ([$runs[0][].others_cpus] | average), steal: ([$runs[0][].steal] | average),
     # The far percentiles vary by their nature.
-    figures: (map(select(.what | test("^p99") | not)) | length),
-    wide: (map(select((.what | test("^p99") | not) and .spread_percent > spread_limit)) | length)
+    figures: (map(select(.what | is_far_percentile | not)) | length),
+    wide: (map(select((.what | is_far_percentile | not) and .spread_percent > spread_limit)) | length)
 }
 | .why = [
     (if .others_cpus > others_limit then

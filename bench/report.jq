@@ -1,13 +1,13 @@
 # report.md. Input: the figures; $host: host.json; $runs: the runs; $noise: noise.jq's; $plots: the plots that there are.
-def nice: if . == null then "–" elif . >= 1000 then round | tostring elif . >= 100 then (. * 10 | round / 10 | tostring)
-    elif . >= 1 then (. * 100 | round / 100 | tostring) else (. * 10000 | round / 10000 | tostring) end;
+include "common";
+
 def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
 def size: tonumber | if . >= 1048576 then "\(. / 1048576) MiB" elif . >= 1024 then "\(. / 1024) KiB" else "\(.) B" end;
 def row: "| " + join(" | ") + " |";
 
-$host[0] as $host | $noise[0] as $noise | ($plots | split(" ")) as $plots
+$host[0] as $host | $noise[0] as $noise | ($plots | split(" ") | map(select(. != ""))) as $plots
 | . as $figures
-| (map({(.figure): .}) | add // {}) as $by
+| INDEX(.figure) as $by
 | def good($name): $by[$name] | select(. != null and .status == "ok");
 def main($name; $words): good($name)
     | [$words, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", (.share | percent)] | row;
@@ -65,7 +65,7 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over sh
  ["mappings", ([$runs[0][] | select(.id == "mapping")][0].records // [] | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
  ["programs", "\([$runs[0][].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"] | unique | join(", ")); kit \($host.kit), binaries \($host.programs)"],
  ["load before", $host.host.load_before],
- ["meanwhile", "others used \($noise.others_cpus * 100 | round / 100) CPUs, steal \($noise.steal * 1000 | round / 10) %, \($noise.wide) of \($noise.figures) figures spread over 25 %"]
+ ["meanwhile", "others used \($noise.others_cpus * 100 | round / 100) CPUs, steal \($noise.steal * 1000 | round / 10) %, \($noise.wide) of \($noise.figures) figures spread over \(spread_limit) %"]
  | row),
 "",
 "## All figures",
@@ -76,5 +76,5 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over sh
     (if .status == "refused" then "refused" else (.share | percent) end)] | row),
 "",
 "MB are 10^6 bytes. Spread: (highest - lowest) / median of the repeats. The host's own: the same program on the host, on"
-    + " the same backing file, in the same run; for times, the host's time over the guest's. Refused: a rate a quarter above the"
-    + " host's best repeat, or a time below half of its shortest single one. docs/measuring.md says what each figure means."
+    + " the same backing file, in the same run; for times, the host's time over the guest's. Refused: a rate above \(rate_allowance) times the"
+    + " host's best repeat, or a time below \(time_allowance) times its shortest single one. docs/measuring.md says what each figure means."

@@ -1,6 +1,8 @@
 # The data of the plots. Input: the figures (summary.jq); $runs: the runs; $plot: which. Prints tab-separated lines,
 # blocks with two empty lines between them, each with its title in quotes before it, as gnuplot's index takes them.
 # Refused figures are left out.
+include "common";
+
 def curve($id; $title):
     [.[] | select(.id == $id and .status == "ok")] | sort_by(.what | tonumber) | select(length > 0)
     | ["\"\($title)\"", (.[] | "\(.what)\t\(.median)\t\(.min)\t\(.max)")] | join("\n");
@@ -8,7 +10,7 @@ def curve($id; $title):
 # The distribution of the run whose median is the middle one, as percentile and time.
 def percentiles($id; $title):
     [$runs[0][] | select(.id == $id and .status == 0) | .records[] | select(.median_us)] | sort_by(.median_us)
-    | select(length > 0) | .[(length - 1) / 2 | floor]
+    | select(length > 0) | middle
     | ["\"\($title)\"",
       (if .histogram_us then
         .count as $count | reduce .histogram_us[] as $h ({below: 0, lines: []};
