@@ -28,7 +28,7 @@ Options:
   --set NAME=VALUE   set a knob of config.sh, for this call
   -h, --help         this text
 
-Exit status: 0 done; 1 something failed or was refused, or B is worse than A; 2 a wrong command line; 130 Ctrl-C.
+Exit status: 0 done; 1 something failed or is doubted, or B is worse than A; 2 a wrong command line; 130 Ctrl-C.
 
 Now: VM_DIR=$VM_DIR
 EOF

@@ -5,7 +5,7 @@
 def middle: .[(length - 1) / 2 | floor];
 def median: sort | middle;
 
-# A figure is refused when it is too far beyond the host's own, which is measured with noise of its own: a rate above the
+# A figure is doubted when it is too far beyond the host's own, which is measured with noise of its own: a rate above the
 # host's best repeat times this, or a time below the host's shortest single one times this. The factors are that generous
 # because much depends on which two CPUs the two VMs, or the two processes, happen to run on.
 def rate_allowance: 1.25;
@@ -21,3 +21,15 @@ def is_far_percentile: test("^p99");
 def nice:
     def to($n): . * $n | round / $n;
     if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
+
+# The copies of the host's own, or of a VM's, by all kernels: {ID: {SIZE: {KERNEL: [MB/s, one a round]}}}.
+def copies: reduce (.[] | .id as $id | .records[] | select(.record == "bandwidth") | {$id, size: "\(.block_bytes)", copy, rate: .median_mb_s})
+    as $c ({}; .[$c.id][$c.size][$c.copy] += [$c.rate]);
+
+# The kernel that memcpy behaves like, of {KERNEL: [MB/s]}: the one that is nearest in speed, within a quarter; null if none is.
+def memcpy_like:
+    if . == null or .memcpy == null then null
+    else (.memcpy | median) as $rate
+        | del(.memcpy) | to_entries | map({key, apart: ((.value | median) / $rate | log | fabs)})
+        | sort_by(.apart)[0] | select(. != null and .apart < (1.25 | log)) // {} | .key
+    end;

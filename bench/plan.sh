@@ -30,12 +30,13 @@ plan_all() {
     sweep="__bandwidth --sweep -s $block -r $2"
     seconds=$((2 + $(size_in_bytes "$block") * $2 / 150000000))
     plan_line mapping - 1 vm1 __shmem
-    plan_line bandwidth-host - 1 host "$sweep"
-    plan_line bandwidth-host-local - 1 host "$sweep --local"
+    # With all kernels: which of them a memcpy behaves like, and what the host can do at its best (bench/summary.jq).
+    plan_line bandwidth-host - 3 host "$sweep -k all"
+    plan_line bandwidth-host-local - 3 host "$sweep --local -k all"
     for kind in ${CAN[mappings]}; do
         plan_line "bandwidth-$kind" bandwidth-host "$seconds" vm1 "$sweep -m $kind"
     done
-    plan_line bandwidth-local bandwidth-host-local "$seconds" vm1 "$sweep --local"
+    plan_line bandwidth-local bandwidth-host-local $((seconds * 4)) vm1 "$sweep --local -k all"
     plan_latency "$3"
     plan_stream "$4" "$6"
     plan_line stress - 3 vm1+vm2 '__stress -t 1' '__stress -t 1'
@@ -105,7 +106,7 @@ plan_kernels() {
     size=$(plan_block 16M)
     plan_line kernels-host - 2 host "__bandwidth -k all -s $size -r 3"
     plan_line kernels kernels-host 8 vm1 "__bandwidth -k all -s $size -r 3"
-    plan_line from-host - 1 host "__bandwidth --from -s $size -r 3"
+    plan_line from-host - 1 host "__bandwidth --from -s $size -r 3 -k all"
     for kind in ${CAN[mappings]}; do
         plan_line "from-$kind" from-host 2 vm1 "__bandwidth --from -s $size -r 3 -m $kind"
     done

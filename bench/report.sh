@@ -33,10 +33,10 @@ report_jq() {
     die "$records: $reason: measure again, or take that out and call ./bench.sh --report"
 }
 
-# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was refused. All is made
+# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was doubted. All is made
 # elsewhere first, and then moved to its place at once.
 report_make() {
-    local folder=$1 dir plots line refused
+    local folder=$1 dir plots line doubted
     dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
     report_jq "$folder/results.jsonl" "$dir/summary.csv" csv -r "$dir/figures"
@@ -49,12 +49,13 @@ report_make() {
     while IFS= read -r line; do
         warn "the host is noisy: $line"
     done <"$dir/noisy"
-    jq -r '.[] | select(.status == "refused") | "\(.figure) is \(.median) \(.unit); the host itself: \(.roofline)"' "$dir/figures" >"$dir/refused"
+    jq -r '.[] | select(.doubted != []) | "\(.figure) is \(.doubted | map(tostring) | join(", ")) \(.unit); the limit is \(.limit)"' \
+        "$dir/figures" >"$dir/doubted"
     while IFS= read -r line; do
-        warn "refused: $line"
-    done <"$dir/refused"
-    refused=$(wc -l <"$dir/refused")
-    ((refused == 0))
+        warn "doubted: $line"
+    done <"$dir/doubted"
+    doubted=$(wc -l <"$dir/doubted")
+    ((doubted == 0))
 }
 
 # Draws into DIR what there is data for, and prints the names of these plots.

@@ -1,16 +1,24 @@
 # From the runs (results.jsonl, slurped) to figures: an array of
-#   {figure, id, what, unit, better, repeats, median, min, max, spread, spread_percent, roofline, share, limit, status}
-# median, min and max are over the repeats; spread_percent is (max - min) / median; roofline is the host's median of the
-# same figure and share what part of it this one reaches. status is ok, or refused: beyond what the host can do itself.
+#   {figure, id, what, unit, better, repeats, median, min, max, spread_percent, roofline, roofline_copy, share, limit,
+#    doubted, status}
+# A repeat is doubted if it is beyond what the host can do itself, the limit: doubted has those. median, min and max are over the
+# others; status is ok, or doubted if there are no others, and then they are over the doubted ones. spread_percent is
+# (max - min) / median; roofline is the host's median of the same figure and share what part of it this one reaches;
+# roofline_copy is the kernel by which the host copied for it, if not by memcpy.
 include "common";
 
 def rate(what; value): {what: what, unit: "MB/s", better: "higher", value: value};
 def time(what; unit; value): {what: what, unit: unit, better: "lower", value: value};
 
+# Of a sweep with all kernels, memcpy makes figures; the others are what a limit is made of.
+def is_sweep: startswith("bandwidth-");
+
 # The figures of one record of a run with this id.
 def of_record($id):
-    if .record == "bandwidth" then
-        rate((if $id | startswith("kernels") then .copy else "\(.block_bytes)" end); .median_mb_s)
+    if .record == "bandwidth" and ($id | startswith("kernels")) then
+        rate(.copy; .median_mb_s)
+    elif .record == "bandwidth" then
+        select(.copy == "memcpy") | rate("\(.block_bytes)"; .median_mb_s)
     elif .record == "latency" and ($id | startswith("latency-matrix")) then
         time("\(.from)-\(.to)"; "us"; .median_us)
     elif .record == "latency" or .record == "tcp-latency" then
@@ -32,33 +40,66 @@ def of_run:
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
 
+# The best that any kernel did in any round, of {KERNEL: [MB/s]}; null if there is none.
+def best: [.[]?[]] | max;
+
+# The kernel to compare a copy of this size in a VM with, when its memcpy and the host's behave like different ones: glibc
+# chooses by what CPUID says of features and caches, and that is not the same in a VM and on its host.
+def copy_like($copies; $size):
+    ($copies["bandwidth-local"][$size] | memcpy_like) as $vm
+    | ($copies["bandwidth-host-local"][$size] | memcpy_like) as $host
+    | if $vm == null or $host == null or $vm == $host then "memcpy" else $vm end;
+
 # Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
 # of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
-def roofline_of($all):
+def roofline_of($all; $copies):
     if .roofline_id == null or (.what | is_far_percentile) then null
     elif .id | startswith("tcp-latency") then $all["\(.roofline_id)/\(.what)"]
     elif .id | startswith("tcp") then $all["\(.roofline_id)/65536"]
     elif .id == "latency-matrix" then $all["\(.roofline_id)/median"]
+    elif .id | is_sweep then
+        copy_like($copies; .what) as $copy
+        | $copies[.roofline_id][.what][$copy] as $rates
+        | if $copy == "memcpy" or $rates == null then $all["\(.roofline_id)/\(.what)"]
+          else {median: ($rates | median), copy: $copy} end
     else $all["\(.roofline_id)/\(.what)"] end;
 
-def limited($all):
-    roofline_of($all) as $host
-    | ($all["\(.roofline_id)/min"] // $host) as $shortest
-    | if $host == null then . + {roofline: null, share: null, limit: null, status: "ok"}
-      elif .better == "higher" then
-        . + {roofline: $host.median, share: (.median / $host.median), limit: ($host.max * rate_allowance)}
-        | .status = (if .median > .limit then "refused" else "ok" end)
-      else
-        . + {roofline: $host.median, share: ($host.median / .median), limit: ($shortest.min * time_allowance)}
-        | .status = (if .median < .limit then "refused" else "ok" end)
-      end;
+# The rate that no figure can be above: what the host did itself, or the fastest of its kernels with a block of that size. A stream
+# is a copy at each end, at the same time, so it is no faster than one; several streams are no faster than as many copies.
+def rate_limit($all; $copies):
+    ($all["\(.roofline_id)/\(.what)"].max // 0) as $own
+    | (if .id | startswith("streams-") then ($copies["bandwidth-host"]["65536"] | best) * (.id | split("-") | last | tonumber)
+       elif .id | startswith("tcp") then $copies[.roofline_id]["65536"] | best
+       elif .id == "stream" then $copies["bandwidth-host"][.what] | best
+       elif .id == "kernels" then [$copies[.roofline_id][]? | best] | max
+       elif .id | startswith("from-") then [$copies[.roofline_id][]? | best] | max
+       else $copies[.roofline_id][.what] | best end // 0) as $kernels
+    | [$own, $kernels] | max * rate_allowance;
 
-[map(select(.status == 0)) | .[] | of_run | select(.value > 0)] as $figures
-| [$figures | group_by(.figure)[]
-    | map(.value) as $values
-    | .[0] | del(.value)
-    | . + {repeats: ($values | length), median: ($values | median), min: ($values | min), max: ($values | max)}
-    | .spread_percent = (.max - .min) / .median * 100] as $all
-| ($all | INDEX(.figure)) as $by_name
+def limited($all; $copies):
+    roofline_of($all; $copies) as $host
+    | ($all["\(.roofline_id)/min"] // $host) as $shortest
+    | if $host == null then . + {roofline: null, roofline_copy: null, share: null, limit: null}
+      elif .better == "higher" then . + {roofline: $host.median, roofline_copy: $host.copy, limit: rate_limit($all; $copies)}
+      else . + {roofline: $host.median, roofline_copy: null, limit: ($shortest.min * time_allowance)} end;
+
+# The middle of an array of repeats, and how far they are apart.
+def spread: {median: median, min: min, max: max} | .spread_percent = (.max - .min) / .median * 100;
+
+# Sets aside the repeats that are beyond the limit.
+def judged:
+    .limit as $limit | .better as $better
+    | (.values | map(select($limit != null and if $better == "higher" then . > $limit else . < $limit end))) as $doubted
+    | (.values - $doubted) as $kept
+    | .doubted = $doubted | .status = (if $kept == [] then "doubted" else "ok" end)
+    | (if $kept == [] then .values else $kept end) as $values
+    | .repeats = ($values | length) | . + ($values | spread)
+    | .share = (if .roofline == null then null elif .better == "higher" then .median / .roofline else .roofline / .median end)
+    | del(.values);
+
+map(select(.status == 0)) | copies as $copies
+| [.[] | of_run | select(.value > 0)] as $figures
+| [$figures | group_by(.figure)[] | .[0] + {values: map(.value)} | del(.value)] as $all
+| ($all | map(. + (.values | spread)) | INDEX(.figure)) as $by_name
 | (reduce $figures[] as $f ({}; .[$f.figure] //= length)) as $order
-| $all | map(limited($by_name)) | sort_by($order[.figure])
+| $all | map(limited($by_name; $copies) | judged) | sort_by($order[.figure])

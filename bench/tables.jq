@@ -1,6 +1,6 @@
 # The data of the plots. Input: the figures (summary.jq); $runs: the runs; $plot: which. Prints tab-separated lines,
 # blocks with two empty lines between them, each with its title in quotes before it, as gnuplot's index takes them.
-# Refused figures are left out.
+# Doubted figures are left out.
 include "common";
 
 def curve($id; $title):
