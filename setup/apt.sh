@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# apt: waiting for who has its locks, its lists, and what an installation would do.
+# apt: its locks, its lists, and what an installation would do.
 
-# The locks of dpkg and apt, which others hold for minutes: cloud-init, unattended-upgrades, PackageKit.
+# The locks of dpkg and apt. cloud-init, unattended-upgrades and PackageKit hold them for minutes.
 APT_LOCKS=(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock)
 
-# How many seconds they may.
+# How many seconds we wait for them.
 APT_PATIENCE=900
 
 # Prints who holds one of apt's locks, and fails if nobody does.
@@ -19,19 +19,19 @@ apt_lock_holder() {
     return 1
 }
 
-# Waits until nobody holds a lock of apt's, and says for whom. Ends the program when APT_PATIENCE does not suffice.
+# Waits until nobody holds one of apt's locks, and says who does. Ends the program after APT_PATIENCE seconds.
 apt_wait() {
     local holder said='' deadline=$((SECONDS + APT_PATIENCE))
     while holder=$(apt_lock_holder); do
         [[ $holder == "$said" ]] || say "Waiting for $holder"
         said=$holder
-        ((SECONDS < deadline)) || die "after $APT_PATIENCE s apt still has to wait for $holder:" \
-            "let it end, or end it, then call ./setup.sh again"
+        ((SECONDS < deadline)) || die "apt is still locked after $APT_PATIENCE s by $holder:" \
+            "wait for it or stop it, then run ./setup.sh again"
         pause 0.5
     done
 }
 
-# Prints the words of an apt-get command that may take a lock, one a line: what every such call of ours begins with.
+# Prints what each of our apt-get commands that takes a lock begins with, one word in a line.
 apt_command() {
     local list
     list=$(apt_source_list)
@@ -44,8 +44,8 @@ apt_command() {
     printf '%s\n' "${command[@]}"
 }
 
-# The file with apt's sources: the host's own, without the disc that Debian's installer put in (and took out again), if
-# there is another source.
+# Prints the file of apt's sources: the host's own, or a copy without the disc of Debian's installer, which is no longer in
+# the drive, if there is another source.
 apt_source_list() {
     local list=$APT_SOURCE_LIST network=$VM_DIR/cache/sources.list
     if ! grep -qsE '^[[:space:]]*deb[^#]*[[:space:]]cdrom:' "$list" || ! grep -qsE '^[[:space:]]*deb[^#]*://' "$list"; then
@@ -58,29 +58,29 @@ apt_source_list() {
 }
 APT_SOURCE_LIST=/etc/apt/sources.list
 
-# Brings apt's lists up to date. If that fails, says why in a notice: what is in the old lists may suffice.
+# Updates apt's lists. If that fails, a notice says why, and setup goes on, because the old lists may be good enough.
 apt_update() {
     local output status=0
     local -a apt
     apt_wait
     mapfile -t apt < <(apt_command)
     wait "$!"
-    # Error-Mode: a source that cannot be reached is no success.
+    # Without Error-Mode, apt-get succeeds although a source cannot be reached (apt-get(8)).
     output=$("${apt[@]}" -o APT::Update::Error-Mode=any update 2>&1) || status=$?
     printf '%s\n' "$output" >&2
     ((status != 0)) || return 0
     [[ $output != *'not valid yet'* ]] || die "the mirror's lists are not valid yet: $(clock_behind)"
     output=$(sed -nE 's/^[EW]: //p' <<<"$output" | head -n 1)
-    step_notice "apt's lists could not be brought up to date (${output:-apt-get update failed}): going on with those that are there"
+    step_notice "cannot update apt's lists (${output:-apt-get update failed}): using the old ones"
 }
 
-# Has apt any lists at all? A fresh container has none, and then no package and no mirror is known.
+# Has apt any lists? A fresh container has none, and then apt knows no package and no mirror.
 apt_has_lists() {
     [[ -n $(apt-get indextargets --format 1 'Identifier: Packages' 2>/dev/null) ]]
 }
 
-# apt_plan PACKAGE...: what apt would do to install them, by its lists as they are: a line "install NAME" or "remove NAME"
-# each, "unknown" when the lists do not have one, "fail REASON" when apt cannot. Nothing is done, no lock is taken.
+# apt_plan PACKAGE...: prints what apt would do to install them, with its lists as they are: lines "install NAME" and "remove
+# NAME"; "unknown" if a package is not in the lists; "fail REASON" if apt cannot do it. It changes nothing and takes no lock.
 apt_plan() {
     local output
     output=$(LC_ALL=C apt-get --simulate -o Debug::NoLocking=1 install --no-install-recommends -- "$@" 2>&1) || true
@@ -90,14 +90,14 @@ apt_plan() {
     esac
 }
 
-# How much packages $@ take, for people.
+# apt_size PACKAGE...: prints how large they are, for people.
 apt_size() {
     apt-cache show --no-all-versions -- "$@" 2>/dev/null |
         awk '$1 == "Size:" { fetch += $2 } $1 == "Installed-Size:" { disk += $2 }
-             END { printf "%d MB to fetch, %d MB on the disk", fetch / 1e6 + 0.5, disk / 1e3 + 0.5 }'
+             END { printf "%d MB to download, %d MB on disk", fetch / 1e6 + 0.5, disk / 1e3 + 0.5 }'
 }
 
-# Said of signatures that are younger than now.
+# The explanation for a signature from the future.
 clock_behind() {
     printf 'the clock of this host is behind (it says %s). Set it: sudo timedatectl set-ntp true, or sudo date --set=...' \
         "$(LC_ALL=C date -u '+%Y-%m-%d %H:%M UTC')"

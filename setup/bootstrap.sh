@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Step bootstrap: Debian, as debootstrap leaves it, in VM_DIR/bootstrap.
+# Step bootstrap: Debian in VM_DIR/bootstrap, as debootstrap leaves it.
 
-# What the guest has beyond Debian's essential packages. No udev and no logind: devtmpfs and the kernel's DHCP client
-# do what they would, and a VM is ready seconds earlier.
+# The guest's packages beyond Debian's essential ones. It has no udev and no logind: devtmpfs and the kernel's DHCP client do
+# their work, and a VM is ready seconds earlier.
 GUEST_PACKAGES=(
-    systemd-sysv openssh-server acpid            # boots, is reached, powers down
-    gcc make libc6-dev vim                       # the programs can be changed and built there
+    systemd-sysv openssh-server acpid            # boot, ssh, power down
+    gcc make libc6-dev vim                       # to edit and build the programs
     pciutils iproute2 procps less                # lspci, ip, ps
 )
 
-# What bench.sh compares with: a guest of a suite that lacks one goes without.
+# What bench.sh compares with. If the suite lacks one of these, the guest does without it.
 GUEST_PACKAGES_IF_THERE=(iperf3 sockperf)
 
 inputs_bootstrap() {
@@ -40,14 +40,14 @@ step_bootstrap() {
         write_file "$VM_DIR/bootstrap.json"
 }
 
-# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap, and once more without those of GUEST_PACKAGES_IF_THERE that the
-# suite lacks, which it finds out before it fetches any.
+# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap. If the suite lacks some of GUEST_PACKAGES_IF_THERE,
+# debootstrap says so before it fetches any package, and runs once more without them.
 bootstrap_run() {
     local folder=$1 mirror=$2 suite=$3 keyring=$4 output status=0 lacking
     local -a packages=("${@:5}") left=()
     output=$(mktemp)
     step_says "Bootstrapping $suite from $mirror"
-    # In namespaces of its own: what debootstrap mounts and starts in the tree goes with it, however it ends.
+    # Its mounts and processes are in namespaces of their own, and vanish with debootstrap, however it ends.
     unshare --mount --pid --fork --kill-child=KILL -- \
         debootstrap --arch=amd64 --variant=minbase --merged-usr --keyring="$keyring" \
         --cache-dir="$VM_DIR/cache/packages" --include="$(IFS=,; echo "${packages[*]}")" \
@@ -56,7 +56,7 @@ bootstrap_run() {
     lacking=$(sed -n "s/^E: Couldn't find these debs: *//p" "$output")
     mapfile -t left < <(bootstrap_without "$lacking" "${packages[@]}")
     if ((${#left[@]} == 0)); then
-        # What failed within the tree is told nowhere else.
+        # Only this log says why a command in the tree failed.
         if grep -q '^W: Failure trying to run' "$output"; then
             tail -n 30 -- "$folder/debootstrap/debootstrap.log" || true
         fi
@@ -67,8 +67,8 @@ bootstrap_run() {
     bootstrap_run "$folder" "$mirror" "$suite" "$keyring" "${left[@]}"
 }
 
-# bootstrap_without LACKING PACKAGE...: prints the packages that are left without those; nothing if it does not do to go
-# on without them.
+# bootstrap_without LACKING PACKAGE...: prints the packages without the lacking ones, or nothing if one of those is required or
+# none of them is in the list.
 bootstrap_without() {
     local lacking=$1 name
     local -a left=()
@@ -108,30 +108,30 @@ bootstrap_source() {
             return
             ;;
         "$FETCH_NOT_THERE") ;;
-        "$FETCH_NO_ROOM") die "cannot write to ${TMPDIR:-/tmp} (see above): make room there" ;;
-        "$FETCH_WRONG") die "Debian $DEBIAN_SUITE at $mirror is not to be trusted (see above)" ;;
+        "$FETCH_NO_ROOM") die "cannot write to ${TMPDIR:-/tmp} (see above): free some space there" ;;
+        "$FETCH_WRONG") die "cannot trust Debian $DEBIAN_SUITE at $mirror (see above)" ;;
         *) reached=no ;;
         esac
     done
-    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $mirror: set DEBIAN_SUITE to one that" \
-        "there is, or DEBIAN_MIRROR to a mirror that has it"
+    [[ $reached == no ]] || die "there is no Debian $DEBIAN_SUITE at $mirror: set DEBIAN_SUITE to a suite" \
+        "that exists, or DEBIAN_MIRROR to a mirror that has it"
     bootstrap_source_host "$mirror" "$host"
 }
-BOOTSTRAP_NO_MIRROR=7
+BOOTSTRAP_NO_MIRROR=7 # beside the statuses of fetch
 
-# bootstrap_source_host MIRROR HOST: the host's own suite from its own mirror (HOST, as host_mirror prints it), because MIRROR
-# cannot be reached.
+# bootstrap_source_host MIRROR HOST: the same for the fallback, since MIRROR cannot be reached: the host's own suite from the
+# host's own mirror. HOST is the output of host_mirror.
 bootstrap_source_host() {
     local unreached=$1 mirror=${2% *} suite=${2#* } keyring
-    [[ $ALLOW_FALLBACK == yes ]] || die "Debian $DEBIAN_SUITE cannot be had from $unreached, and" \
-        "ALLOW_FALLBACK=no forbids another: name a mirror that has it with DEBIAN_MIRROR"
+    [[ $ALLOW_FALLBACK == yes ]] || die "cannot get Debian $DEBIAN_SUITE from $unreached, and" \
+        "ALLOW_FALLBACK=no forbids another suite: set DEBIAN_MIRROR to a mirror that has it"
     if [[ -z $mirror ]]; then
-        error "Debian $DEBIAN_SUITE cannot be had from $unreached, and the host's apt sources name" \
-            "no Debian mirror to fall back to: name one with DEBIAN_MIRROR"
+        error "cannot get Debian $DEBIAN_SUITE from $unreached, and the host's apt sources name" \
+            "no Debian mirror to fall back to: set DEBIAN_MIRROR to a mirror that has it"
         exit "$BOOTSTRAP_NO_MIRROR"
     fi
-    step_notice "Debian $DEBIAN_SUITE cannot be had from $unreached: taking $suite, the host's own," \
-        "from the host's mirror instead"
+    step_notice "cannot get Debian $DEBIAN_SUITE from $unreached: taking the host's own suite, $suite," \
+        "from the host's mirror"
     keyring=$(suite_keyring "$mirror" "$suite")
     printf '%s\0' "$mirror" "$suite" "$keyring" true
 }

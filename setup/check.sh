@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# What could stand in the way. setup.sh --check lists all of it and changes nothing; every other call of setup.sh looks
-# at what it needs itself before it touches anything, and ends when there is an obstacle.
+# Checks for obstacles. `setup.sh --check` lists all of them and changes nothing. Every other call of setup.sh checks what
+# its own steps need before it changes anything, and ends if there is an obstacle.
 
-# host_check STEP...: setup.sh --check for these steps. Looks at everything, and ends the program.
+# host_check STEP...: setup.sh --check. Checks everything, and ends the program.
 host_check() {
     CHECK_LISTED=yes
     check_machine
     check_root
-    # Of a host without apt nothing more can be told.
+    # The other checks need apt.
     if ! have apt-get || ! have dpkg-query; then
         exit 1
     fi
@@ -19,7 +19,7 @@ host_check() {
     exit 0
 }
 
-# host_preflight STEP...: what setup begins with. Ends the program if these steps could not succeed.
+# host_preflight STEP...: the checks that setup begins with. Ends the program if these steps cannot succeed.
 host_preflight() {
     check_machine
     ((OBSTACLES == 0)) || exit 1
@@ -28,13 +28,13 @@ host_preflight() {
     ((OBSTACLES == 0)) || exit 1
 }
 
-# The end of step host: what could not be seen before the packages were there.
+# The checks at the end of step host, when its packages are installed.
 host_ready() {
     check_host_ready
     ((OBSTACLES == 0)) || exit 1
 }
 
-# check_setup STEP...: what those of the steps need that are due.
+# check_setup STEP...: the needs of those steps that are due.
 check_setup() {
     steps_find_due "$@"
     check_checkout
@@ -45,7 +45,7 @@ check_setup() {
     check_packages
 }
 
-# What the packages of step host must bring.
+# What the packages of step host must provide.
 check_host_ready() {
     check_screen
     check_qemu
@@ -54,15 +54,15 @@ check_host_ready() {
 check_machine() {
     local arch
     if ! have apt-get || ! have dpkg-query; then
-        check_obstacle machine 'this host is no Debian: it has no apt' 'use a Debian host (12 and 13 were tried)'
+        check_obstacle machine 'this host is not Debian: it has no apt' 'use a Debian host (tested: 12 and 13)'
         return
     fi
-    # A Debian for another architecture may run on a kernel for this one.
+    # Debian for i386 can run on a kernel for x86_64.
     arch=$(dpkg --print-architecture)
     if [[ $(uname -m) != x86_64 ]]; then
         check_obstacle machine "this host is $(uname -m)" 'use an x86_64 host: the guests are x86_64'
     elif [[ $arch != amd64 ]]; then
-        check_obstacle machine "this host's Debian is for $arch" 'use one for amd64: the guests are x86_64'
+        check_obstacle machine "this host's Debian is for $arch" 'use Debian for amd64: the guests are x86_64'
     else
         check_ok machine "$(. /etc/os-release && echo "${PRETTY_NAME:-Debian}"), x86_64, $(processors) processors"
     fi
@@ -74,27 +74,27 @@ check_root() {
     elif have sudo; then
         check_ok root 'through sudo'
     else
-        check_obstacle root 'neither root nor sudo' 'call setup.sh as root: apt and debootstrap need it'
+        check_obstacle root 'neither root nor sudo' 'run setup.sh as root: apt and debootstrap need it'
     fi
 }
 
-# Files with the line ends of Windows: setup.sh itself would not have come this far.
+# Files with Windows line ends. (setup.sh checks itself, in its first lines.)
 check_checkout() {
     local files
     files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib setup bench kernel guest prog server 2>/dev/null | paste -sd ' ') || true
-    [[ -z $files ]] || check_obstacle checkout "lines end with CRLF, as on Windows, in $files" \
-        'get the files again, by git or from the archive, without a conversion of line ends'
+    [[ -z $files ]] || check_obstacle checkout "lines end with CRLF (Windows) in $files" \
+        'get the files again, with git or from the archive, without converting line ends'
 }
 
-# Wrong signatures, certificates that are not valid yet: all of it comes from a clock that is behind.
+# With a clock that is behind, signatures and certificates are not valid yet.
 check_clock() {
     local newest
     newest=$(stat -c %Y -- "$LAB_HOME/setup.sh" /var/lib/dpkg/status 2>/dev/null | sort -n | tail -n 1)
     ((${newest:-0} <= $(date +%s) + 86400)) ||
-        check_notice clock "files of this host are from $(date -u -d "@$newest" +%Y-%m-%d): $(clock_behind)"
+        check_notice clock "this host has files from $(date -u -d "@$newest" +%Y-%m-%d): $(clock_behind)"
 }
 
-# Was dpkg killed at its work? While it works, it looks the same.
+# Was dpkg killed while it worked? A dpkg that works now leaves the same files, but holds its lock.
 dpkg_interrupted() {
     ((EUID == 0)) && [[ -n $(ls -A "$DPKG_UPDATES" 2>/dev/null) ]] && ! apt_lock_holder >/dev/null
 }
@@ -106,7 +106,7 @@ check_packages() {
     mapfile -t names < <(host_missing)
     missing=${names[*]}
     if [[ -z $missing ]]; then
-        check_ok packages 'all there'
+        check_ok packages 'all installed'
         return
     fi
     if ! due host; then
@@ -120,33 +120,33 @@ check_packages() {
     elif [[ -n $removed ]]; then
         check_obstacle packages "$(host_removes "$removed")" "$HOST_REMOVES_REMEDY"
     elif [[ -n $reason ]]; then
-        check_obstacle packages "apt cannot install $missing ($reason)" 'mend that, then call ./setup.sh again'
+        check_obstacle packages "apt cannot install $missing ($reason)" 'fix that, then run ./setup.sh again'
     elif [[ $CHECK_LISTED == yes ]]; then
         check_obstacle packages "missing: $missing" './setup.sh host installs them'
     elif [[ $plan == *unknown* ]]; then
-        say "Installing $missing, and what they need (how much that is, apt's lists do not tell: they are empty or old)"
+        say "Installing $missing and their dependencies (size unknown: apt's lists are empty or old)"
     else
         host_announce "$plan"
     fi
 }
 
-# screen keeps its sockets there, and a container without systemd-tmpfiles lacks it. Only root may make it.
+# screen keeps its sockets in SCREEN_FOLDER. Only root can make it, and a container without systemd-tmpfiles lacks it.
 check_screen() {
     local owner
     owner=$(lab_owner)
     have screen && [[ $owner != root && -z ${SCREENDIR:-} ]] || return 0
-    # A screen with rights of its own needs no rights of its user's.
+    # A setuid or setgid screen does not depend on the user's rights.
     if [[ -u $(command -v screen) || -g $(command -v screen) ]]; then
         return 0
     fi
     if [[ ! -d $SCREEN_FOLDER ]] || { ((EUID == 0)) && ! as_user "$owner" test -w "$SCREEN_FOLDER"; }; then
-        check_obstacle screen "$owner cannot make screen sessions: $SCREEN_FOLDER is missing or closed" \
+        check_obstacle screen "$owner cannot make screen sessions: $SCREEN_FOLDER is missing or not writable" \
             "sudo install -d -m 1777 $SCREEN_FOLDER"
     fi
 }
 SCREEN_FOLDER=/run/screen
 
-# A QEMU of Debian's has all of this; one that somebody built may not.
+# Debian's QEMU has all of this; a QEMU that somebody built may not.
 check_qemu() {
     local found
     have qemu-system-x86_64 || return 0
@@ -158,4 +158,4 @@ check_qemu() {
             "$QEMU_REMEDY"
     fi
 }
-QEMU_REMEDY="use Debian's qemu-system-x86, first in PATH"
+QEMU_REMEDY="put Debian's qemu-system-x86 first in PATH"

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The part of --check that is about where the kernel's source and Debian come from.
+# The part of --check for the sources of the kernel and of Debian.
 
 check_sources() {
     local temp=${TMPDIR:-/tmp}
-    # Steps have temporary files in VM_DIR, but --check changes nothing there, and the other commands have theirs here.
+    # Steps keep temporary files in VM_DIR. --check must not write there, and the other scripts use TMPDIR too.
     if [[ ! -d $temp || ! -w $temp ]]; then
-        check_obstacle temporary "$temp is no folder that one could write to" 'set TMPDIR to one'
+        check_obstacle temporary "$temp is not a writable folder" 'set TMPDIR to one'
     elif have curl && have gpgv; then
         check_kernel_source
         check_suite
@@ -14,7 +14,7 @@ check_sources() {
     fi
 }
 
-# Without curl, and so before the host's packages are there: whether the homes answer at all.
+# Before the host's packages are installed there is no curl: check only whether the servers answer.
 check_homes() {
     local url host port
     for url in "${KERNEL_SOURCE:-$KERNEL_HOME}" "${DEBIAN_MIRROR:-$DEBIAN_ARCHIVE}"; do
@@ -29,7 +29,7 @@ check_homes() {
         elif [[ $ALLOW_FALLBACK == yes ]]; then
             check_notice source "$host cannot be reached: setup falls back to the host's own mirror"
         else
-            check_obstacle source "$host cannot be reached" 'ALLOW_FALLBACK=yes, or sources of your own'
+            check_obstacle source "$host cannot be reached" 'set ALLOW_FALLBACK=yes, or name other sources with KERNEL_SOURCE and DEBIAN_MIRROR'
         fi
     done
 }
@@ -53,7 +53,7 @@ check_kernel_source() {
     fi
 }
 
-# What step bootstrap would find.
+# Looks for the Debian suite as step bootstrap does.
 check_suite() {
     local log reason status=0
     local -a found
@@ -63,12 +63,12 @@ check_suite() {
     reason=$(log_cause "$log")
     rm -f -- "$log"
     if ((status == BOOTSTRAP_NO_MIRROR)) && ! apt_has_lists; then
-        check_notice suite "Debian $DEBIAN_SUITE cannot be had, and apt's lists are empty: setup brings them, and looks again"
+        check_notice suite "cannot get Debian $DEBIAN_SUITE, and apt's lists are empty: setup fetches them, then looks again"
     elif ((status != 0)); then
-        check_obstacle suite "${reason:-Debian $DEBIAN_SUITE cannot be had}" \
+        check_obstacle suite "${reason:-cannot get Debian $DEBIAN_SUITE}" \
             'set DEBIAN_MIRROR to a mirror that has it, or ALLOW_FALLBACK=yes'
     elif [[ ${found[3]} == true ]]; then
-        check_notice suite "Debian $DEBIAN_SUITE cannot be had: setup takes ${found[1]}, the host's own, from ${found[0]}"
+        check_notice suite "cannot get Debian $DEBIAN_SUITE: setup takes the host's own suite, ${found[1]}, from ${found[0]}"
     else
         check_ok suite "${found[1]} at ${found[0]}"
     fi

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The part of --check that is about starting VMs: what there is now, which may be another thing tomorrow.
+# The part of --check for starting VMs: what is free now, which may differ when they start.
 
 check_start() {
     check_memory
@@ -14,7 +14,7 @@ check_memory() {
         check_ok memory "$free MB available, $need MB for $VM_COUNT VMs and the region"
     else
         check_obstacle memory "$free MB available, $need MB needed for $VM_COUNT VMs and the region" \
-            'lower VM_MEMORY, VM_COUNT or SHMEM_SIZE (a limit of a container counts, too)'
+            'lower VM_MEMORY, VM_COUNT or SHMEM_SIZE (the limit of a container counts too)'
     fi
 }
 
@@ -38,7 +38,7 @@ check_shmem() {
     fi
 }
 
-# $1 is the type of the file system there.
+# check_hugepages TYPE: TYPE is the type of the file system at HUGE_FOLDER.
 check_hugepages() {
     local size free owner
     if [[ $1 != hugetlbfs ]]; then
@@ -48,10 +48,10 @@ check_hugepages() {
     size=$(hugepage_size) owner=$(lab_owner)
     free=$(hugepages_free)
     if ((SHMEM_BYTES % size != 0)); then
-        check_obstacle region "the pages of $HUGE_FOLDER have $((size >> 20)) MB, more than SHMEM_SIZE=$SHMEM_SIZE" \
+        check_obstacle region "the pages of $HUGE_FOLDER are $((size >> 20)) MB, more than SHMEM_SIZE=$SHMEM_SIZE" \
             "sudo umount $HUGE_FOLDER && sudo mount -t hugetlbfs -o $HUGE_MOUNT hugetlbfs $HUGE_FOLDER"
     elif ((EUID == 0 || $(id -u -- "$owner") == EUID)) && ! as_user "$owner" test -w "$HUGE_FOLDER"; then
-        check_obstacle region "$owner may not write to $HUGE_FOLDER" "sudo chmod 1777 $HUGE_FOLDER"
+        check_obstacle region "$owner cannot write to $HUGE_FOLDER" "sudo chmod 1777 $HUGE_FOLDER"
     elif ((free * size < SHMEM_BYTES)) && [[ ! -e $(shmem_path) ]]; then
         check_obstacle region "$free huge pages of $((size >> 20)) MB are free" "$(hugepages_remedy)"
     else
@@ -59,11 +59,11 @@ check_hugepages() {
     fi
 }
 
-# Not having KVM is no obstacle: emulation works everywhere. But the user wants to know.
+# A missing KVM is no obstacle, since emulation works everywhere, but the user wants to know.
 check_kvm() {
     local reason
     if ! have qemu-system-x86_64 || [[ ! -s $VM_DIR/kernel/vmlinux ]]; then
-        check_notice kvm "tried only when QEMU and the lab's kernel are there; without it the VMs are emulated (TCG)"
+        check_notice kvm "tested once QEMU and the lab's kernel are there; without KVM the VMs are emulated (TCG)"
     elif reason=$(accel_try_kvm); then
         check_ok kvm "$reason"
     else

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Debian, as this host knows it: its mirror, the keyrings of its releases, and the proxies by which it is reached.
+# What this host knows of Debian: the mirror, the keyrings, and the proxies.
 
 DEBIAN_KEYRINGS=(
     /usr/share/keyrings/debian-archive-keyring.gpg
     /usr/share/keyrings/debian-archive-removed-keys.gpg
 )
 
-# The mirror that the host itself takes its Debian from, and the suite: prints "URL SUITE". Fails if there is none.
-# Debian's cloud images name it in a file of its own (apt-transport-mirror(1)): its first line serves.
+# Prints the mirror and the suite of the host itself, as "URL SUITE". Fails if there is none. Debian's cloud images list
+# mirrors in a file (apt-transport-mirror(1)): the first one is taken.
 host_mirror() {
     local suite uri
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
@@ -19,7 +19,7 @@ host_mirror() {
             uri=$(awk '$1 ~ "^https?://" { print $1; exit }' "${uri%/}")
             ;;
         esac
-        # Not what others cannot read: a disc, tor, a list of mirrors somewhere.
+        # debootstrap cannot read a disc, tor, or a remote list of mirrors.
         if [[ $uri =~ ^https?:// ]]; then
             printf '%s %s' "${uri%/}" "$suite"
             return
@@ -29,8 +29,8 @@ host_mirror() {
     return 1
 }
 
-# The keyring whose keys signed suite $2 of the Debian repository $1: prints its path. Fails as fetch does if the suite
-# cannot be fetched, or no keyring knows its keys. Those of old suites are in Debian's removed keys.
+# suite_keyring MIRROR SUITE: prints the path of the keyring with a key that signed this suite. Fails like fetch if the suite
+# cannot be fetched, and with FETCH_WRONG if no keyring has such a key. The keys of old suites are among the removed ones.
 suite_keyring() {
     local url=$1 suite=$2 folder keyring early=no status=0
     folder=$(mktemp -d)
@@ -45,20 +45,20 @@ suite_keyring() {
             printf '%s' "$keyring"
             return
         fi
-        # Signed, it seems, in a time to come?
+        # Is the signature from the future?
         ! release_signed "$folder/InRelease" --keyring "$keyring" --ignore-time-conflict || early=yes
     done
     rm -r -- "$folder"
     if [[ $early == yes ]]; then
-        error "$url/dists/$suite is signed by a time that has not come: $(clock_behind)"
+        error "the signature of $url/dists/$suite is from the future: $(clock_behind)"
     else
-        error "$url/dists/$suite is signed by no key of ${DEBIAN_KEYRINGS[*]}"
+        error "$url/dists/$suite is not signed by any key in ${DEBIAN_KEYRINGS[*]}"
     fi
     return "$FETCH_WRONG"
 }
 
-# release_signed FILE --keyring KEYRING [OPTION]: has the release a valid signature, and no bad one? It has several, of keys
-# that may be in different keyrings: one will do, as for debootstrap. gpgv itself fails if it misses the key of any.
+# release_signed FILE --keyring KEYRING [OPTION]: has the release a valid signature, and no bad one? A release has several
+# signatures, whose keys may be in different keyrings. One is enough, as for debootstrap; gpgv itself fails if any key is missing.
 release_signed() {
     local verdict
     [[ -r $3 ]] || return 1
@@ -66,9 +66,9 @@ release_signed() {
     [[ $verdict == *'[GNUPG:] VALIDSIG '* && $verdict != *'[GNUPG:] BADSIG '* ]]
 }
 
-# One set of proxies for curl, wget and apt, which differ in the names that they look at: the small ones, from the capital
-# ones where only those are set, and from what apt is configured to use. (curl's all_proxy may be of a kind that wget does
-# not know: it is left to curl then.)
+# Gives curl, wget and apt the same proxies, since they read different variables. Sets the lower-case variables: from the
+# upper-case ones if only those are set, else from apt's configuration. If all_proxy is not of HTTP, wget cannot use it: it
+# is left to curl.
 proxies_settle() {
     local scheme small capital proxy
     if [[ -z ${no_proxy:-} && -n ${NO_PROXY:-} ]]; then
@@ -83,9 +83,9 @@ proxies_settle() {
     proxies_except
 }
 
-# The proxy that apt uses for scheme $1 (apt.conf(5), apt-transport-http(1)): what its program for it finds, or the set one.
-# Nothing for DIRECT. Without a setting of its own, apt takes that of http for https; but a cache of Debian packages is
-# what that often is, and such a one leads nowhere else.
+# Prints the proxy that apt uses for scheme $1 (apt.conf(5), apt-transport-http(1)): what its detection program prints, or the
+# configured one; nothing for DIRECT. For https, apt falls back to the proxy for http. We do not, because that proxy is often
+# a cache of Debian packages, and reaches nothing else.
 proxy_of_apt() {
     local scheme=$1 url=$KERNEL_HOME proxy='' APT_PROXY=''
     have apt-config || return 0
@@ -102,7 +102,7 @@ proxy_of_apt() {
 }
 APT_HELPER=/usr/lib/apt/apt-helper
 
-# The hosts that apt reaches without a proxy: Acquire::http::Proxy::HOST "DIRECT".
+# Adds the hosts that apt reaches without a proxy to no_proxy: Acquire::http::Proxy::HOST "DIRECT".
 proxies_except() {
     local host
     have apt-config || return 0

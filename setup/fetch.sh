@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Downloads. A file bears its final name only when it is whole and its checksum is right.
+# Downloads. A file gets its final name only when it is complete and its checksum is right.
 
-# What fetch returns when the server answered, so that it is no matter of reaching it.
+# The statuses of fetch when the server could be reached: no such file, wrong checksum or signature, no room on our disk.
 FETCH_NOT_THERE=4 FETCH_WRONG=5 FETCH_NO_ROOM=6
 
-# fetch URL FILE [SHA256]: fails, with a line on stderr that says why, when it cannot be had or is not what it should be:
-# with one of the above, or with 1 when the server cannot be reached. What a cut connection left is kept as FILE.part and
-# continued the next time, if a checksum can tell that the pieces belong together.
+# fetch URL FILE [SHA256]: fails with one of these, or with 1 if the server cannot be reached, and says why on stderr. A
+# connection that is cut leaves FILE.part. The next call continues it if there is a checksum, which shows whether the pieces
+# belong together.
 fetch() {
     local url=$1 file=$2 sha256=${3:-} continued=no
-    # There already, from a build that failed.
+    # It is here already, from a build that failed.
     if [[ -n $sha256 && -f $file ]] && sha256sum --check --status <<<"$sha256  $file"; then
         return
     fi
@@ -25,13 +25,13 @@ fetch() {
             fetch "$@"
             return
         fi
-        error "$url does not have the checksum it should have: it was thrown away"
+        error "$url has the wrong checksum: the download was removed"
         return "$FETCH_WRONG"
     fi
     mv -f -- "$file.part" "$file"
 }
 
-# Fetches into file $2, going on from what is in it, also after a cut, as long as that brings something.
+# fetch_part URL FILE: continues what is in FILE. After a cut it tries again, as long as each attempt brings more bytes.
 fetch_part() {
     local url=$1 part=$2 status code size=-1
     local -a curl=(curl --fail --location --silent --show-error --connect-timeout 10 --speed-limit 1 --speed-time 60
@@ -39,7 +39,7 @@ fetch_part() {
     while true; do
         status=0
         code=$("${curl[@]}" --retry 2 --continue-at - -- "$url") || status=$?
-        # EXIT CODES of curl(1): 18 and 56, cut; 33 and 36, and the answer 416, cannot be continued: then from the start.
+        # EXIT CODES of curl(1): 18 and 56 are a cut. With 33, 36 or the answer 416 it cannot continue: start again.
         if ((status == 18 || status == 56)) && (($(size_of "$part") > size)); then
             size=$(size_of "$part")
         elif ((status == 33 || status == 36)) || [[ $code == 416 ]]; then

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Step images: the root file system as one base image, and a disk for each VM that is an overlay on it.
+# Step images: the root file system as a base image, and for each VM a disk that is an overlay on it.
 
-# ext4 as kernels and e2fsck of Buster's time know it, whatever mke2fs is newer on the host.
+# The ext4 features that the kernel and e2fsck of Buster know. A newer mke2fs would add others.
 BASE_FEATURES=none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum
 
 inputs_images() {
@@ -13,15 +13,15 @@ present_images() {
     [[ -n $(base_image) ]]
 }
 
-# As many inodes as mke2fs makes by default, one for 16 KiB, up to what serves any guest: their tables count on the disk.
+# Prints the number of inodes: one for 16 KiB, as mke2fs makes by default, up to a limit, because their tables take space.
 base_inodes() {
     printf '%d' $((VM_DISK_BYTES >> 14 < BASE_INODES_MOST ? VM_DISK_BYTES >> 14 : BASE_INODES_MOST))
 }
 BASE_INODES_MOST=4194304 BASE_JOURNAL_MB=64
 
-# A new file holds zeros, and needs none to be written: mke2fs(8) since 1.47 leaves the tables of inodes as the holes that
-# they are, and marks them as zeroed. An older one writes them. To leave that to the guest (lazy_itable_init=1) would put
-# them into the disk of every VM, and the work into the middle of a measurement.
+# Prints mke2fs's extended options. A new file is all zeros, so the tables of inodes need not be written: mke2fs(8) 1.47 and
+# later can leave them as holes and mark them as zeroed; an older one writes them. With lazy_itable_init=1 the guest would
+# write them, to the disk of every VM and perhaps in the middle of a measurement.
 base_options() {
     local version
     version=$(mke2fs -V 2>&1 | sed -n 's/^mke2fs \([0-9.]*\).*/\1/p')
@@ -32,18 +32,18 @@ base_options() {
     fi
 }
 
-# A base image is never changed: disks lie over it. A new one gets a new name, and the link `base` is set to it last.
+# A base image is never changed, because disks are overlays on it. A new one gets a new name; the link `base` moves last.
 step_images() {
     local images=$VM_DIR/images file
-    [[ -f $VM_DIR/steps/rootfs ]] || die "the root file system in $VM_DIR is not finished: ./setup.sh rootfs images"
+    [[ -f $VM_DIR/steps/rootfs ]] || die "the root file system in $VM_DIR is not finished: run ./setup.sh rootfs images"
     file=base-$(date -u +%Y%m%dT%H%M%S.%NZ).ext4
     mkdir -p -- "$images"
     rm -f -- "$images"/*.partial
     step_says "Making $file"
-    # The size in KiB, with the letter: mke2fs takes a number alone for blocks.
+    # The size is in KiB, with a k: mke2fs reads a plain number as blocks.
     MKE2FS_DEVICE_SECTSIZE=512 mke2fs -q -t ext4 -O "$BASE_FEATURES" -E "$(base_options)" -m 1 -L lab \
         -N "$(base_inodes)" -J size="$BASE_JOURNAL_MB" -d "$VM_DIR/rootfs" "$images/$file.partial" "$((VM_DISK_BYTES >> 10))k"
-    # Root's password and the guests' host key are in it.
+    # The image holds root's password and the guests' host key.
     chmod 700 "$images"
     chmod 444 "$images/$file.partial"
     sync -- "$images/$file.partial"
@@ -52,7 +52,7 @@ step_images() {
     mv -fT -- "$images/base.partial" "$images/base"
 }
 
-# The VMs that have a disk.
+# Prints the VMs that have a disk.
 vms_with_disk() {
     local name
     for name in $(vms_made); do
@@ -60,7 +60,7 @@ vms_with_disk() {
     done
 }
 
-# The VMs whose disks lie over another base than today's.
+# Prints the VMs whose disks are overlays on another base than the current one.
 disks_elsewhere() {
     local name base today
     today=$(readlink -- "$VM_DIR/images/base")
@@ -70,7 +70,7 @@ disks_elsewhere() {
     done
 }
 
-# Those of them that hold what their users wrote.
+# Prints those of them whose disks a guest has written to.
 disks_outdated() {
     local name elsewhere
     elsewhere=$(disks_elsewhere)
@@ -79,8 +79,8 @@ disks_outdated() {
     done
 }
 
-# Gives every VM a disk over today's base image. A disk that its user wrote to is only replaced if $1 is yes (the
-# option --reset-disks); otherwise the program ends and says so, with all disks as they were.
+# disks_update RESET: gives every VM a disk on the current base image. If a disk on another base was written to, the program
+# ends and leaves all disks alone, unless RESET is yes (--reset-disks).
 disks_update() {
     local reset=$1 name outdated replaced
     if [[ $reset == yes ]]; then
@@ -90,13 +90,13 @@ disks_update() {
             vm_running "$name" || disk_rebase "$name"
         done
         outdated=$(disks_outdated)
-        [[ -z $outdated ]] || die "the base image has changed, and the disks of ${outdated//$'\n'/, } hold what was written" \
-            "in the guests since. They were left as they are and still start. To throw them away: ./setup.sh --reset-disks." \
-            "To bring only new programs into the guests: ./run.sh push"
+        [[ -z $outdated ]] || die "the base image has changed, but guests have written to the disks of" \
+            "${outdated//$'\n'/, }. They were left alone and still start. To replace them with new ones:" \
+            "./setup.sh --reset-disks. To update only the programs in the guests: ./run.sh push"
         replaced=$(disks_elsewhere)
     fi
     for name in $replaced; do
-        ! vm_running "$name" || die "$name is running: ./stop.sh first, then its disk can be replaced"
+        ! vm_running "$name" || die "$name is running, so its disk cannot be replaced: run ./stop.sh first"
     done
     for name in $replaced; do
         rm -f -- "$VM_DIR/$name/disk.qcow2"
@@ -107,7 +107,7 @@ disks_update() {
     bases_prune
 }
 
-# Removes the base images that no disk lies over any more.
+# Removes the base images that are neither current nor under a disk.
 bases_prune() {
     local name file base
     local -A used=()

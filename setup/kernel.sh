@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Step kernel: from a source to VM_DIR/kernel/vmlinux.
+# Step kernel: builds VM_DIR/kernel/vmlinux.
 
 KERNEL_FRAGMENT=kernel/lab.config
 
-# What no configuration of an x86 kernel compiles, as patterns for tar: a third of the files, which took seconds to write
-# and, at the end, to remove. Every Kconfig file stays, since those of all architectures are read.
+# Files that no x86 kernel compiles, as patterns for tar: a third of the source, which takes seconds to write and to remove.
+# The Kconfig files of other architectures are kept, because the configuration reads all of them.
 KERNEL_NOT_COMPILED=('arch/[!x]*/*.[chS]' 'arch/*.dts' 'arch/*.dtsi' 'Documentation/*/*' 'tools/testing/*' 'tools/perf/*')
 
 inputs_kernel() {
@@ -25,7 +25,7 @@ present_kernel() {
     [[ $KERNEL_KEEP_SOURCE == no || -d $VM_DIR/kernel/source ]]
 }
 
-# Is what file $1 tells of a fallback, and none is allowed?
+# Does manifest $1 name a fallback, although none is allowed?
 fallback_unwanted() {
     [[ $ALLOW_FALLBACK == no ]] && jq -e .fallback "$1" >/dev/null 2>&1
 }
@@ -61,7 +61,7 @@ kernel_make() {
     make -C "$1" --no-print-directory -j "${BUILD_JOBS:-$(build_jobs)}" "${@:2}"
 }
 
-# allnoconfig, with the fragment's lines for what they name; then looks whether each survived.
+# Configures: allnoconfig plus the lines of the fragment. Then checks that each of them survived.
 kernel_configure() {
     local source=$1 lines
     KCONFIG_ALLCONFIG=$LAB_HOME/$KERNEL_FRAGMENT kernel_make "$source" allnoconfig
@@ -127,7 +127,7 @@ kernel_source_own() {
     local tarball=$KERNEL_SOURCE
     if [[ $KERNEL_SOURCE == http*://* ]]; then
         tarball=$VM_DIR/cache/kernel/${KERNEL_SOURCE##*/}
-        [[ -n ${KERNEL_SOURCE##*/} ]] || die "KERNEL_SOURCE=$KERNEL_SOURCE names no file"
+        [[ -n ${KERNEL_SOURCE##*/} ]] || die "KERNEL_SOURCE=$KERNEL_SOURCE does not end with a file name"
         step_says "Fetching $KERNEL_SOURCE"
         fetch "$KERNEL_SOURCE" "$tarball" &
         wait "$!" || die "cannot fetch KERNEL_SOURCE=$KERNEL_SOURCE (see above)"
@@ -144,25 +144,25 @@ kernel_source_home() {
     case $status in
     0) printf '%s\0' "$VM_DIR/cache/kernel/$tarball" "$folder/$tarball" false ;;
     "$FETCH_NOT_THERE") die "$KERNEL_HOME has no Linux $KERNEL_VERSION: set KERNEL_VERSION to one that it has" ;;
-    "$FETCH_WRONG") die "$KERNEL_HOME has a Linux $KERNEL_VERSION that is not what its checksum says (see above)" ;;
-    "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): make room there" ;;
+    "$FETCH_WRONG") die "Linux $KERNEL_VERSION from $KERNEL_HOME has the wrong checksum (see above)" ;;
+    "$FETCH_NO_ROOM") die "cannot write to $VM_DIR/cache (see above): free some space there" ;;
     *)
         [[ $ALLOW_FALLBACK == yes ]] ||
-            die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME (see above), and ALLOW_FALLBACK=no forbids" \
-                "another: give a tarball with KERNEL_SOURCE"
+            die "cannot get Linux $KERNEL_VERSION from $KERNEL_HOME (see above), and ALLOW_FALLBACK=no forbids" \
+                "another version: set KERNEL_SOURCE to a tarball"
         kernel_source_package
         ;;
     esac
 }
 
-# kernel_fetch FOLDER TARBALL: with the checksum that its home publishes beside it. Ends as fetch does.
+# kernel_fetch FOLDER TARBALL: fetches it, with the checksum that is published beside it. Its statuses are those of fetch.
 kernel_fetch() {
     local sums=$VM_DIR/cache/kernel/sha256sums.asc sha256
     rm -f -- "$sums" "$sums.part"
     fetch "$1/sha256sums.asc" "$sums"
     sha256=$(awk -v name="$2" '$2 == name && length($1) == 64 { print $1; exit }' "$sums")
     if [[ -z $sha256 ]]; then
-        error "$1/sha256sums.asc knows no $2"
+        error "$1/sha256sums.asc does not list $2"
         return "$FETCH_NOT_THERE"
     fi
     fetch "$1/$2" "$VM_DIR/cache/kernel/$2" "$sha256"
@@ -189,16 +189,16 @@ kernel_source_package() {
         apt_update
         package=$(kernel_package)
     fi
-    [[ -n $package ]] || die "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME, and the host's mirror has no" \
-        "linux-source package: give a tarball with KERNEL_SOURCE"
+    [[ -n $package ]] || die "cannot get Linux $KERNEL_VERSION from $KERNEL_HOME, and the host's mirror has no" \
+        "linux-source package: set KERNEL_SOURCE to a tarball"
     step_says "Fetching $package from the host's mirror"
     lab_remove "$folder"
     mkdir -p -- "$folder"
-    # Unsandboxed, because the folder is root's.
+    # Without apt's sandbox user, who cannot write to root's folder.
     download=(env --chdir="$folder" apt-get -o APT::Sandbox::User=root -o Dir::Etc::SourceList="$(apt_source_list)"
         download -- "$package")
     if ! "${download[@]}" >&2; then
-        # The mirror has a newer one by now, and no longer that of our lists.
+        # The mirror has a newer package by now, and has removed the one in our lists.
         apt_update
         "${download[@]}" >&2
     fi
@@ -206,6 +206,6 @@ kernel_source_package() {
         tar --extract --directory "$folder" --strip-components=3 --wildcards './usr/src/linux-source-*.tar.*'
     origin="Debian package $package $(dpkg-deb --field "$folder/$package"_*.deb Version)"
     rm -f -- "$folder"/*.deb
-    step_notice "Linux $KERNEL_VERSION cannot be had from $KERNEL_HOME: building $origin instead"
+    step_notice "cannot get Linux $KERNEL_VERSION from $KERNEL_HOME: building $origin instead"
     printf '%s\0' "$folder"/linux-source-*.tar.* "$origin" true
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Step keys: one pair for who may log in to the guests, one for what the guests say that they are.
+# Step keys: the key pair to log in with, and the guests' host key.
 
 inputs_keys() {
     printf 'type=ed25519\n'
@@ -12,7 +12,7 @@ present_keys() {
     done
 }
 
-# Makes those that are not there. The public part comes last, so that a pair with one is whole.
+# Makes the pairs that are missing. The public key is placed last, so a pair with a public key is complete.
 step_keys() {
     local folder=$VM_DIR/ssh partial=$VM_DIR/ssh.partial key
     install -d -m 700 -- "$folder"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck source-path=SCRIPTDIR
-# What setup.sh has beyond lib/load.sh. Sourcing runs nothing.
+# The functions that only setup.sh has. Sourcing runs nothing.
 
 source "$LAB_HOME/setup/steps.sh"
 source "$LAB_HOME/setup/step_process.sh"

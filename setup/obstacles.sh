@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# How a check reports what it found, and how it looks with the rights of another user.
+# How a check reports, and how it tries something as another user.
 
-OBSTACLES=0    # how many were found
-CHECK_LISTED=no # yes: list what is well, too
+OBSTACLES=0     # how many were found
+CHECK_LISTED=no # yes: list everything, also what is fine (--check)
 
-# Each check_ function reports with these three.
+# Each check_ function reports with one of these three: check_ok and check_notice SUBJECT WHAT, check_obstacle.
 
 check_ok() {
     [[ $CHECK_LISTED == no ]] || printf '%sok%s        %-9s %s\n' "$GREEN" "$PLAIN" "$1" "$2"
@@ -24,7 +24,7 @@ check_obstacle() {
     fi
 }
 
-# as_user NAME COMMAND...: as root, runs a command as that user.
+# as_user NAME COMMAND...: runs a command as that user. Only root can name another user.
 as_user() {
     if [[ $1 == "$(id -un)" ]]; then
         "${@:2}"

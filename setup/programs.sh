@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Step programs: from prog/ and server/ to VM_DIR/bin. The guests get the very same binaries (setup/rootfs.sh).
+# Step programs: builds prog/ and server/ into VM_DIR/bin. The guests get the same binaries (setup/rootfs.sh).
 
 inputs_programs() {
     local prog server

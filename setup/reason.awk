@@ -1,18 +1,18 @@
-# The cause in the log of a step that failed, in one line (setup/reason.sh). Of the lines that speak of a fault, those that
-# stand together last are about it, and the first of those is the cause: what follows is what came of it.
+# Prints the cause of a fault, in one line, from the log of a step that failed (setup/reason.sh). It takes the last group of
+# adjacent lines that report a fault. The first line of the group is the cause; the others are its consequences.
 #
-# What the kit itself says goes before that, since it knows more, with the cause in the place of its "(see above)". Where
-# nobody spoke of a fault, or the command was ended by a signal: "status", its status, the command, and the log's last line,
-# with tabs between them. (step_failing, setup/steps.sh, notes the command.)
+# A message of the kit itself has priority, since the kit knows more; the cause replaces its "(see above)". If no line reports
+# a fault, or a signal ended the command, it prints "status", the status, the command, and the last line of the log, separated
+# by tabs. (step_failing in setup/step_process.sh writes status and command.)
 
 BEGIN { own_name = program ":" }
 
 { gsub(/\033\[[0-9;?]*[A-Za-z]/, "") }
 
-# The step went on from here: what there was before has not ended it.
+# The step went on here, so nothing above this line ended it.
 /^==> |^notice: / { own = cause = command = last = ""; together = 0; next }
 
-# The last word is die's; what a function said before that is the cause.
+# die prints the last message; a message of the kit before that is the cause.
 $1 == own_name && $2 == "error:" {
     if (own != "")
         cause = own
@@ -20,7 +20,7 @@ $1 == own_name && $2 == "error:" {
     next
 }
 
-# A command in a function or a substitution is reported again for each of these: the first report names it.
+# A command that fails in a function or a substitution is reported again by each caller. The first report names it.
 $1 == own_name && $2 == "status" {
     if (command == "") {
         command = substr($0, index($0, " of: ") + 5)
@@ -29,7 +29,7 @@ $1 == own_name && $2 == "status" {
     next
 }
 
-# dpkg: "dpkg: error processing package NAME (--configure):", and what it is on the next line.
+# dpkg prints "dpkg: error processing package NAME (--configure):", and the error on the next line.
 together && cause ~ /:$/ && /^ +[^ ]/ { sub(/^ +/, " "); cause = cause $0; next }
 
 consequence($0) { next }
@@ -47,18 +47,18 @@ END {
         print one_line(cause == "" ? last : cause)
 }
 
-# Says that there was a fault, or belongs to the line that says which, or to none.
+# Is the line no cause: a consequence of a fault, a detail of one, or noise?
 function consequence(line) {
     return line ~ /^[ \t]*$/ || line ~ /^(N|I|P): / ||
         line ~ /^make(\[[0-9]+\])?: (Entering|Leaving|\*\*\* \[|\*\*\* Waiting)/ ||
         line ~ /^ *[0-9]* \| |In file included from|^ +from .*[,:]$|: [Ii]n function |: note: |^compilation terminated/ ||
         line ~ /^collect2: |warnings being treated as errors|not recoverable: exiting|Exiting with failure status/ ||
         line ~ /^tar: Child (returned|died)|^E: Sub-process |^E: Unable to fetch some archives|^Errors were encountered/ ||
-        line ~ /^Err:|^  [0-9][0-9][0-9]  / || # apt says it again in a line of E:
+        line ~ /^Err:|^  [0-9][0-9][0-9]  / || # apt repeats it in a line of E:
         line ~ /: line [0-9]+: +[0-9]+ [A-Z][a-z ]+ /
 }
 
-# What make prints of each file, and warnings: the names in them may look like faults.
+# Is the line a warning, or what make prints for each file? Their names may look like faults.
 function progress(line) {
     return line ~ /warning: |^W: / || line ~ /^ +[A-Z][A-Z0-9_]* +[^ ]+$/ ||
         line ~ /^(cc|gcc|clang|ar|ld|rm|mkdir|install) [^:]*$/

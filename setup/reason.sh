@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Why a step failed, in one line, whatever program it was: from its log, its status, and what the host has left.
+# Why a step failed, in one line: from its log, its status, and the disk space and memory that are left.
 
-# step_reason STEP STATUS: prints the reason of a step that ended with that status.
+# step_reason STEP STATUS: prints why the step ended with that status.
 step_reason() {
     local status=$2 reason number='' command='' last='' free
     reason=$(log_cause "$VM_DIR/log/$1.log")
@@ -18,24 +18,24 @@ step_reason() {
         reason="${command:-it} ended with status $status${last:+; its log ends with: $last}"
     fi
     free=$(df --output=avail -BM -- "$VM_DIR" | tail -n 1 | tr -dc 0-9)
-    ((free >= DISK_FULL_MB)) || reason+=" ($free MB are free under $VM_DIR: make room there)"
+    ((free >= DISK_FULL_MB)) || reason+=" ($free MB are free in $VM_DIR: free some space there)"
     (($(oom_kills) == OOM_KILLS)) ||
-        reason+=' (memory ran out, and Linux ended a process for that: lower BUILD_JOBS, or stop what else runs)'
+        reason+=' (memory ran out, and Linux killed a process: lower BUILD_JOBS, or stop other programs)'
     printf '%s' "$reason"
 }
 
-# With less than this a disk counts as full: who could not write on has often removed what was written.
+# A disk counts as full with less than this: a program that could not write on has often removed its file.
 DISK_FULL_MB=64
 
-# How many processes Linux has ended for lack of memory since it booted (/proc/vmstat).
+# Prints how many processes Linux has killed for lack of memory since it booted (/proc/vmstat).
 oom_kills() {
     awk '$1 == "oom_kill" { kills = $2 } END { print kills + 0 }' /proc/vmstat
 }
 
-# What log $1 says of the cause, as setup/reason.awk finds it. Of a line that was written over itself, what was seen last.
+# log_cause LOG: prints the cause that setup/reason.awk finds in a log. Of a line that was overwritten (CR) only the last text counts.
 log_cause() {
     [[ -r $1 ]] || return 0
-    # Bytes that are no characters go: bash's read takes a line end after one for a part of it.
+    # Invalid UTF-8 is removed: bash's read takes a line end after it for a part of the character.
     tail -n 500 -- "$1" | { iconv -c -f UTF-8 -t UTF-8 || true; } 2>/dev/null | tr -d '\000' | sed 's/\r*$//; s/.*\r//' |
         awk -v program="$PROGRAM" -f "$LAB_HOME/setup/reason.awk"
 }

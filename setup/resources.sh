@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# How many processors and how much memory there are for us: what the host has, within the limits of our control group,
-# which nproc and /proc/meminfo do not know. A container is one, and so is a unit of systemd with MemoryMax or CPUQuota.
+# The processors and the memory that we may use: the host's, within the limits of our control group, which nproc and
+# /proc/meminfo ignore. A container has a control group, and so has a systemd unit with MemoryMax or CPUQuota.
 
 CGROUP_ROOT=/sys/fs/cgroup
 CGROUP_OURS=/proc/self/cgroup
 
-# The folders of our control group and of all above it, for controller $1; of version 2 (whose line in /proc/self/cgroup
-# names no controller) and of version 1 (cgroups(7)). In a container the path may be one of the host, and not there.
+# cgroup_folders CONTROLLER: prints the folders of our control group and of all groups above it, of version 1 and of version 2,
+# whose line in /proc/self/cgroup names no controller (cgroups(7)). In a container the path may be the host's, and missing.
 cgroup_folders() {
     local controllers path root
     while IFS=: read -r _ controllers path; do
@@ -23,19 +23,19 @@ cgroup_folders() {
     done <"$CGROUP_OURS"
 }
 
-# The first whole number in file $1; nothing if there is none, as in "max".
+# number_in FILE: prints its first word if that is a whole number, and nothing if it is not, as in "max".
 number_in() {
     local number
     read -r number _ 2>/dev/null <"$1" || return 0
     [[ ! $number =~ ^[0-9]+$ ]] || printf '%s' "$number"
 }
 
-# The number that follows word $2 in file $1, or 0.
+# number_after FILE WORD: prints the number after that word, or 0.
 number_after() {
     awk -v word="$2" '$1 == word { print $2; found = 1; exit } END { if (!found) print 0 }' "$1" 2>/dev/null || echo 0
 }
 
-# How many processors we may use at once.
+# Prints how many processors we may use at once.
 processors() {
     local folder quota period least
     least=$(nproc)
@@ -53,7 +53,7 @@ processors() {
     printf '%d' $((least > 0 ? least : 1))
 }
 
-# How much memory we can have now, in MB. What a group's pages of files take can be had back.
+# Prints how much memory we can get now, in MB. A group's page cache counts as free.
 memory_available() {
     local folder limit used cached least
     least=$(($(number_after /proc/meminfo MemAvailable:) << 10))
@@ -72,10 +72,10 @@ memory_available() {
     printf '%d' $((least > 0 ? least >> 20 : 0))
 }
 
-# The compiler takes up to 150 MB for some of the kernel's files, the linker 400 at the end.
+# The compiler needs up to 150 MB for some files of the kernel; the linker needs 400 MB at the end.
 MEMORY_PER_JOB_MB=200
 
-# How many jobs make runs side by side: one more than there are processors, and no more than have memory.
+# Prints how many jobs make should run at once: one more than there are processors, as far as there is memory for them.
 build_jobs() {
     local jobs room
     jobs=$(($(processors) + 1))

@@ -5,7 +5,7 @@ inputs_rootfs() {
     local guest prog bin ssh
     guest=$(content_sum guest)
     prog=$(content_sum prog)
-    bin=$(LC_ALL=C && cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16) # whose order would be the locale's
+    bin=$(LC_ALL=C && cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16) # the shell sorts by locale
     ssh=$(cat -- "$VM_DIR/ssh/"{host,id}_ed25519.pub | sha256sum | cut -c 1-16)
     printf 'bootstrap=%s\n' "$(step_made bootstrap)"
     printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
@@ -20,7 +20,7 @@ step_rootfs() {
     local root=$VM_DIR/rootfs.partial
     lab_remove "$root"
     step_says 'Copying the bootstrapped tree'
-    [[ -d $VM_DIR/bootstrap ]] || die "there is no bootstrapped tree in $VM_DIR: ./setup.sh bootstrap makes it"
+    [[ -d $VM_DIR/bootstrap ]] || die "there is no bootstrapped tree in $VM_DIR: run ./setup.sh bootstrap"
     cp -a --reflink=auto -- "$VM_DIR/bootstrap" "$root"
     rootfs_system "$root"
     rootfs_login "$root"
@@ -28,24 +28,24 @@ step_rootfs() {
     result_replace "$root" "$VM_DIR/rootfs"
 }
 
-# The files of guest/, and what a new machine must have or must not have.
+# Installs the files of guest/, and sets up what each machine has for itself.
 rootfs_system() {
     local root=$1 unit
-    step_says 'Laying guest/ over it'
+    step_says 'Installing the files of guest/'
     sources_tar guest | tar --extract --directory "$root" --strip-components=1 --keep-directory-symlink --same-owner
-    # Also where the checkout has lost its x bits.
+    # A checkout may have lost its execute permissions.
     find "$LAB_HOME/guest" -type f -path '*bin/*' -printf "$root/%P\\0" | xargs -0 -r chmod 755 --
-    # The name comes from the kernel's command line, the name server from its DHCP client.
+    # The host name comes from the kernel's command line, the name server from the kernel's DHCP client.
     rm -f -- "$root/etc/hostname" "$root/etc/resolv.conf"
     ln -s /proc/net/pnp "$root/etc/resolv.conf"
     printf '127.0.0.1\tlocalhost\n' >"$root/etc/hosts"
-    # Each guest makes its own at its first boot (machine-id(5)).
+    # Each guest makes its own machine id at its first boot (machine-id(5)).
     : >"$root/etc/machine-id"
     # Socket activation: the first connection starts the server.
     in_root "$root" systemctl disable ssh.service
     in_root "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
         lab-doorbell.service sys-kernel-debug.automount
-    # Mounted when somebody looks (guest/etc/systemd/system/sys-kernel-debug.automount), and not at boot.
+    # debugfs is mounted at the first access (guest/etc/systemd/system/sys-kernel-debug.automount), and not at boot.
     rm -f -- "$root/lib/systemd/system/sysinit.target.wants/sys-kernel-debug.mount"
     for unit in "${GUEST_MASKED[@]}"; do
         ln -sfn /dev/null "$root/etc/systemd/system/$unit"
@@ -56,12 +56,12 @@ rootfs_system() {
     done
 }
 
-# in_root FOLDER COMMAND...: TMPDIR is a folder of the host's.
+# in_root FOLDER COMMAND...: runs a command in the guest's tree, where the host's TMPDIR does not exist.
 in_root() {
     env -u TMPDIR chroot "$@"
 }
 
-# Keys, and root's password.
+# Installs the keys, and sets root's password.
 rootfs_login() {
     local root=$1
     step_says 'Installing the keys'
@@ -77,21 +77,21 @@ rootfs_login() {
     esac
 }
 
-# The programs, built static on the host, and their sources to change and build in the guest.
+# Installs the programs, which are linked statically on the host, and their sources, to edit and build in the guest.
 rootfs_programs() {
     local root=$1 jobs
     step_says 'Installing the programs'
     install -m 755 -- "$VM_DIR"/bin/__* "$root/usr/local/bin/"
     sources_tar prog | tar --extract --touch --directory "$root/root" --same-owner
-    # Built once more by the guest's own compiler, which is quick here and slow under emulation: what is edited in the
-    # guest then needs to be compiled, and no more.
+    # Build them once with the guest's own compiler: it is fast here and slow under emulation, and make in the guest then
+    # compiles only what was edited.
     jobs=$(processors)
     in_root "$root" make -s -j "$jobs" -C /root/prog ||
-        step_notice "the guest's own compiler cannot build /root/prog: the log $VM_DIR/log/rootfs.log says why"
+        step_notice "the guest's own compiler cannot build /root/prog; $VM_DIR/log/rootfs.log says why"
 }
 
-# Units that cost boot time under emulation and serve nothing in a guest without udev, modules, swap, logind or a clock
-# to set back; and timers, which would disturb a measurement. In a guest, `systemctl unmask NAME` brings one back.
+# Units that cost boot time under emulation and do nothing in a guest without udev, modules, swap, logind and a clock that
+# must be set; and timers, which would disturb measurements. `systemctl unmask NAME` in a guest brings a unit back.
 GUEST_MASKED=(
     getty-static.service getty@tty1.service kmod-static-nodes.service modprobe@.service
     systemd-modules-load.service systemd-remount-fs.service systemd-repart.service systemd-pstore.service
@@ -107,7 +107,7 @@ GUEST_MASKED=(
     systemd-tmpfiles-clean.timer man-db.timer logrotate.timer
 )
 
-# systemd runs every one of these programs before it starts a single unit: 2.8 s of a boot of 9 s under emulation. The
-# one for fstab stays. systemd.generator(7): a link to /dev/null in /etc masks one.
+# Generators, which systemd runs before it starts any unit: they took 2.8 s of a boot of 9 s under emulation. The generator
+# for fstab stays. A link to /dev/null in /etc masks one (systemd.generator(7)).
 GUEST_MASKED_GENERATORS=(cryptsetup debug getty gpt-auto hibernate-resume integritysetup rc-local run ssh
     system-update sysv tpm2 veritysetup)

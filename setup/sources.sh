@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# What of the checkout goes into a lab: which files these are, and a checksum by which a change is noticed.
+# The files of the checkout that go into a lab, and a checksum that shows whether they have changed.
 
 # sources_tar PATH [OPTION...]: writes a tar archive of the files and links under PATH of the checkout. It is the same for
-# every clone: owners, umask and links among files leave no trace in it. OPTIONs are tar's.
+# every clone: owners, umask and hard links do not show in it. The options are tar's.
 sources_tar() {
     local path=$1
     local -a files=()
     mapfile -d '' -t files < <(sources_list "$path")
     wait "$!"
-    ((${#files[@]})) || die "there is no file in $LAB_HOME/$path: the checkout is not whole"
+    ((${#files[@]})) || die "there is no file in $LAB_HOME/$path: the checkout is incomplete, get it again"
     tar --create --directory "$LAB_HOME" --format=gnu --no-recursion --hard-dereference \
         --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "${@:2}" -- "${files[@]}"
 }
 
-# The paths, each ended by a NUL, in an order that no locale changes; without what make and editors leave in a checkout.
+# sources_list PATH: prints the files, each ended by a NUL, in the same order in every locale, without those that make and
+# editors leave in a checkout.
 sources_list() {
     (
         cd -- "$LAB_HOME" || exit
@@ -22,7 +23,7 @@ sources_list() {
     )
 }
 
-# A checksum of what is under PATH $1 of the checkout: contents, names, links, and what is executable.
+# content_sum PATH: prints a checksum of PATH in the checkout: of contents, names, links and execute permissions.
 content_sum() {
     sources_tar "$1" --mtime=@0 | sha256sum | cut -c 1-16
 }

@@ -1,16 +1,17 @@
 # shellcheck shell=bash
-# The process of a step: how it starts, what it says, how it ends.
+# The process of a step: how it starts, what it writes to its log, how it ends.
 #
-# setup may be killed at any moment, by SIGKILL too, and then nothing of a step may work on beside the next setup. So
-# every process of a step inherits setup's lock, LAB_LOCK: the next setup waits until the last of them is gone. And a
-# guard in the step's process group ends that group when setup is gone. It learns that from a pipe, the lifeline, whose
-# only writing end setup holds and never writes to: the kernel closes it however setup ends.
+# setup may be killed at any moment, even by SIGKILL. No process of a step may then go on working beside the next setup:
+#
+# - Every process of a step inherits setup's lock, LAB_LOCK. The next setup waits until the last of them is gone.
+# - A guard in the step's process group kills that group when setup is gone. It reads from a pipe, the lifeline. Only setup
+#   holds the writing end, and never writes: the kernel closes it however setup ends, and the guard reads end of file.
 
-# Sets LIFELINE to the writing end and LIFELINE_READ to the other.
+# Opens the lifeline: LIFELINE is the writing end, LIFELINE_READ the reading end.
 lifeline_open() {
     local both
     exec {both}<> <(:)
-    # To open a pipe's descriptor once more opens one end of it (proc(5), on /proc/PID/fd).
+    # Opening a pipe through /proc/self/fd gives one end of it (proc(5), on /proc/PID/fd).
     exec {LIFELINE}>"/proc/self/fd/$both"
     exec {LIFELINE_READ}<"/proc/self/fd/$both" {both}>&-
 }
@@ -24,8 +25,8 @@ step_start() {
     STEP_BEGAN[$1]=$SECONDS
 }
 
-# The step as a whole: guarded, with a folder for temporary files that is gone afterwards, in a locale in which programs
-# say what step_reason knows, and with a stamp at the end.
+# All of a step: the guard, a folder for temporary files, the work, and the stamp at the end. It runs in the C locale, so
+# that programs report faults in words that step_reason knows.
 step_process() {
     local inputs
     trap - EXIT HUP INT TERM
@@ -42,21 +43,21 @@ step_process() {
     step_stamp "$1" "$inputs"
 }
 
-# For the log: command $2 ended the step by its status $1. It may not have said why.
+# Writes to the log that command $2 ended the step with status $1: the command itself may have printed nothing.
 step_failing() {
     printf '\n%s: status %d of: %s\n' "$PROGRAM" "$1" "${2%%$'\n'*}" >&2
 }
 
-# Guards process group $1. A shell of its own, and not of this script: `pkill -9 setup.sh` ends setup and the step's shell, but not the guard. Without
-# the lock, because a guard alone is nothing to wait for.
+# Starts the guard of process group $1. It is a shell of its own, because `pkill -9 setup.sh` kills setup and the shells that
+# it forked, but not this one. It does not inherit the lock, because the next setup need not wait for a guard.
 step_guard() {
     # shellcheck disable=SC2016 # for the other shell
     sh -c 'read -r _; kill -s KILL -- "-$1"' guard "$1" <&"$LIFELINE_READ" >/dev/null 2>&1 {LAB_LOCK}>&- &
     exec {LIFELINE_READ}<&-
 }
 
-# Notes that step $1 is done, with its inputs as they were before it ($2). One that has changed meanwhile is left out:
-# nobody knows which of its values the result is made of, and the next call sees that there is one more.
+# Writes the stamp of step $1: it is done, with the inputs that it had before ($2). An input that has changed since then is
+# left out, because the result may be made from either value. The next setup finds it missing, and does the step again.
 step_stamp() {
     local now
     now=$("inputs_$1")
@@ -66,7 +67,7 @@ step_stamp() {
     } | write_file "$VM_DIR/steps/$1"
 }
 
-# Puts the new result, $1, in the place of the old, $2: at any moment one of them is there whole, or none.
+# result_replace NEW OLD: puts the new result in place of the old one. At any moment $2 is one of them, whole, or missing.
 result_replace() {
     lab_remove "$2.old"
     [[ ! -e $2 ]] || mv -T -- "$2" "$2.old"
@@ -74,18 +75,18 @@ result_replace() {
     lab_remove "$2.old"
 }
 
-# For the log of a step: what it does next. What went wrong before and did not end the step is no reason of a failure.
+# Writes to the log what the step does next. Faults above this line did not end the step, so step_reason ignores them.
 step_says() {
     printf '==> %s\n' "$*" >&2
 }
 
-# The same, for what the user must be told when the step has ended well.
+# The same, for a warning that the user gets when the step has succeeded.
 step_notice() {
     printf 'notice: %s\n' "$*" >&2
 }
 
-# Ends step $1 with everything that it started; notes its status. Without mercy: a step can be ended at any
-# moment, since its result only counts when it has a stamp.
+# Kills step $1 and everything that it started, and keeps its status in STEP_STATUS. SIGKILL does no harm at any moment: a
+# result without a stamp does not count.
 step_end() {
     local pid=${STEP_PIDS[$1]}
     STEP_STATUS[$1]=0

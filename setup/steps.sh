@@ -1,11 +1,12 @@
 # shellcheck shell=bash
-# The steps of setup: which are due, running them side by side, and what is seen of it.
+# The engine of setup: finds out which steps are due, and runs them side by side.
 #
-# A step NAME is three functions: inputs_NAME prints what its result depends on, a line NAME=VALUE each; present_NAME
-# succeeds if its result is still there; step_NAME does the work, in a process of its own, with its output in
-# log/NAME.log. It works on NAME.partial and puts the result in its place at the end, with result_replace.
+# A step NAME is three functions. inputs_NAME prints what its result depends on, a line NAME=VALUE each. present_NAME
+# succeeds if the result is still there. step_NAME does the work in a process of its own; its output goes to log/NAME.log.
+# It works on NAME.partial, and puts the result in its place at the end, with result_replace.
 
-# What each step needs to be done before it, if that is asked for too; what needs nothing of another runs beside it.
+# The steps that each step needs, separated by blanks. It waits for those that are asked for too; steps that do not need
+# each other run side by side.
 declare -A STEP_NEEDS=()
 
 # The steps to do even if nothing has changed.
@@ -16,7 +17,7 @@ steps_force() {
     STEPS_FORCED=("$@")
 }
 
-# Prints why step $1 is due; nothing if it is not.
+# Prints why step $1 is due, or nothing if it is not due.
 step_due() {
     local stamp=$VM_DIR/steps/$1 changed status=0
     if [[ " ${STEPS_FORCED[*]} " == *" $1 "* ]]; then
@@ -24,19 +25,19 @@ step_due() {
     elif [[ ! -f $stamp ]]; then
         echo 'not done yet'
     elif ! "present_$1"; then
-        echo 'its result is gone, or not wanted'
+        echo 'its result is gone, or no longer wanted'
     else
-        # Inputs that cannot be had are no reason to end here: the step fails by them, and says why.
+        # Inputs that cannot be read do not end setup here: the step will fail, and say why.
         changed=$(diff --changed-group-format='%>' --unchanged-group-format='' \
             <(grep -v '^made=' "$stamp") <("inputs_$1" 2>/dev/null)) || status=$?
         ((status != 0)) || return 0
-        # The name of an input says what changed. What is only in the stamp left nothing to print.
+        # Names are enough to say what changed. An input that is only in the stamp printed nothing above.
         changed=$(cut -d = -f 1 <<<"$changed" | sort -u | paste -sd ' ')
         printf 'changed: %s\n' "${changed:-fewer inputs}"
     fi
 }
 
-# steps_find_due STEP...: notes which of them are due, for due.
+# steps_find_due STEP...: finds out which of them are due, for due().
 steps_find_due() {
     local step reason
     STEPS_DUE=' '
@@ -58,7 +59,7 @@ due() {
     return 1
 }
 
-# Which result of step $1 there is, as an input for a step that works on it: another one each time it was made.
+# Prints an id of the result of step $1, as an input for a step that uses it. The id changes when the result is made again.
 step_made() {
     if [[ -f $VM_DIR/steps/$1 ]]; then
         sha256sum <"$VM_DIR/steps/$1" | cut -c 1-16
@@ -67,8 +68,8 @@ step_made() {
     fi
 }
 
-# Runs the named steps, each when those that it needs (STEP_NEEDS) are done, and only those that are due. If one fails,
-# the others that can end do so before the program ends.
+# Runs the named steps that are due, each once the steps that it needs (STEP_NEEDS) are done. If a step fails, those that
+# do not need it still run; then the program ends.
 steps_run() {
     local step
     STEPS_WAITING=("$@") STEPS_FAILED=()
@@ -83,17 +84,17 @@ steps_run() {
         steps_start
     done
     for step in "${STEPS_FAILED[@]}"; do
-        error "step $step failed: ${STEP_REASON[$step]}. Its log is $VM_DIR/log/$step.log;" \
-            "mend the cause and call ./setup.sh again, which goes on from there"
+        error "step $step failed: ${STEP_REASON[$step]}. Its log is $VM_DIR/log/$step.log." \
+            "Fix the cause and run ./setup.sh again: it continues from there"
     done
     ((${#STEPS_FAILED[@]} == 0)) || exit 1
 }
 
-# The pids of the running steps, and the second of this script in which each began; the exit status of those that have
-# ended, and why those failed that did.
+# The state of the engine, a key for each step: the pid, while it runs; the value of SECONDS when it began; its exit status,
+# once it has ended; and why it failed.
 declare -A STEP_PIDS=() STEP_BEGAN=() STEP_STATUS=() STEP_REASON=()
 
-# Starts each waiting step whose turn has come; what is not due has ended with that, and others may follow it.
+# Starts the waiting steps that are ready. A step that is not due is done at once, and steps that need it may start too.
 steps_start() {
     local step reason changed=yes
     local -a waiting
@@ -117,7 +118,7 @@ steps_start() {
     done
 }
 
-# Is nothing that step $1 needs still to be done?
+# Is nothing that step $1 needs waiting, running or failed?
 step_ready() {
     local need
     for need in ${STEP_NEEDS[$1]:-}; do
@@ -127,7 +128,7 @@ step_ready() {
 
 # --- The end of steps
 
-# Takes note of the steps that have ended. Their guards end with that, and what a step has left running.
+# Reports the steps that have ended. Ends their guards, and processes that they left running.
 steps_reap() {
     local step
     for step in "${!STEP_PIDS[@]}"; do
@@ -155,7 +156,7 @@ step_report() {
     fi
 }
 
-# Ends all running steps. For the EXIT trap: first what must be done, then what is said of it.
+# Ends all running steps. This is for the EXIT trap, so it first ends them all and only then prints.
 steps_stop() {
     local step
     local -a ended=("${!STEP_PIDS[@]}")
@@ -164,17 +165,17 @@ steps_stop() {
     done
     live_clear
     for step in "${ended[@]}"; do
-        say "$(step_label "$step") stopped; ./setup.sh goes on from there"
+        say "$(step_label "$step") stopped; ./setup.sh continues from there"
     done
 }
 
-# --- What is seen
+# --- The terminal
 
 step_label() {
     printf '%s%-10s%s' "$BOLD" "$1" "$PLAIN"
 }
 
-# On a terminal, the lines of running steps: elapsed time, and what the log says last, cut to the width.
+# On a terminal, shows a line for each running step: elapsed time and the last line of its log, cut to the width.
 live_show() {
     local step line width
     [[ -t 2 && ${TERM:-dumb} != dumb ]] || return 0
@@ -188,7 +189,7 @@ live_show() {
 }
 LIVE_LINES=0
 
-# Takes the live lines away again.
+# Erases these lines.
 live_clear() {
     ((LIVE_LINES == 0)) || printf '\e[%dA\e[J' "$LIVE_LINES" >&2 || true
     LIVE_LINES=0

@@ -161,7 +161,7 @@ END
 @test "a log on a full disk: how much room there is" {
     small_disk "$VM_DIR" 1M
     because 'MB are free' 'head -c 2M /dev/zero >$VM_DIR/filling'
-    ends_with "0 MB are free under $VM_DIR: make room there"
+    ends_with "0 MB are free in $VM_DIR: free some space there"
     rm -f "$VM_DIR/filling"
     because 'E: another cause' 'echo "E: another cause"; false'
 }

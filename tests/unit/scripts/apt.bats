@@ -44,7 +44,7 @@ hold_lock() {
     hold_lock
     sed -i 's/^config_load/APT_PATIENCE=0\n&/' call
     fails 1 ./call apt_wait
-    says "still has to wait for perl (process $holder)" 'let it end'
+    says "is still locked after 0 s by perl (process $holder)" 'stop it'
 }
 
 @test "a lock file that nobody holds keeps nobody" {
@@ -59,10 +59,10 @@ hold_lock() {
     says 'DPkg::Lock::Timeout=' ' update'
 }
 
-@test "lists that cannot be brought up to date: a notice, with apt's reason" {
+@test "lists that cannot be updated: a notice, with apt's reason" {
     stub apt-get <<<'echo "W: Failed to fetch http://mirror/dists/x/InRelease  Could not connect"; exit 100'
     succeeds ./call apt_update
-    says "notice: apt's lists could not be brought up to date (Failed to fetch http://mirror"
+    says "notice: cannot update apt's lists (Failed to fetch http://mirror"
 }
 
 @test "lists that are not valid yet: the clock is behind, and that is said" {

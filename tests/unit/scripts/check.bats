@@ -37,24 +37,69 @@ obstacle() {
     before=$(everything "$KIT")
     fails 1 env FREE_MB=100 ALLOW_FALLBACK=no VM_MEMORY=1T ./setup.sh --check
     obstacle packages 'missing: debootstrap screen' './setup.sh host'
-    obstacle disk '100 MB free under .*, [0-9]+ needed' 'set VM_DIR'
+    obstacle disk '100 MB free in .*; the build needs' 'set VM_DIR'
     obstacle memory 'MB needed for 2 VMs' 'lower VM_MEMORY'
     obstacle kernel '127.0.0.1:1.* cannot be reached' KERNEL_SOURCE
-    obstacle suite 'Debian buster cannot be had' DEBIAN_MIRROR
+    obstacle suite 'cannot get Debian buster' DEBIAN_MIRROR
     same "$before" "$(everything "$KIT")"
     [[ ! -e $VM_DIR ]]
 }
 
-@test "--check without an obstacle: what can only be taken from elsewhere is a notice" {
-    local tarball=$BATS_TEST_TMPDIR/linux.tar.xz
-    : >"$tarball"
-    run --separate-stderr env KERNEL_SOURCE="$tarball" ./setup.sh --check
-    prints_not 'obstacle  packages'
-    prints_not 'obstacle  disk'
-    prints_not 'obstacle  kernel'
-    grep -qE "^ok +packages +all there$" <<<"$output"
-    grep -qE "^ok +kernel +$tarball$" <<<"$output"
-    grep -qE '^notice +kvm ' <<<"$output"
+# A host on which nothing is in the way, and from which only the servers in $REACHED (a pattern) can be reached.
+good_host() {
+    export VM_OWNER SCREENDIR=$TMPDIR REACHED=$1
+    VM_OWNER=$(id -un)
+    stub sudo <<<'exit 9'
+    stub findmnt <<<'echo ext4 rw,relatime'
+    stub unshare <<<'exit 0'
+    stub qemu-system-x86_64 <<<'printf "%s\n" user ivshmem-plain virtio-blk-pci'
+    stub curl <<'END'
+[[ " $* " != *' --write-out '* ]] || code=200
+while (($# > 1)); do
+    [[ $1 != --output ]] || file=$2
+    shift
+done
+[[ $1 == $REACHED ]] || { echo "curl: cannot reach $1" >&2; exit 7; }
+echo "the answer to $1" >"$file"
+printf '%s' "${code:-}"
+END
+    stub gpgv <<<'echo "[GNUPG:] VALIDSIG 1"'
+    script packages <<<'printf "%s\n" "${DEBIAN_KEYRINGS[0]}"'
+    [[ -r $(./packages) ]] || skip 'needs debian-archive-keyring'
+    stub apt-get <<'END'
+. /etc/os-release
+[[ $1 != indextargets ]] || echo "Debian|$VERSION_CODENAME|main|http://mirror/debian"
+END
+}
+
+# listed KIND SUBJECT TEXT: --check printed this line.
+listed() {
+    grep -qE "^$1 +$2 +$3$" <<<"$output" || failure "no $1 $2: $3"
+}
+
+@test "--check without an obstacle: everything is ok, and it succeeds" {
+    good_host 'http*'
+    succeeds ./setup.sh --check
+    listed ok packages 'all installed'
+    listed ok disk '90000 MB free .*'
+    listed ok kernel "$KERNEL_HOME/v6.x/linux-6.10.11.tar.xz"
+    listed ok suite "buster at $DEBIAN_MIRROR"
+    listed notice kvm 'tested once .*'
+    same 1 "$(grep -vc '^ok ' <<<"$output")"
+    : >linux.tar.xz
+    succeeds env KERNEL_SOURCE="$PWD/linux.tar.xz" ./setup.sh --check
+    listed ok kernel "$PWD/linux.tar.xz"
+}
+
+@test "--check: what can only be taken from elsewhere is a notice, and it succeeds" {
+    good_host 'http://mirror/*'
+    succeeds ./setup.sh --check
+    listed notice kernel "$KERNEL_HOME/.* cannot be reached: .*linux-source.*"
+    listed notice suite "cannot get Debian buster: .*, from http://mirror/debian"
+    prints_not obstacle
+    fails 1 env ALLOW_FALLBACK=no ./setup.sh --check
+    obstacle kernel 'cannot be reached' KERNEL_SOURCE
+    obstacle suite 'ALLOW_FALLBACK=no forbids another suite' DEBIAN_MIRROR
 }
 
 @test "--check: a region larger than /dev/shm, and how to make room" {
@@ -95,7 +140,7 @@ END
     as_somebody true || skip 'no user namespaces here'
     script become <<<'have() { [[ $1 != sudo ]] && command -v "$1" >/dev/null; }; config_load; CHECK_LISTED=yes; check_root'
     succeeds as_somebody ./become
-    prints 'neither root nor sudo' 'call setup.sh as root'
+    prints 'neither root nor sudo' 'run setup.sh as root'
 }
 
 # --- KVM, really tried

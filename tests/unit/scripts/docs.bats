@@ -12,6 +12,12 @@ setup() {
     succeeds diff prog/example.c "$BATS_TEST_TMPDIR/program"
 }
 
+@test "README says how much disk setup checks for" {
+    local needed
+    needed=$(sed -nE 's/^DISK_NEEDED_MB=([0-9]+)000 .*/\1/p' setup/check_folder.sh)
+    same "$needed GB of disk" "$(tr '\n' ' ' <README.md | grep -oE '[0-9]+ GB of disk')"
+}
+
 @test "the index in docs/changing.md has every file of lib/, setup/ and bench/, and no other" {
     printf "%s\n" lib/* setup/* bench/* | sort >"$BATS_TEST_TMPDIR/files"
     sed -nE 's/^\| `((lib|setup|bench)\/[^`]+)` \|.*/\1/p' docs/changing.md | sort >"$BATS_TEST_TMPDIR/index"

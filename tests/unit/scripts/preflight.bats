@@ -11,7 +11,8 @@ setup() {
     stub df <<'END'
 case $* in
 *iavail*) printf 'IFree\n%s\n' "${FREE_INODES:-900000}" ;;
-*) printf 'Avail\n%sM\n' "${FREE_MB:-90000}" ;;
+*-BM*) printf 'Avail\n%sM\n' "${FREE_MB:-90000}" ;;
+*) printf 'Avail\n%s\n' $((${FREE_MB:-90000} << 20)) ;;
 esac
 END
     script packages <<<'printf "installed %s, \n" "${HOST_PACKAGES[@]}"'
@@ -67,7 +68,7 @@ without() {
     as_root
     for type in nfs4 fuse.sshfs vfat; do
         stub findmnt <<<"echo '$type rw,relatime'"
-        obstacle folder "is $type, which cannot" 'set VM_DIR to a folder of a local file system'
+        obstacle folder "is $type, which does not" 'set VM_DIR to a folder on a local file system'
     done
 }
 
@@ -77,25 +78,25 @@ without() {
     same 0 "$output"
 }
 
-@test "a folder that the user cannot enter whose the lab will be" {
+@test "a folder that the user who will own the lab cannot enter" {
     as_root
     mkdir -m 700 "$BATS_TEST_TMPDIR/closed"
     chmod 755 "$BATS_TEST_TMPDIR"
-    VM_DIR=$BATS_TEST_TMPDIR/closed/lab VM_OWNER=nobody obstacle folder 'nobody, whose the lab will be, cannot enter' VM_OWNER
+    VM_DIR=$BATS_TEST_TMPDIR/closed/lab VM_OWNER=nobody obstacle folder 'nobody, who will own the lab, cannot enter' VM_OWNER
 }
 
 @test "--check tells of a folder with something else in it, too" {
     mkdir "$VM_DIR"
     : >"$VM_DIR/file"
     fails 1 ./setup.sh --check
-    prints "$VM_DIR holds something that is no lab" 'set VM_DIR to a new or empty folder'
+    prints "$VM_DIR is not empty and holds no lab" 'set VM_DIR to a new or empty folder'
 }
 
 @test "a container without the rights that debootstrap needs" {
     local right
     as_root
     for right in sys_admin mknod sys_chroot; do
-        obstacle rights 'may not do here what debootstrap needs \(.*' 'privileged container' without "$right"
+        obstacle rights 'lacks rights here that debootstrap needs \(.*' 'privileged container' without "$right"
     done
 }
 
@@ -113,7 +114,7 @@ host_preflight kernel bootstrap rootfs
 END
     succeeds env FREE_MB=150 FREE_INODES=1 setpriv --bounding-set -mknod -- ./preflight
     fails 1 env FREE_MB=150 FREE_INODES=1 setpriv --bounding-set -mknod -- ./preflight steps_force kernel bootstrap
-    says '150 MB free' 'what debootstrap needs'
+    says '150 MB free' 'that debootstrap needs'
 }
 
 @test "a file with the line ends of Windows, in any folder that setup uses" {
@@ -122,7 +123,7 @@ END
     mkdir -p prog server
     for folder in lib setup bench kernel guest prog server; do
         printf 'one\r\ntwo\r\n' >"$folder/windows"
-        obstacle checkout "lines end with CRLF.*, in $folder/windows" 'get the files again'
+        obstacle checkout "lines end with CRLF .* in $folder/windows" 'get the files again'
         rm "$folder/windows"
     done
 }
@@ -137,14 +138,14 @@ END
 
 @test "no room: bytes, inodes" {
     as_root
-    FREE_MB=200 obstacle disk '200 MB free under .*, [0-9]+ needed' 'set VM_DIR'
-    FREE_INODES=1000 obstacle disk 'room for 1000 more files' 'set VM_DIR'
+    FREE_MB=200 obstacle disk '200 MB free in .*; the build needs' 'set VM_DIR'
+    FREE_INODES=1000 obstacle disk '1000 inodes free in' 'set VM_DIR'
 }
 
 @test "--check: TMPDIR is no folder, which setup itself does without" {
     as_root
     fails 1 env TMPDIR=/no/such/folder ./setup.sh --check
-    prints 'temporary' '/no/such/folder is no folder' 'set TMPDIR'
+    prints 'temporary' '/no/such/folder is not a writable folder' 'set TMPDIR'
 }
 
 @test "a file system that does not count inodes has room for any number" {
@@ -152,8 +153,8 @@ END
     mkdir "$VM_DIR"
     touch "$VM_DIR/something"
     fails 1 env FREE_INODES=- ./setup.sh
-    says 'holds something'
-    says_not 'more files'
+    says 'holds no lab'
+    says_not inodes
 }
 
 @test "QEMU without slirp, without ivshmem" {
@@ -175,7 +176,7 @@ END
 @test "all obstacles are said at once" {
     as_root
     fails 1 env FREE_MB=200 setpriv --bounding-set -mknod -- ./setup.sh
-    says '200 MB free' 'what debootstrap needs'
+    says '200 MB free' 'that debootstrap needs'
     same 2 "${#stderr_lines[@]}"
 }
 
@@ -235,7 +236,7 @@ END
     stub_apt <<<$'Inst libjq1 (1.6 Debian)\nInst jq (1.6 Debian)\nConf jq (1.6 Debian)'
     stub apt-cache <<<'printf "Package: x\nInstalled-Size: 2000\nSize: 600000\n\nPackage: y\nInstalled-Size: 1000\nSize: 400000\n"'
     fails 1 ./setup.sh host
-    says 'Installing 2 packages on this host, 1 MB to fetch, 3 MB on the disk: libjq1 jq'
+    says 'Installing 2 packages on this host, 1 MB to download, 3 MB on disk: libjq1 jq'
 }
 
 @test "apt's lists are empty: the names are said, and that they are not known better" {
@@ -243,12 +244,12 @@ END
     installed_but jq
     stub_apt <<<'E: Unable to locate package jq'
     fails 1 ./setup.sh host
-    says "Installing jq, and what they need" 'empty or old'
+    says "Installing jq and their dependencies" 'empty or old'
 }
 
 @test "what apt says that keeps it from installing is the obstacle" {
     as_root
     installed_but jq
     stub_apt <<<"E: Unmet dependencies. Try 'apt --fix-broken install' with no packages"
-    obstacle packages 'apt cannot install jq \(Unmet dependencies' 'mend that'
+    obstacle packages 'apt cannot install jq \(Unmet dependencies' 'fix that'
 }

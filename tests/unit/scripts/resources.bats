@@ -107,7 +107,7 @@ pool() {
     mkdir "${POOL%/*}/hugepages-1048576kB"
     POOL=${POOL%/*}/hugepages-1048576kB pool 2 2 0
     succeeds env SHMEM_SIZE=128M ./call check_hugepages hugetlbfs
-    prints obstacle 'have 1024 MB, more than SHMEM_SIZE=128M' pagesize=2M
+    prints obstacle 'are 1024 MB, more than SHMEM_SIZE=128M' pagesize=2M
     succeeds env SHMEM_SIZE=2G ./call check_hugepages hugetlbfs
     prints_not obstacle
 }
@@ -117,5 +117,5 @@ pool() {
     export SHMEM_HUGEPAGES=yes VM_OWNER=nobody
     pool 600 600 0
     succeeds ./call check_hugepages hugetlbfs
-    prints obstacle 'nobody may not write to' 'chmod 1777'
+    prints obstacle 'nobody cannot write to' 'chmod 1777'
 }

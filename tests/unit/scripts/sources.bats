@@ -105,5 +105,5 @@ changed() {
     mkdir -p prog/build
     : >prog/build/a
     fails 1 ./sum prog
-    says 'no file' prog 'not whole'
+    says 'no file' prog incomplete
 }
