@@ -39,18 +39,20 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# The VMs that are to be used: those named, which must be ready, or all that are.
+# vms_to_use [NAME...]: prints the VMs to use, a line each: the named ones, or all that run. Ends the program unless each
+# of them can be reached.
 vms_to_use() {
     local name
-    RUNNING=("$@")
+    local -a chosen=("$@")
     if (($# == 0)); then
-        mapfile -t RUNNING < <(vms_running)
-        ((${#RUNNING[@]})) || die 'no VM is running: ./start.sh starts them'
+        mapfile -t chosen < <(vms_running)
+        ((${#chosen[@]})) || die 'no VM is running: ./start.sh starts them'
     fi
-    vm_require "${RUNNING[@]}"
-    for name in "${RUNNING[@]}"; do
+    vm_require "${chosen[@]}"
+    for name in "${chosen[@]}"; do
         guest_require "$name"
     done
+    printf '%s\n' "${chosen[@]}"
 }
 
 # However run.sh ends, so do the commands that it started in the guests: with the connection (lib/guest.sh).
@@ -58,15 +60,15 @@ run_end() {
     kill -- "${CHILDREN[@]}" 2>/dev/null || true
     [[ -z $RUN_TEMP ]] || rm -rf -- "$RUN_TEMP"
 }
+# What run_end must end and remove.
 CHILDREN=() # processes, and -N for process groups
 RUN_TEMP=''
 
 # A command in one VM, or a shell. It is waited for, since bash would not hear a signal while a program runs.
 run_one() {
     local name=$1 status=0 state
-    vms_to_use "$name"
-    guest_command "$@"
-    "${GUEST_COMMAND[@]}" <&0 &
+    vms_to_use "$name" >/dev/null
+    guest_exec "$@" <&0 &
     CHILDREN=("$!")
     wait "$!" || status=$?
     CHILDREN=()
@@ -77,20 +79,21 @@ run_one() {
     return "$status"
 }
 
-# Runs a command in all of RUNNING at once, its output prefixed; stdin is empty there, or comes from file $1.
+# run_all VMS INPUT COMMAND [ARGUMENT...]: runs a command in all VMS (a line each) at once, its output prefixed, its stdin
+# from file INPUT.
 run_all() {
-    local input=$1 name status=0 first=0
+    local vms=$1 input=$2 name status=0 first=0
     local -A pids=()
-    shift
+    shift 2
     # A process group each, which can be ended as a whole.
     set -m
-    for name in "${RUNNING[@]}"; do
+    for name in $vms; do
         run_prefixed "$name" "$@" <"$input" &
         pids[$name]=$!
         CHILDREN+=("-$!")
     done
     set +m
-    for name in "${RUNNING[@]}"; do
+    for name in $vms; do
         status=0
         wait "${pids[$name]}" || status=$?
         if ((status != 0)); then
@@ -132,15 +135,15 @@ host_run() {
 # Copies prog/ into the guests and builds it there. A single tarball serves them all; each guest takes from it what it
 # has otherwise, so that make compiles that and no more.
 push() {
-    local tarball
-    vms_to_use "$@"
+    local tarball vms
+    vms=$(vms_to_use "$@")
     RUN_TEMP=$(mktemp -d)
     tarball=$RUN_TEMP/tarball
     (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
     tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
         --directory "$LAB_HOME/prog" --exclude=./build .
-    say "Building prog/ in ${RUNNING[*]}"
-    run_all "$tarball" bash -c "$PUSH_IN_GUEST"
+    say "Building prog/ in ${vms//$'\n'/ }"
+    run_all "$vms" "$tarball" bash -c "$PUSH_IN_GUEST"
 }
 
 # shellcheck disable=SC2016 # for the guest's shell
@@ -160,12 +163,13 @@ make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
 # spec.md's experiment, as its transcript shows it.
 demo() {
-    vms_to_use
-    ((${#RUNNING[@]} >= 2)) || die "the demo needs two running VMs, and only ${RUNNING[0]} runs: ./start.sh"
-    guest_run "${RUNNING[0]}" __read_write -c >/dev/null </dev/null
-    demo_step "${RUNNING[0]}" __bandwidth
-    demo_step "${RUNNING[0]}" __read_write
-    demo_step "${RUNNING[1]}" __read_write
+    local vms writer reader
+    vms=$(vms_to_use)
+    { read -r writer && read -r reader; } <<<"$vms" || die "the demo needs two running VMs, and only $vms runs: ./start.sh"
+    guest_run "$writer" __read_write -c >/dev/null </dev/null
+    demo_step "$writer" __bandwidth
+    demo_step "$writer" __read_write
+    demo_step "$reader" __read_write
 }
 
 demo_step() {
@@ -175,15 +179,16 @@ demo_step() {
 }
 
 main() {
+    local vms
     script_begin +all "$@"
     lab_require
     lab_require_ours
     trap run_end EXIT
     if given all; then
         ((${#WORDS[@]})) || usage_error '--all needs a command'
-        vms_to_use
+        vms=$(vms_to_use)
         RUN_TEMP=$(mktemp -d)
-        run_all /dev/null "${WORDS[@]}"
+        run_all "$vms" /dev/null "${WORDS[@]}"
         return
     fi
     case ${WORDS[0]:-} in

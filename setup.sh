@@ -45,21 +45,22 @@ config.sh explains each knob. Then: ./start.sh
 EOF
 }
 
-# Sets STEPS to the steps that are asked for, and forces them with --force.
-choose_steps() {
+# step_require NAME...: ends the program unless each name, which a user typed, is a step.
+step_require() {
     local step
-    local -a chosen=("${WORDS[@]}")
-    for step in "${WORDS[@]}"; do
+    for step; do
         [[ $step =~ ^[a-z]+$ && " ${ALL_STEPS[*]} " == *" $step "* ]] ||
-            usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
+            usage_error "no such step: $(quoted "$step") (there are $(listed "${ALL_STEPS[@]}"))"
     done
-    ((${#chosen[@]})) || chosen=("${ALL_STEPS[@]}")
-    STEPS=()
-    ! given force || steps_force "${chosen[@]}"
-    # Never old programs beside new sources, nor a guest without keys.
-    [[ " ${chosen[*]} " != *' rootfs '* ]] || chosen+=(programs keys)
+}
+
+# steps_completed STEP...: prints these steps in their order, with those that must be up to date for them.
+steps_completed() {
+    local step
+    # Else the guests would get old programs beside new sources, or no keys.
+    [[ " $* " != *' rootfs '* ]] || set -- "$@" programs keys
     for step in "${ALL_STEPS[@]}"; do
-        [[ " ${chosen[*]} " != *" $step "* ]] || STEPS+=("$step")
+        [[ " $* " != *" $step "* ]] || printf '%s\n' "$step"
     done
 }
 
@@ -86,12 +87,18 @@ scripts_executable() {
 }
 
 main() {
+    local verdict
+    local -a named steps
     script_begin check,force,reset-disks,knobs-on-stdin "$@"
-    choose_steps
+    step_require "${WORDS[@]}"
+    named=("${WORDS[@]}")
+    ((${#named[@]})) || named=("${ALL_STEPS[@]}")
+    ! given force || steps_force "${named[@]}"
+    mapfile -t steps < <(steps_completed "${named[@]}")
     ((EUID == 0)) || given check || become_root "$@"
     proxies_settle
-    ! given check || host_check "${STEPS[@]}"
-    host_preflight "${STEPS[@]}"
+    ! given check || host_check "${steps[@]}"
+    host_preflight "${steps[@]}"
     ! due host || apt_wait
 
     umask 022
@@ -101,15 +108,15 @@ main() {
     trap steps_stop EXIT
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
 
-    steps_run "${STEPS[@]}"
+    steps_run "${steps[@]}"
     manifest_write
     lab_hand_over "$(lab_owner)"
-    if [[ " ${STEPS[*]} " == *' images '* ]]; then
+    if [[ " ${steps[*]} " == *' images '* ]]; then
         lab_lock 300
         disks_update "${GIVEN[reset-disks]:-no}"
         lab_hand_over "$(lab_owner)"
-        accel_choose
-        say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
+        verdict=$(accel_choose)
+        say "Ready: $VM_COUNT VMs in $VM_DIR (${verdict%% *}: ${verdict#* }). Next: ./start.sh"
     fi
 }
 

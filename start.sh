@@ -22,24 +22,26 @@ config.sh explains each knob. Then: screen -r vm1 (Ctrl-a d leaves it), or ./run
 EOF
 }
 
-# Starts the named VMs, none of which runs. One that cannot be started keeps no other from it.
+# Starts the named VMs, none of which runs. If one cannot be started, the others still are.
 start_all() {
-    local name above_4g
-    accel_choose
-    say "Starting $* under ${ACCEL_USED^^} ($ACCEL_WHY)"
-    if [[ $ACCEL_USED == tcg ]] && ((VM_MAXCPUS < 2)); then
+    local name verdict accel above_4g
+    verdict=$(accel_choose)
+    accel=${verdict%% *}
+    say "Starting $* under ${accel^^} (${verdict#* })"
+    if [[ $accel == tcg ]] && ((VM_MAXCPUS < 2)); then
         warn "VM_MAXCPUS=1 under TCG: atomic operations on the region will not be atomic between VMs"
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
-        start_one "$name" "$above_4g"
+        start_one "$name" "$accel" "$above_4g"
     done
 }
 
-# In a process of its own, where errexit is on, with the last that it said as the reason when it fails.
+# start_one NAME ACCEL ABOVE_4G: starts a VM in a process of its own, where errexit is on. If that fails, the reason is the
+# last line that it wrote.
 start_one() {
     local name=$1 launched=yes
-    (vm_launch "$name" "$ACCEL_USED" "$2") 2>"$START_TEMP" &
+    (vm_launch "$@") 2>"$START_TEMP" &
     LAUNCHING=$!
     wait "$LAUNCHING" || launched=no
     if [[ $launched == yes ]]; then
@@ -114,27 +116,30 @@ start_end() {
     rm -f -- "$START_TEMP"
 }
 
-STATUS=0
-LAUNCHING='' # the process that starts a VM
-LAUNCHED=()
+# What the functions here share, and what start_end needs.
+STATUS=0      # the exit status
+LAUNCHING=''  # the process that starts a VM
+LAUNCHED=()   # the VMs that were started
+START_TEMP='' # what that process wrote to stderr
+BEGUN=0       # when the VMs were started, in SECONDS
+DEADLINE=0    # until when to wait for them
 
 main() {
     local name running
-    local -a down=() up=()
+    local -a vms down=() up=()
     script_begin "" "$@"
     lab_require
     lab_require_ours
     [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_wanted)
     vm_require_configured "${WORDS[@]}"
-    mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -Vu)
+    mapfile -t vms < <(printf '%s\n' "${WORDS[@]:-$(vms_wanted)}" | sort -Vu)
 
     lab_lock 300
     umask 022
     START_TEMP=$(mktemp)
     trap start_end EXIT
     BEGUN=$SECONDS DEADLINE=$((SECONDS + START_TIMEOUT))
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         if vm_running "$name"; then
             up+=("$name")
         else
@@ -151,7 +156,7 @@ main() {
     for name in "${LAUNCHED[@]}"; do
         start_wait "$name"
     done
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"
     done
     running=$(vms_running)

@@ -30,15 +30,16 @@ stop_end() {
 
 main() {
     local name pid status=0
-    local -a running=()
+    local -a vms=() running=()
     script_begin "" "$@"
     lab_require
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_made)
     vm_require "${WORDS[@]}"
+    vms=("${WORDS[@]}")
+    ((${#vms[@]})) || mapfile -t vms < <(vms_made)
 
     lab_lock 300
     trap stop_end EXIT
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         if vm_ended "$name"; then
             say "$name is not running"
         elif pid=$(vm_pid "$name") && process_foreign "$pid"; then

@@ -46,6 +46,17 @@ quoted() {
     printf '%q' "$1"
 }
 
+# listed WORD...: a list for people: "vm1, vm2 and vm3"; "none" without words.
+listed() {
+    local others
+    if (($# < 2)); then
+        printf '%s' "${1:-none}"
+    else
+        others=$(printf '%s, ' "${@:1:$#-1}")
+        printf '%s and %s' "${others%, }" "${!#}"
+    fi
+}
+
 # Seconds as 0:07 or 1:02:03.
 clock() {
     local s=$1

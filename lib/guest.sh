@@ -60,25 +60,23 @@ vm_ssh_port() {
 # guest_run NAME [COMMAND [ARGUMENT...]]: runs a command in VM NAME, or a shell. Arguments, stdin and exit status are
 # passed through; on a terminal the command gets one too.
 guest_run() {
-    guest_command "$@"
-    "${GUEST_COMMAND[@]}"
+    (guest_exec "$@")
 }
 
-# guest_command NAME [COMMAND [ARGUMENT...]]: sets GUEST_COMMAND to the call of ssh that does it.
-guest_command() {
+# guest_exec NAME [COMMAND [ARGUMENT...]]: the same, but this shell becomes ssh and does not return.
+guest_exec() {
     local name=$1
-    local -a command=("${@:2}")
-    GUEST_COMMAND=(ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}")
+    local -a ssh=(ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}") command=("${@:2}")
     if ((${#command[@]} == 0)) || [[ -t 0 && -t 1 ]]; then
-        GUEST_COMMAND=(env "TERM=$(guest_term)" "${GUEST_COMMAND[@]}" -t)
+        ssh=(env "TERM=$(guest_term)" "${ssh[@]}" -t)
     else
         command=(setpriv --pdeathsig HUP bash -c "$GUEST_SESSION" bash "${command[@]}")
     fi
-    # The guest's shell, bash, takes the command line apart again: quoted for it.
-    GUEST_COMMAND+=(-- "$name" "${command[*]@Q}")
+    # The guest's shell, bash, parses the command line again, so quote it for bash.
+    exec "${ssh[@]}" -- "$name" "${command[*]@Q}"
 }
 
-# More options for ssh, for who wants them.
+# More options for each call of ssh. bench.sh sets them, to use one connection for each VM.
 GUEST_SSH_OPTIONS=()
 
 # Without a terminal, sshd leaves a command running when its connection is closed. So the shell over it is told of the

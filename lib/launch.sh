@@ -11,8 +11,7 @@ vm_launch() {
     [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
     : >"$dir/console.log"
     chmod 600 "$dir/console.log"
-    qemu_command "$name" "$2" "$3"
-    printf '%s\n' "${QEMU_COMMAND[*]@Q}" >"$dir/command"
+    qemu_command "$name" "$2" "$3" >"$dir/command"
     lab_own "$dir"
     vm_session_create "$name"
 }

@@ -53,7 +53,9 @@ script_begin() {
     config_load "${settings[@]}"
 }
 
+# What script_begin found on the command line: the options, and the other words.
 declare -A GIVEN=()
+WORDS=()
 
 # What of the environment goes through sudo with the knobs: ways to the network, whom curl, wget and apt trust there, and
 # the user's wishes.

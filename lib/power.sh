@@ -15,10 +15,10 @@ power_down() {
         done
         tell=:
         round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
-        power_still_running "${running[@]}"
+        mapfile -t running < <(power_left "${running[@]}")
         while ((${#running[@]} && SECONDS < round)); do
             pause 0.1
-            power_still_running "${running[@]}"
+            mapfile -t running < <(power_left "${running[@]}")
         done
     done
 }
@@ -41,15 +41,14 @@ power_ask() {
     qmp "$VM_DIR/$name/qmp.sock" send-key "$POWER_KEY" >/dev/null || true
 }
 
-# Leaves in the caller's array `running` those of the named VMs that run, and says that the others do not.
-power_still_running() {
+# power_left NAME...: prints those of the VMs that still run, a line each, and tells the user of the others.
+power_left() {
     local name
-    running=()
     for name; do
         if vm_ended "$name"; then
             say "$name is powered down"
         else
-            running+=("$name")
+            printf '%s\n' "$name"
         fi
     done
 }

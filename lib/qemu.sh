@@ -50,68 +50,66 @@ qemu_mac() {
     printf '52:54:00:%02x:%02x:%02x' $((id >> 8 & 255)) $((id & 255)) $((${1#vm} + ${2:-0}))
 }
 
-# qemu_command NAME ACCEL ABOVE_4G: sets QEMU_COMMAND to the command that runs VM NAME, with its console on stdio.
-# ACCEL is kvm or tcg, ABOVE_4G is yes or no: what was found out once for all VMs.
+# Prints the VM at the other end of the link of VM $1: vm1 and vm2 have one, if this QEMU can make it.
+qemu_link_peer() {
+    case $1 in
+    vm1) ! qemu_has_dgram || printf vm2 ;;
+    vm2) ! qemu_has_dgram || printf vm1 ;;
+    esac
+}
+
+# qemu_command NAME ACCEL ABOVE_4G: prints the command that runs VM NAME with its console on stdio, in one line, quoted
+# for the shell. ACCEL is kvm or tcg, ABOVE_4G is yes or no: the caller finds them out once for all VMs.
 qemu_command() {
-    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1
-    QEMU_COMMAND=(qemu-system-x86_64)
+    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1 peer
+    local -a command=(qemu-system-x86_64)
 
     # A bare PC. -no-reboot turns a reset into an exit: that is how a guest without ACPI powers down, and with the
     # kernel's panic=-1 a crash becomes one too.
-    QEMU_COMMAND+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
-    QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
+    command+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
+    command+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
     # A socket for each CPU: the firmware's MP table has the first one of a package only (SeaBIOS: src/fw/mptable.c).
-    QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
+    command+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 
-    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
-    QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
-    QEMU_COMMAND+=(-device "virtio-blk-pci,drive=disk,addr=2")
+    command+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
+    command+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
+    command+=(-device "virtio-blk-pci,drive=disk,addr=2")
 
     # Port 0: the kernel of the host picks a free one, and QMP's "info usernet" tells which.
-    QEMU_COMMAND+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
-    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
+    command+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
+    command+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
 
     case $SHMEM_MODE in
     plain)
         # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
-        QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
-        QEMU_COMMAND+=(-device "ivshmem-plain,memdev=shmem,addr=4")
+        command+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
+        command+=(-device "ivshmem-plain,memdev=shmem,addr=4")
         ;;
     doorbell)
         # The server hands over the same file, which start.sh has allocated.
-        QEMU_COMMAND+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
-        QEMU_COMMAND+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
+        command+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
+        command+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
         ;;
     esac
-    qemu_link "$name"
+    # A link to the other VM, for bench.sh to compare TCP with: eth1 in both, down and without an address until somebody
+    # sets it up. Each end is a datagram socket: either VM may start first, and frames to a VM that is down are lost.
+    peer=$(qemu_link_peer "$name")
+    if [[ -n $peer ]]; then
+        command+=(-netdev "dgram,id=link,local.type=unix,local.path=$dir/link.sock,remote.type=unix,remote.path=$VM_DIR/$peer/link.sock")
+        command+=(-device "virtio-net-pci,netdev=link,mac=$(qemu_mac "$name" 128),romfile=,addr=7")
+    fi
 
     # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
-    [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
+    [[ $above_4g == no ]] || command+=(-device "pci-testdev,membar=4G,addr=5")
 
     # Its power key is the VM's power button (POWER_KEY).
-    QEMU_COMMAND+=(-device "virtio-keyboard-pci,addr=6")
+    command+=(-device "virtio-keyboard-pci,addr=6")
 
     # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
-    QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)
-    QEMU_COMMAND+=(-chardev "file,id=ready,path=$dir/ready" -serial chardev:ready)
-    QEMU_COMMAND+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
+    command+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)
+    command+=(-chardev "file,id=ready,path=$dir/ready" -serial chardev:ready)
+    command+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
 
-    QEMU_COMMAND+=("${QEMU_EXTRA[@]}")
-}
-
-# A link between vm1 and vm2, for bench.sh to compare TCP with: eth1 in both, without an address and down until
-# somebody sets it up. Each end is a datagram socket, so that the order of starting does not matter and what is sent
-# while the other VM is down is lost, as on a wire.
-qemu_link() {
-    local peer here there
-    case $1 in
-    vm1) peer=vm2 ;;
-    vm2) peer=vm1 ;;
-    *) return 0 ;;
-    esac
-    qemu_has_dgram || return 0
-    here=local.type=unix,local.path=$VM_DIR/$1/link.sock
-    there=remote.type=unix,remote.path=$VM_DIR/$peer/link.sock
-    QEMU_COMMAND+=(-netdev "dgram,id=link,$here,$there")
-    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=link,mac=$(qemu_mac "$1" 128),romfile=,addr=7")
+    command+=("${QEMU_EXTRA[@]}")
+    printf '%s\n' "${command[*]@Q}"
 }

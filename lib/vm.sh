@@ -19,28 +19,26 @@ vms_made() {
     done | sort -V
 }
 
-# Ends the program unless each of the names that somebody typed is a VM with a folder.
+# vm_require NAME...: ends the program unless each name, which a user typed, is a VM that has a folder.
 vm_require() {
-    local known
-    mapfile -t known < <(vms_made)
-    vm_require_among "${#@}" "$@" "${known[@]}"
+    vm_require_among "$(vms_made)" "$@"
 }
 
-# The same for VMs that the configuration asks for.
+# vm_require_configured NAME...: the same for VMs that the configuration asks for.
 vm_require_configured() {
-    local asked
-    mapfile -t asked < <(vms_wanted)
-    vm_require_among "${#@}" "$@" "${asked[@]}"
+    vm_require_among "$(vms_wanted)" "$@"
 }
 
-# vm_require_among COUNT NAME... EXISTING...: each of the first COUNT is among the rest.
+# vm_require_among VMS NAME...: each name is a line of VMS.
 vm_require_among() {
     local name verb=is
-    local -a names=("${@:2:$1}") existing=("${@:2+$1}")
+    local -a existing
+    mapfile -t existing < <(printf %s "$1")
+    shift
     ((${#existing[@]} < 2)) || verb=are
-    for name in "${names[@]}"; do
+    for name; do
         [[ $name =~ ^vm[0-9]+$ && " ${existing[*]} " == *" $name "* ]] ||
-            usage_error "no such VM: $(quoted "$name") (there $verb ${existing[*]:-none})"
+            usage_error "no such VM: $(quoted "$name") (there $verb $(listed "${existing[@]}"))"
     done
 }
 

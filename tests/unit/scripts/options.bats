@@ -66,9 +66,9 @@ setup() {
 @test "an unknown step of setup is named, with the steps that there are" {
     local word
     for word in bogus '' 'host kernel' '*' $'host\n'; do
-        refuses 'the steps are host kernel bootstrap programs keys rootfs images' ./setup.sh "$word"
+        refuses '(there are host, kernel, bootstrap, programs, keys, rootfs and images)' ./setup.sh "$word"
     done
-    refuses 'no step bogus' ./setup.sh host bogus
+    refuses 'no such step: bogus' ./setup.sh host bogus
     [[ ! -e $VM_DIR ]]
 }
 
@@ -79,7 +79,7 @@ setup() {
     for word in vm9 vm '' 'vm1 vm2' ../vm1 '*' $'vm1\nvm2' 1; do
         refuses 'no such VM' ./start.sh "$word"
         says vm1 vm2
-        refuses 'no VM' ./stop.sh "$word"
+        refuses 'no such VM' ./stop.sh "$word"
         says vm1 vm2
     done
     refuses 'no such VM: vm9' ./stop.sh vm1 vm9
@@ -90,7 +90,7 @@ setup() {
 @test "start.sh takes the VMs that VM_COUNT asks for, and no others" {
     make_lab
     mkdir "$VM_DIR/vm3"
-    refuses 'no such VM: vm3 (there are vm1 vm2)' ./start.sh vm3
+    refuses 'no such VM: vm3 (there are vm1 and vm2)' ./start.sh vm3
 }
 
 @test "run.sh without a VM or a command says what is missing" {
@@ -152,7 +152,7 @@ setup() {
         succeeds sh "$script.sh" --help
         prints "Usage: ./$script.sh"
         same '' "$stderr"
-        refuses "no such"  sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
+        refuses 'is no user' sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
     done
     if have dash; then
         succeeds dash setup.sh --help
