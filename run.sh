@@ -14,23 +14,24 @@ Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] push [VM...]
        ./run.sh [OPTION...] demo
 
-Runs COMMAND as root in the guest of VM; arguments, stdin and the exit status pass through as they are. Without a
-command: a shell. 'bash -c "..."' as the command gives you the guest's shell syntax.
+Runs COMMAND as root in the guest of VM, or a shell if there is no COMMAND. Arguments, stdin and the exit status pass
+through unchanged. For shell syntax (pipes, variables), run 'bash -c "..."'.
 
-  --all    run it in all running VMs at once; each line of output begins with the VM's name
-  host     run a program of the lab on the host, with the region that the VMs share; with SHMEM_MODE=doorbell as a
-           peer of theirs
-  push     copy prog/ to /root/prog of the running VMs, or of those named, and build and install it there;
-           files of the same name are overwritten, others stay
+  --all    run COMMAND in all running VMs at once; each line of output begins with the VM's name
+  host     run a program of the lab on the host, on the region that the VMs share; with SHMEM_MODE=doorbell the host is
+           a peer of the VMs
+  push     copy prog/ to /root/prog of all running VMs, or of the named ones, and build and install it there;
+           overwrites files of the same name, keeps all others
   demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
-           a message that is there is cleared first
+           clears the old message first
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
 
-Exit status: the command's; with --all the first that is not 0; 255 when the guest cannot be reached.
-Examples:
+Exit status: that of COMMAND; with --all the first one that is not 0; 255 if the guest cannot be reached.
+
+Example:
   ./run.sh vm1 __bandwidth
   ./run.sh --all uname -r
   echo hello | ./run.sh vm2 tee /root/greeting
@@ -55,16 +56,17 @@ vms_to_use() {
     printf '%s\n' "${chosen[@]}"
 }
 
-# However run.sh ends, so do the commands that it started in the guests: with the connection (lib/guest.sh).
+# The EXIT trap. The commands in the guests end with their connections (lib/guest.sh).
 run_end() {
     kill -- "${CHILDREN[@]}" 2>/dev/null || true
     [[ -z $RUN_TEMP ]] || rm -rf -- "$RUN_TEMP"
 }
-# What run_end must end and remove.
+# What run_end ends and removes.
 CHILDREN=() # processes, and -N for process groups
 RUN_TEMP=''
 
-# A command in one VM, or a shell. It is waited for, since bash would not hear a signal while a program runs.
+# Runs a command or a shell in one VM, in the background: while bash waits for a program in the foreground, it handles no
+# signal.
 run_one() {
     local name=$1 status=0 state
     vms_to_use "$name" >/dev/null
@@ -85,7 +87,7 @@ run_all() {
     local vms=$1 input=$2 name status=0 first=0
     local -A pids=()
     shift 2
-    # A process group each, which can be ended as a whole.
+    # With job control each is a process group, which can be ended as a whole.
     set -m
     for name in $vms; do
         run_prefixed "$name" "$@" <"$input" &
@@ -105,25 +107,26 @@ run_all() {
     return "$first"
 }
 
-# Runs a command in VM $1 with that name before each line of both outputs.
+# run_prefixed VM COMMAND...: runs a command with the VM's name before each line of stdout and stderr.
 run_prefixed() {
     local name=$1
     { { guest_run "$@" 2>&3 | prefixed "$name" >&4; } 3>&1 | prefixed "$name" >&2; } 4>&1
 }
 
-# The outputs of all VMs go to one place, often a pipe, where a long line is not one write (pipe(7), PIPE_BUF): whoever
-# writes a line has the lock until it is out.
+# prefixed VM: copies stdin to stdout with the VM's name before each line. All VMs write to the same place. A long line may
+# take several writes there (pipe(7), PIPE_BUF), so the writer of a line holds a lock until it is complete.
 prefixed() {
     perl -e 'use Fcntl ":flock"; my ($name, $lock) = @ARGV; $| = 1; open LOCK, ">>", $lock or die "$lock: $!\n";
         while (<STDIN>) { flock LOCK, LOCK_EX; print "$name: $_"; flock LOCK, LOCK_UN }' "$1" "$RUN_TEMP/lock"
 }
 
-# Runs a program of the lab on the host: the region's file is its region, or the server's socket, which leads to both.
+# host_run PROGRAM [ARGUMENT...]: runs a program of the lab on the host. It gets the region's file; with doorbells it gets
+# the server's socket, which hands out the region and the interrupts.
 host_run() {
     local region running
     (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
     [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
-        usage_error "host: no program $(quoted "$1"): there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none)"
+        usage_error "host: no such program: $(quoted "$1") (there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none))"
     running=$(vms_running)
     [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
     shmem_require "$running"
@@ -132,8 +135,8 @@ host_run() {
     exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
 
-# Copies prog/ into the guests and builds it there. A single tarball serves them all; each guest takes from it what it
-# has otherwise, so that make compiles that and no more.
+# Copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the files that
+# differ from its own, so make compiles no more than necessary.
 push() {
     local tarball vms
     vms=$(vms_to_use "$@")
@@ -155,13 +158,13 @@ trap "rm -rf -- $pushed" EXIT
 cat >"$pushed/tarball"
 tar --extract --file "$pushed/tarball" --directory "$pushed" sums
 { sha256sum --check "$pushed/sums" 2>/dev/null || true; } | sed -n "s/: FAILED.*//p" >"$pushed/changed"
-if [ -s "$pushed/changed" ]; then # without names tar would take all
+if [ -s "$pushed/changed" ]; then # from an empty list tar would extract everything
     tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
 fi
-# A line a file: a change of a header takes minutes under emulation, which nobody should spend before a silent terminal.
+# Print each file that is compiled: after a change of a header, building takes minutes under emulation.
 make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
-# spec.md's experiment, as its transcript shows it.
+# The experiment of docs/specification.md, printed like its transcript.
 demo() {
     local vms writer reader
     vms=$(vms_to_use)

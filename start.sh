@@ -10,15 +10,24 @@ usage() {
     cat <<EOF
 Usage: ./start.sh [OPTION...] [VM...]
 
-Starts the VMs of the lab, or those named (vm1, vm2, ...), and waits until each is ready. A VM that runs is left alone.
+Starts all VMs of the lab, or the named ones (vm1, vm2, ...), and waits until each is ready. A VM that already runs is
+left alone; if it is paused, it is resumed.
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
+
+Example:
+  ./start.sh
+  ./start.sh --set VM_COUNT=3 vm3
+  screen -r vm1          attach to the console of vm1; Ctrl-a d detaches
+  ./run.sh vm1           or get a shell there
+
+The whole command line of QEMU for vm1 is in the file $VM_DIR/vm1/command.
 
 Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT SHMEM_SIZE=$SHMEM_SIZE VM_MEMORY=$VM_MEMORY
      ACCEL=$ACCEL START_TIMEOUT=$START_TIMEOUT
-config.sh explains each knob. Then: screen -r vm1 (Ctrl-a d leaves it), or ./run.sh vm1
+config.sh explains each knob.
 EOF
 }
 
@@ -29,7 +38,7 @@ start_all() {
     accel=${verdict%% *}
     say "Starting $* under ${accel^^} (${verdict#* })"
     if [[ $accel == tcg ]] && ((VM_MAXCPUS < 2)); then
-        warn "VM_MAXCPUS=1 under TCG: atomic operations on the region will not be atomic between VMs"
+        warn "VM_MAXCPUS=1 under TCG: atomic operations on the shared region are not atomic between VMs"
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
@@ -47,7 +56,7 @@ start_one() {
     if [[ $launched == yes ]]; then
         LAUNCHED+=("$name")
     else
-        failed "$name could not be started: $(tail -n 1 "$START_TEMP" | sed "s/^$PROGRAM: error: //")"
+        failed "cannot start $name: $(tail -n 1 "$START_TEMP" | sed "s/^$PROGRAM: error: //")"
     fi
 }
 
@@ -56,7 +65,7 @@ failed() {
     STATUS=1
 }
 
-# Waits until VM $1 is ready, and says what became of it.
+# Waits until VM $1 is ready, and reports its state.
 start_wait() {
     local name=$1 state
     vm_wait "$name" "$DEADLINE"
@@ -68,27 +77,29 @@ start_wait() {
         ;;
     stopped)
         vm_account "$name"
-        failed "$name ended before it was ready$(vm_end_reason "$name"); its logs are in $VM_DIR/$name"
+        failed "$name ended before it was ready$(vm_end_reason "$name"); its logs are in $VM_DIR/$name," \
+            "QEMU's command line in $VM_DIR/$name/command"
         ;;
     starting)
         vm_account "$name"
-        failed "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It was left running:" \
-            "look at it with screen -r $name, or ./stop.sh"
+        failed "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It still runs:" \
+            "look at its console with screen -r $name, or end it with ./stop.sh $name"
         ;;
     *) failed "$name $(vm_advice "$name" "$state")" ;;
     esac
 }
 
-# The guest says how many CPUs it found. It finds one where the firmware's table of them had no room.
+# Compares the number of CPUs that the guest of VM $1 found with VM_CPUS. The guest finds only one CPU if the firmware's
+# table has no room for all (config_check_cpus).
 start_check_cpus() {
     local found
     found=$(vm_word "$1")
     found=${found#ready }
     [[ ! $found =~ ^[0-9]+$ ]] || ((found == VM_CPUS)) ||
-        warn "$1 has found $found of its $VM_CPUS CPUs: with fewer devices in QEMU_ARGS, or a lower VM_MAXCPUS, all fit"
+        warn "$1 found $found of its $VM_CPUS CPUs: the firmware's table is full; use fewer devices in QEMU_ARGS or a lower VM_MAXCPUS"
 }
 
-# A VM that runs already: it is let go on if it is paused, and if it is not ready yet, waited for.
+# Reports on VM $1, which already runs. Resumes it if it is paused, and waits for it if it is not ready.
 start_running() {
     local name=$1 state
     state=$(vm_state "$name")
@@ -100,16 +111,16 @@ start_running() {
     case $state in
     ready) say "$name is already running" ;;
     starting)
-        say "$name is already running, and not ready yet"
+        say "$name is already running, but not ready yet"
         start_wait "$name"
         ;;
     *) failed "$name $(vm_advice "$name" "$state")" ;;
     esac
 }
 
-# However start.sh ends: a VM that runs can be reached, and a region that nobody uses is gone.
+# The EXIT trap: makes the running VMs reachable, and removes the region if nobody uses it.
 start_end() {
-    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what runs, ./stop.sh ends it'
+    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows which VMs run, ./stop.sh ends them'
     [[ -z $LAUNCHING ]] || wait "$LAUNCHING" || true
     ssh_config_write
     [[ -n $(vms_running)$(shmem_user) ]] || shmem_release

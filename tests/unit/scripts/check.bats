@@ -76,7 +76,7 @@ printf '%s\n' "$@" >"$TMPDIR/arguments"
 tr '\0' '\n' >"$TMPDIR/knobs"
 END
     succeeds as_somebody env ROOT_PASSWORD='se cret' ./setup.sh --set VM_COUNT=5 host
-    says 'need root: going on through sudo'
+    says 'need root: continuing through sudo'
     grep -qxF "$KIT/setup.sh" "$TMPDIR/arguments"
     same bash "$(grep -vx -e -- "$TMPDIR/arguments" | head -n 1)" # also where the right to execute is lost
     grep -qx host "$TMPDIR/arguments"

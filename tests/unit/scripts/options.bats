@@ -22,6 +22,24 @@ setup() {
     [[ ! -e $VM_DIR ]]
 }
 
+@test "the usage has an example, and each command in it is one of the scripts" {
+    local script line
+    for script in "${SCRIPTS[@]}"; do
+        succeeds "./$script.sh" --help
+        prints $'\nExample:\n'
+        mapfile -t lines < <(sed -n '/^Example:$/,/^$/{/^ /p}' <<<"$output")
+        [[ "${lines[*]}" == *" ./$script.sh"* ]] || failure "no example calls $script.sh"
+        for line in "${lines[@]}"; do
+            [[ ! $line =~ \./[a-z.]+ || -x ${BASH_REMATCH[0]} ]] || failure "no such script: $line"
+        done
+    done
+}
+
+@test "start.sh names the file with QEMU's command line" {
+    succeeds ./start.sh --help
+    prints "$VM_DIR/vm1/command"
+}
+
 @test "the usage shows the values that hold now" {
     local script
     for script in "${SCRIPTS[@]}"; do
