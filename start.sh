@@ -95,8 +95,9 @@ start_check_cpus() {
     local found
     found=$(vm_word "$1")
     found=${found#ready }
-    [[ ! $found =~ ^[0-9]+$ ]] || ((found == VM_CPUS)) ||
+    if [[ $found =~ ^[0-9]+$ ]] && ((found != VM_CPUS)); then
         warn "$1 found $found of its $VM_CPUS CPUs: the firmware's table is full; use fewer devices in QEMU_ARGS or a lower VM_MAXCPUS"
+    fi
 }
 
 # Reports on VM $1, which already runs. Resumes it if it is paused, and waits for it if it is not ready.

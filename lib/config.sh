@@ -25,7 +25,9 @@ config_read() {
     done
     config_read_local
     for name in "${CONFIG_KNOBS[@]}"; do
-        [[ ! -v $name || -v from_environment[$name] ]] || CONFIG_FROM[$name]=config.local.sh
+        if [[ -v $name && ! -v from_environment[$name] ]]; then
+            CONFIG_FROM[$name]=config.local.sh
+        fi
     done
     for name in "${!from_environment[@]}"; do
         printf -v "$name" %s "${from_environment[$name]}"
@@ -76,15 +78,18 @@ config_load() {
     config_check_path VM_DIR
     config_check_number VM_COUNT 1 64
     config_check_pattern VM_OWNER '^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$' "the name of a user"
-    [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "is no user of this host"
+    if [[ -n $VM_OWNER ]] && ! id -u -- "$VM_OWNER" >/dev/null 2>&1; then
+        config_bad VM_OWNER "is not a user of this host"
+    fi
 
     config_check_size SHMEM_SIZE 1M 1T
     SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
     (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
     config_check_word SHMEM_MODE plain doorbell
     config_check_word SHMEM_HUGEPAGES yes no
-    [[ $SHMEM_HUGEPAGES == no ]] || ((SHMEM_BYTES >= 2097152)) ||
-        config_bad SHMEM_SIZE "is smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"
+    if [[ $SHMEM_HUGEPAGES == yes ]] && ((SHMEM_BYTES < 2097152)); then
+        config_bad SHMEM_SIZE "is smaller than one huge page (2M), and SHMEM_HUGEPAGES=yes needs at least one"
+    fi
 
     config_check_size VM_MEMORY 128M 1T
     VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
@@ -194,7 +199,9 @@ config_check_path() {
         config_bad "$knob" "is a system folder"
         ;;
     esac
-    [[ ! -e $path || -d $path ]] || config_bad "$knob" "is not a folder"
+    if [[ -e $path && ! -d $path ]]; then
+        config_bad "$knob" "is not a folder"
+    fi
     printf -v "$knob" %s "$path"
     config_check_pattern "$knob" "$plain" "$what, where its links lead to"
 }

@@ -77,8 +77,10 @@ lab_lock() {
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
-        [[ -z $holder || -d /proc/${holder##* } ]] || holder="what $holder, has left running"
-        say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
+        if [[ -n $holder && ! -d /proc/${holder##* } ]]; then
+            holder="a process that $holder, left running"
+        fi
+        say "Waiting for ${holder:-another command}: it has the lock of $VM_DIR"
         until flock --nonblock "$LAB_LOCK"; do
             ((SECONDS < deadline)) ||
                 die "${holder:-another command} still has the lock of $VM_DIR after $1 s: wait for it to end, or end it"
