@@ -41,7 +41,7 @@ Options:
 
 Example:
   ./setup.sh --check
-  ./setup.sh --set VM_DIR=\$HOME/lab --set DEBIAN_SUITE=bookworm
+  ./setup.sh --set VM_OWNER=alice
   ./setup.sh --force kernel
 
 Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT VM_DISK_SIZE=$VM_DISK_SIZE

@@ -19,7 +19,7 @@ Options:
 
 Example:
   ./start.sh
-  ./start.sh --set VM_COUNT=3 vm3
+  ./start.sh --set SHMEM_MODE=doorbell
   screen -r vm1          attach to the console of vm1; Ctrl-a d detaches
   ./run.sh vm1           or get a shell there
 

@@ -19,7 +19,7 @@ Options:
 
 Example:
   ./stop.sh
-  ./stop.sh --set STOP_TIMEOUT=10 vm2
+  ./stop.sh vm2
 
 Now: VM_DIR=$VM_DIR
 EOF

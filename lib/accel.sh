@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# KVM or TCG? That /dev/kvm exists and opens proves nothing: on some hosts that are VMs themselves it does and no kernel
-# boots. So the lab's own kernel is booted under it, with a short deadline, and must print its banner.
+# KVM or TCG? An existing /dev/kvm that can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
+# So we boot the lab's own kernel under KVM, with a short deadline, and look for its banner.
 
 # Prints what ACCEL means on this host: kvm or tcg, a space, and the reason.
 accel_choose() {
@@ -11,7 +11,7 @@ accel_choose() {
     fi
 }
 
-# The verdict holds for this boot of the host, this user and what access there is, this kernel and this QEMU.
+# Prints what the verdict depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
 accel_key() {
     local boot access=closed
     if [[ -r /dev/kvm && -w /dev/kvm ]]; then
@@ -42,15 +42,15 @@ accel_try() {
     printf '%s %s' "$accel" "$reason"
 }
 
-# Boots the lab's kernel under KVM, without a disk: it prints its banner, panics and ends. Prints what came of it.
+# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the result.
 accel_try_kvm() {
     local output
     if [[ ! -e /dev/kvm ]]; then
-        echo 'there is no /dev/kvm (is virtualisation on in the firmware, or nested virtualisation on this host?)'
+        echo 'there is no /dev/kvm (is virtualisation enabled in the firmware, or nested virtualisation if this host is a VM?)'
         return 1
     fi
     if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
-        echo "/dev/kvm is closed to $(id -un) (sudo adduser $(id -un) kvm, then log in again)"
+        echo "$(id -un) may not open /dev/kvm (sudo adduser $(id -un) kvm, then log in again)"
         return 1
     fi
     output=$(timeout 5 qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot \

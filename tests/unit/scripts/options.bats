@@ -170,7 +170,7 @@ setup() {
         succeeds sh "$script.sh" --help
         prints "Usage: ./$script.sh"
         same '' "$stderr"
-        refuses 'is no user' sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
+        refuses 'is not a user' sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
     done
     if have dash; then
         succeeds dash setup.sh --help

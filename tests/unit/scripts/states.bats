@@ -313,7 +313,7 @@ as_nobody() {
     succeeds ./start.sh vm1
     background user tail -f "$(region)"
     succeeds ./stop.sh
-    says 'the region stays' "$user (tail"
+    says 'the region is kept' "$user (tail"
     [[ -e $(region) ]]
     fails 1 ./start.sh
     says "still used by process $user"
