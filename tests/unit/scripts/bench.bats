@@ -451,9 +451,9 @@ two_results() {
 
 @test "wrong command lines" {
     refuses 'two results folders' ./bench.sh --compare "$R"
-    refuses 'not a number of percent' ./bench.sh --compare --threshold many "$R" "$R"
-    refuses 'go with --compare' ./bench.sh --threshold 3
-    refuses 'go with --compare' ./bench.sh --anyway
+    refuses 'not a percentage' ./bench.sh --compare --threshold many "$R" "$R"
+    refuses 'need --compare' ./bench.sh --threshold 3
+    refuses 'need --compare' ./bench.sh --anyway
     refuses 'one results folder' ./bench.sh --report
     refuses 'too many' ./bench.sh one two
 }
