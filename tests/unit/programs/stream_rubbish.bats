@@ -56,7 +56,7 @@ load stream.bash
             head -c 128K /dev/urandom | put region "$RING_AT"
         done
         for name in send recv; do
-            ended "$name"
+            await "$name"
             [[ $status =~ ^[56]$ ]]
         done
     done
@@ -83,20 +83,18 @@ load stream.bash
         sender=() receiver=()
         [ "$who" = recv ] && receiver=(--inject "$fault") || sender=(--inject "$fault")
         fresh region 4M
-        start recv recv "${receiver[@]}"
-        start send send -n 100K "${sender[@]}"
-        ended send
-        [ "$status" -eq "$send_status" ]
-        ended recv
-        [ "$status" -eq "$recv_status" ]
-        grep -qF "$text" send.err recv.err
+        background recv "${RECV[@]}" "${receiver[@]}"
+        background send "${SEND[@]}" -n 100K "${sender[@]}"
+        background_ended send "$send_status"
+        background_ended recv "$recv_status"
+        grep -qF "$text" err.send err.recv
     done
 }
 
 @test "__stream --inject bytes: damaged data of the user's is not handed on" {
-    start recv recv
-    start send send --inject bytes <"$BATS_TEST_FILENAME"
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" --inject bytes <"$BATS_TEST_FILENAME"
     ends recv 5 'data that does not fit its checksum'
     ends send 6 'gave up'
-    [ ! -s recv.out ]
+    refuted test -s out.recv
 }
