@@ -2,8 +2,8 @@
 # What the tests of the C programs share. Several processes on one file, 'region', do what several VMs do on a device.
 # A file that needs more before or after its tests has its own setup_file, setup or teardown.
 
-# shellcheck source=tests/unit/common.bash
-source "$(dirname -- "${BASH_SOURCE[0]}")/../common.bash"
+# shellcheck source=tests/common.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../common.bash"
 
 SEPARATE_STDERR=yes
 MIB=$((1 << 20))
@@ -30,7 +30,7 @@ setup_file() {
 }
 
 setup() {
-    begin_region
+    begin_region 1M
 }
 
 teardown() {

@@ -2,8 +2,8 @@
 # What the unit tests of the scripts share. Each test works on a copy of the checkout, in its own temporary folder, and
 # nothing that it starts outlives it.
 
-# shellcheck source=tests/unit/common.bash
-source "$(dirname -- "${BASH_SOURCE[0]}")/../common.bash"
+# shellcheck source=tests/common.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../common.bash"
 
 # --- A place to work
 

@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-REPO=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
+REPO=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 # Has bats show $output and $stderr below a test that failed: as its option --print-output-on-failure does.
 BATS_PRINT_OUTPUT_ON_FAILURE=1
