@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __bandwidth
+# __bandwidth, on files.
 
 load prog.bash
 
@@ -10,7 +10,7 @@ kernels() {
 
 # --- As the specification has it ----------------------------------------------
 
-@test "__bandwidth: says what spec.md says, and leaves the message alone" {
+@test "__bandwidth: the output of the specification; the message is left alone" {
     truncate -s 128M region
     __read_write -f region 'still here' >/dev/null
     for folder in "$SANITIZED" "$STATIC"; do
@@ -72,8 +72,8 @@ END
     complains 1 'has 64 MiB, but 128 MiB are needed; set SHMEM_SIZE=128M' __bandwidth -f region
 }
 
-@test "__bandwidth: a holder that is slow to fill memory lives, and is not robbed" {
-    background holder __bandwidth -f region --local -s 70M -r 1 --inject slow # 3.5 s for each time that it is filled
+@test "__bandwidth: a holder that takes long to fill memory keeps its claim" {
+    background holder __bandwidth -f region --local -s 70M -r 1 --inject slow # filling takes 3.5 s each time
     wait_until other_word 64 0000000000000000
     background waiter __bandwidth -f region -s 4K -r 1
     ends holder 0
@@ -81,12 +81,12 @@ END
     refuted grep 'took over' err.waiter
 }
 
-@test "__bandwidth: a holder whose output nobody reads is not robbed, and keeps nobody waiting" {
+@test "__bandwidth: a holder whose output is not read does not keep others waiting" {
     mkfifo pipe
     exec {gate}<>pipe
-    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # now the pipe is full
     background holder bash -c 'exec __bandwidth -f region -s 4K -r 1 -k all --json >pipe'
-    wait_until grep -q poll "/proc/$holder/wchan" # it waits for room in the pipe
+    wait_until grep -q poll "/proc/$holder/wchan" # the holder waits for room in the pipe
     background waiter __bandwidth -f region -s 4K -r 1
     ends waiter 0
     refuted grep 'took over' err.waiter
@@ -117,7 +117,7 @@ END
     same "$(kernels | wc -l)" "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4}$' <<<"$output")"
 }
 
-@test "--to stays within what it was told to fill; --from and --local write nothing but the pattern" {
+@test "--to writes to the given bytes only; --from and --local write nothing but the pattern" {
     __bandwidth -f region -r 1 -s 64K
     cmp -n $((MIB / 2)) region /dev/zero
     cmp -n $((MIB / 2 - 65536)) -i $((MIB / 2 + 65536)) region /dev/zero
@@ -147,7 +147,7 @@ END
 @test "--inject: every fault is noticed with every kernel, to and from, and no figure is printed" {
     for fault in lost short clock; do
         for direction in --to --from; do
-            # What is checked of the clock does not depend on the kernel, and each takes a second.
+            # The check of the clock is the same for every kernel, and takes a second.
             for kernel in $([ "$fault" = clock ] && echo memcpy || kernels); do
                 fresh region
                 complains 1 "__bandwidth: $kernel: " "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
@@ -157,7 +157,7 @@ END
     done
 }
 
-@test "--inject says what is wrong" {
+@test "--inject: the message says what is wrong" {
     complains 1 'the shared memory does not hold the copied bytes' __bandwidth -f region -s 64K -r 1 --inject lost
     fresh region
     complains 1 "this VM's memory does not hold the copied bytes" __bandwidth -f region -s 64K -r 1 --from --inject short

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# The ivshmem device: a made-up tree of files stands in for sysfs.
+# How programs find and map the ivshmem device, with a tree of files in place of sysfs.
 
 load prog.bash
 

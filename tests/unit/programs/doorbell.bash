@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # what the tests use; what bats sets
-# What the tests of __doorbell share: the real server, a fake one (fake-server.c), and a fake device.
+# What the tests of __doorbell share: the real server, a fake server (fake-server.c), and a fake device.
 
 load prog.bash
 

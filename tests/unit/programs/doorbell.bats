@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __doorbell and the interrupts of the library: processes at the ivshmem server's socket do what VMs do; a fake server
-# says what no server should.
+# __doorbell and the library's interrupts. Processes at the ivshmem server's socket take the place of VMs. A fake server breaks
+# the protocol.
 
 bats_require_minimum_version 1.5.0
 load doorbell.bash
@@ -12,7 +12,7 @@ load doorbell.bash
     serve --vectors 3
     waits one 2 -t 30
     waits two 1 -t 30
-    succeeds __doorbell -f server ring "$(id_of two)" 2 # where nobody waits
+    succeeds __doorbell -f server ring "$(id_of two)" 2 # nobody waits there
     succeeds __doorbell -f server ring "$(id_of two)" 1
     same '' "$output$stderr"
     background_ended two 0
@@ -31,7 +31,7 @@ load doorbell.bash
     same 1000 "$(sed 's/an interrupt/1 interrupts/' out.one | awk '{ sum += $3 } END { print sum }')"
 }
 
-@test "wait -t: its own status when nobody rings, and when too few do" {
+@test "wait -t: status 3 when no interrupt comes, and when too few do" {
     serve
     fails 3 __doorbell -f server wait -t 0.1
     [[ $stderr == *'0 of 1 interrupts came within 0.1 s' ]]
@@ -42,7 +42,7 @@ load doorbell.bash
     grep '1 of 2 interrupts came within 2 s' err.one
 }
 
-@test "list: who is connected, with their names, and which of them this is" {
+@test "list: the connected peers, their names, and which of them this is" {
     serve --vectors 2
     waits one
     succeeds __doorbell -f server
@@ -74,7 +74,7 @@ peer_left() {
     jq -e '.record == "interrupt" and .vector == 0 and .count == 1' out.one
 }
 
-@test "ring: a peer that is not there, or whose name is nobody's or not one's alone" {
+@test "ring: an absent peer, an unknown name, a name of two peers" {
     serve --vectors 2
     complains 1 'no peer 77 is connected; to list the peers: __doorbell list' __doorbell -f server ring 77
     complains 1 'no peer vm9 is connected' __doorbell -f server ring vm9
@@ -85,7 +85,7 @@ peer_left() {
     complains 1 'there is no vector 2' __doorbell -f server wait 2
 }
 
-@test "a server that ends: who is connected still rings and is rung" {
+@test "a server that ends: connected peers still ring each other" {
     serve
     waits one -n 2 -t 30
     background test1 __doorbell -f server test -n 20000
@@ -128,17 +128,17 @@ peer_left() {
     done
 }
 
-# judged NOTICE: one's time is up, and its word is there: another notice is up, or, on code that takes it down, none.
-judged() {
+# notice_replaced NOTICE: is that notice on neither seat any more? Then the sleeper's deadline has passed.
+notice_replaced() {
     [ "$(word region $((0xf100)))" != "$1" ] && [ "$(word region $((0xf280)))" != "$1" ]
 }
 
-@test "test: a peer that was stopped before it looked for who sleeps still finds the notice, and rings" {
+@test "test: a peer that is stopped before it looks for the notice still finds it later, and rings" {
     serve
     background one __doorbell -f server test -n 300
     background two __doorbell -f server test -n 300 --inject stop
     wait_until_said err.two 'stopping now'
-    wait_until judged "$(sed -n 's/.*under notice //p' err.two)"
+    wait_until notice_replaced "$(sed -n 's/.*under notice //p' err.two)"
     kill -CONT "$two"
     ends one 0
     background_ended two 0
@@ -152,7 +152,7 @@ judged() {
     ends one 4 'the other side died'
 }
 
-@test "test: one that dies, one that gives up, one that nobody comes to" {
+@test "test: a side that dies, a side that gives up, a side that stays alone" {
     serve
     background one __doorbell -f server test
     background two __doorbell -f server test --inject die
@@ -260,7 +260,7 @@ END
 @test "a server that pauses while it hands out our vectors: the rest is learnt of" {
     fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
     background waiter __doorbell -f server wait 5 -t 30
-    sleep .5 # no time to wait for anything, but for the waiter to go wrong
+    sleep .5 # nothing is awaited: the waiter gets time to go wrong
     touch go
     wait_until_said err.waiter 'waiting for vector 5'
     kill "$waiter"
@@ -268,7 +268,7 @@ END
     await fake
 
     rm go
-    le64 8 | put region $((0xfc0)) # as the lab's server tells
+    le64 8 | put region $((0xfc0)) # as the lab's server writes it
     fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
     background list __doorbell -f server
     sleep .5
@@ -277,14 +277,14 @@ END
     same 'this is peer 3, each has 8 vectors' "$(head -n 1 out.list)"
     await fake
 
-    le64 64 | put region $((0xfc0)) # which is not so
+    le64 64 | put region $((0xfc0)) # a wrong number
     fake 0 3 -1=region 2*3=event
     succeeds __doorbell -f server
     same 'this is peer 3, each has 2 vectors' "${lines[0]}"
     await fake
 }
 
-@test "a socket that nobody serves, one that is too long, a file: one line each" {
+@test "a socket without a server, a path that is too long, a file: one line each" {
     serve
     kill -9 "$server"
     await server
@@ -298,7 +298,7 @@ END
 
 # --- Command line -------------------------------------------------------------
 
-@test "what is refused, in one line with status 2" {
+@test "wrong command lines: one line, status 2" {
     while IFS='|' read -r arguments expected; do
         # shellcheck disable=SC2086 # words
         refuses "$expected" __doorbell -f server $arguments

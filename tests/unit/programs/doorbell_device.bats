@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __doorbell at a fake device: what reaches its registers, what of its table is believed, what wait needs.
+# __doorbell at a fake device: writes to its registers, entries of the table that are valid or not, what wait needs.
 
 bats_require_minimum_version 1.5.0
 load doorbell.bash
@@ -51,18 +51,18 @@ load doorbell.bash
 @test "device: entries of the table that cannot be are not believed" {
     doorbell_device
     put_entry 5 5 vm1
-    put_entry 7 9 elsewhere             # whose place is 9
-    put_entry 8 65535 'the last one'    # whose place is 127
+    put_entry 7 9 elsewhere             # its place is 9
+    put_entry 8 65535 'the last one'    # its place is 127
     put_entry 127 65535 last
-    put_bytes "$TREE/$DEVICE/resource2" $((0x2000 + 32)) 82 00 01 00 # 65665, which is no id
+    put_bytes "$TREE/$DEVICE/resource2" $((0x2000 + 32)) 82 00 01 00 # 65665 is not an id
     succeeds __doorbell
     same '5 vm1 this one 65535 last' "$(printf '%s\n' "${lines[@]:2}" | xargs)"
-    put_entry 5 133 # the place is another's
+    put_entry 5 133 # the place is that of id 5
     succeeds __doorbell
     says 'this peer is not in the table of peers'
 }
 
-@test "device: without interrupts, or none at all: what to do about it" {
+@test "device: no device, or one without interrupts: the message says what to do" {
     for command in list 'ring 3' wait name test; do
         # shellcheck disable=SC2086 # words
         complains 1 'cannot list devices' __doorbell $command

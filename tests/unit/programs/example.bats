@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# prog/example.c: short, against the public header alone, and it does what it says.
+# prog/example.c: it is short, includes the public header only, and does what README.md says.
 
 load prog.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# The readers of what other VMs write, over bytes that change under way: see tests/fuzz/run.
+# Fuzzes the code that reads what other VMs write, over bytes that change meanwhile: see tests/fuzz/run.
 
 load prog.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __latency: two processes on one file do what two VMs do.
+# __latency, polling. Two processes on one file take the place of two VMs.
 
 load prog.bash
 
@@ -83,7 +83,7 @@ both() {
     same 50 "$(cat out.run1 out.run2 out.run3 | jq -s 'map(.count) | unique[]')"
 }
 
-@test "--matrix: each prints its row; a pair besides does not disturb it" {
+@test "--matrix: each prints its row; a pair at the same time does not disturb it" {
     for i in 1 2; do background "run$i" __latency -f region -n 50 --matrix 2; done
     both 0 -n 50
     for i in 1 2; do
@@ -94,7 +94,7 @@ both() {
     done
 }
 
-@test "--matrix: who is missing is not waited for for ever" {
+@test "--matrix: waiting for a missing participant ends" {
     for i in 1 2; do background "run$i" __latency -f region -w 1 --matrix 3; done
     for i in 1 2; do
         background_ended "run$i" 1
@@ -126,7 +126,7 @@ both() {
     done
 }
 
-@test "names that are no names are printed harmlessly" {
+@test "bytes that are no names are printed harmlessly" {
     background one __latency -f region -t 600
     background two __latency -f region -t 600
     wait_until other_word $((PLACES + PLACE + 384)) 0000000000000000

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __latency asleep: processes at the ivshmem server's socket do what VMs do. What polling has as well is in latency.bats.
+# __latency, waiting by interrupt. Processes at the ivshmem server's socket take the place of VMs. The tests of what polling
+# has too are in latency.bats.
 
 bats_require_minimum_version 1.5.0
 load prog.bash
@@ -43,7 +44,7 @@ pair() {
 }
 
 @test "--adaptive: its window, the default one, and one in which the answer always comes" {
-    # The default is in the words of -h, and in the record.
+    # -h says the default, and the record holds it.
     pair 0 --adaptive=1000000 --adaptive -n 500 --json
     jq -e '.mode == "adaptive" and .poll_us == 1000000 and .other_mode == "adaptive" and
         .other_poll_us == 500 and .sleeps == 0 and .interrupts == 0' out.one
@@ -63,7 +64,7 @@ pair() {
     pair 0 --adaptive=3 --interrupt -n 1000
 }
 
-@test "--matrix: three, of whom two sleep; each measures to each" {
+@test "--matrix: two of three sleep; each measures to each" {
     for i in 1 2; do background "run$i" __latency -f server -n 300 --matrix 3 --interrupt; done
     background run3 __latency -f server -n 300 --matrix 3
     for i in 1 2 3; do
@@ -73,7 +74,7 @@ pair() {
     done
 }
 
-@test "who polls where nobody can be rung, and meets one who sleeps, says so" {
+@test "a side that cannot ring says so when the other one sleeps" {
     background one __latency -f server --interrupt
     wait_until other_word $AREA 0000000000000000
     fails 1 __latency -f region
@@ -89,7 +90,7 @@ pair() {
     done
 }
 
-@test "the leftover of killed runs, asleep: taken over, and nobody is woken by it" {
+@test "leftovers of killed runs that slept are taken over and wake nobody" {
     background one __latency -f server -t 600 --interrupt
     background two __latency -f server -t 600 --interrupt
     wait_until other_word $((PLACES + PLACE)) 0000000000000000
@@ -108,7 +109,7 @@ pair() {
     background_ended two 0
 }
 
-@test "who sleeps sees the other die, leave, and answer no more" {
+@test "a side that sleeps notices that the other one dies, leaves, or answers no more" {
     while read -r fault expected; do
         pair 1 --interrupt --interrupt -t 20 -w 4 --inject "$fault"
         grep -q "$expected" err.one

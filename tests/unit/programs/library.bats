@@ -12,7 +12,7 @@ setup_file() {
 
 # --- Options ------------------------------------------------------------------
 
-@test "values of options: what is taken" {
+@test "values of options: valid ones" {
     while read -r option value expected; do
         succeeds __kit "$option" "$value"
         same "$expected" "$output"
@@ -33,7 +33,7 @@ setup_file() {
 END
 }
 
-@test "values of options: what is refused, in one line with status 2" {
+@test "values of options: wrong ones: one line, status 2" {
     while read -r option value expected; do
         value=${value/EMPTY/}
         refuses "$expected" __kit "$option" "$value"
@@ -63,7 +63,7 @@ END
 END
 }
 
-@test "long options: what is wrong is named as it was typed" {
+@test "long options: a wrong one is named as it was typed" {
     refuses_each <<'END'
         unknown option --fast
             __kit --fast
@@ -84,7 +84,7 @@ END
 END
 }
 
-@test "-h and --help say the same, and what can be injected" {
+@test "-h and --help say the same, and list the faults for --inject" {
     succeeds __kit -h
     short=$output
     prints '--json ' $'\n''                first        a fault'$'\n'
@@ -94,7 +94,7 @@ END
 
 # --- Records ------------------------------------------------------------------
 
-@test "a record is one object on one line, and says what it is about" {
+@test "a record is one object on one line, with all fields" {
     succeeds __kit -f region --inject second --record plain
     same 1 "${#lines[@]}"
     jq -e '.record == "test" and .program == "__kit" and (.version | type) == "string" and
@@ -107,7 +107,7 @@ END
 }
 
 @test "a record's texts may have any bytes" {
-    every=$(printf "$(printf '\\x%02x' {1..255})x") # $() takes newlines at the end
+    every=$(printf "$(printf '\\x%02x' {1..255})x") # the x at the end: $() removes final newlines
     succeeds __kit -f region --record "$every"
     same 1 "${#lines[@]}"
     jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
@@ -155,13 +155,13 @@ END
 
 # --- CPUs ---------------------------------------------------------------------
 
-# siblings CPU LIST
+# siblings CPU LIST: makes LIST the hardware threads of the core of that CPU.
 siblings() {
     mkdir -p "$CPUS/cpu$1/topology"
     echo "$2" >"$CPUS/cpu$1/topology/thread_siblings_list"
 }
 
-# order MASK: in which CPUs are used.
+# order MASK: the order in which these CPUs are used.
 order() {
     __kit --cpus "$1"
 }
@@ -192,14 +192,14 @@ order() {
 # meet NAME OPTION...: starts __kit with them. ask sends a line to it, and leave closes its stdin.
 meet() {
     mkfifo "$1.in"
-    exec {both}<>"$1.in" # so that neither end waits for the other
+    exec {both}<>"$1.in" # so that opening either end does not block
     background "$1" __kit -f region "${@:2}" <"$1.in"
     exec {writer}>"$1.in" {both}>&-
     in[$1]=$writer
 }
 declare -gA in
 
-# ask NAME: has it look at the other, and say what it sees.
+# ask NAME: has it write about each of the others: lives, left or died.
 ask() {
     echo >&"${in[$1]}"
 }
@@ -219,7 +219,7 @@ session() {
     sed -n 's/^met [0-9]* //p' "out.$1"
 }
 
-# answers NAME TEXT: asks it. Its last line is TEXT?
+# answers NAME TEXT: asks it. Is its last line TEXT?
 answers() {
     ask "$1"
     sleep .02
@@ -267,7 +267,7 @@ answers() {
     cmp region /dev/zero -n "$MIB" || [ "$(word region $((0x3000)))" = 0000000000000000 ]
 }
 
-@test "meeting: who has left is said to have left, who was killed to have died" {
+@test "meeting: a peer that leaves is seen as left" {
     meet one --meet 2
     meet two --meet 2
     wait_until met one
@@ -303,7 +303,7 @@ answers() {
     kill -0 "$one"
 }
 
-@test "meeting: one that was paused and robbed learns of it" {
+@test "meeting: a paused peer whose seat was taken over learns of it" {
     meet one -s 0 --meet 2
     meet two -s 1 --meet 2
     wait_until met one
@@ -331,19 +331,19 @@ answers() {
     same 00000000000000000000000000000000 "$(word region $((0x3000)))$(word region $((0x3040)))"
 }
 
-# is_stopped NAME
+# is_stopped NAME: by SIGSTOP?
 is_stopped() {
-    same T "$(cut -d ' ' -f 3 "/proc/${!1}/stat")"
+    [ T = "$(cut -d ' ' -f 3 "/proc/${!1}/stat")" ]
 }
 
-@test "ring: a writer that was paused while it copied, and robbed, counts nothing any more" {
+@test "ring: a writer whose seat was taken over while it copied counts nothing any more" {
     background one __kit -f region --stopped-in-ring
     meet two -s 1 --meet 2
     wait_until is_stopped one
     leave two
     meet three -s 1 --meet 2
     meet four -s 0 --meet 2
-    wait_until met three # over the body of one
+    wait_until met three # in the place of one, which is stopped
     wait_until met four
     kill -CONT "$one"
     ends one 1 'another VM took over our seat of the test'
@@ -386,7 +386,7 @@ is_stopped() {
     done
 }
 
-@test "libshmem: every external symbol begins with shmem_, so that it meets none of a program's own" {
+@test "libshmem: every external symbol begins with shmem_, so that it collides with none of a program" {
     succeeds nm --defined-only --extern-only "$STATIC/libshmem.a"
     [ "$(grep -c ' T shmem_' <<<"$output")" -gt 50 ]
     refuted grep -E ' [A-Z] ' <(grep -vE ' shmem_|^$|:$' <<<"$output")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# What is the same for all programs: command line, files, output.
+# All programs alike: command line, files, output.
 
 load prog.bash
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __read_write, and the claim on the message, which another program holds.
+# __read_write, and the claim on the message, which a program of the tests holds (holder.c).
 
 load prog.bash
 
@@ -11,7 +11,7 @@ setup_file() {
 
 # --- Who holds the claim ------------------------------------------------------
 
-# Holds the message's claim until let_go.
+# hold: starts a program that holds the claim on the message until let_go.
 hold() {
     mkfifo commands
     exec {gate}<>commands
@@ -25,12 +25,12 @@ renew() {
     wait_until renewed "$1"
 }
 
-# renewed TIMES: the holder has renewed it so often?
+# renewed TIMES: the holder has renewed it that many times?
 renewed() {
     [ "$(grep -c renewed out.holder)" -eq "$1" ]
 }
 
-# The holder gives the claim back and ends.
+# let_go: the holder gives the claim back and ends.
 let_go() {
     exec {gate}>&-
 }
@@ -117,7 +117,7 @@ wait_until_waiting() {
     cp region good
     same 0000000000000002 "$(word good 4096)"
 
-    table=( # what: offset, then the words that are put there
+    table=( # what: the offset, the words to write there
         'sequence odd, as of a writer killed half-way: 4096 3'
         'length of 2^64-1: 4104 -1'
         'length of one more than fits: 4104 4073'
@@ -180,7 +180,7 @@ wait_until_waiting() {
     same '' "$stderr"
 }
 
-@test "claim: who waits says so, and goes on when it is dropped" {
+@test "claim: a waiter says so, and goes on when the holder drops it" {
     hold
     background waiter __read_write -f region
     wait_until_waiting waiter
@@ -190,12 +190,12 @@ wait_until_waiting() {
     same 1 "$(wc -l <err.waiter)"
 }
 
-@test "claim: a holder that renews is not robbed" {
+@test "claim: a holder that renews keeps it" {
     hold
     background waiter __read_write -f region
     for times in {1..45}; do
         renew "$times"
-        sleep .1 # no time to wait for anything, but for the waiter to go wrong
+        sleep .1 # nothing is awaited: the waiter gets time to go wrong
     done
     kill -0 "$waiter" # still waiting
     let_go
@@ -212,7 +212,7 @@ wait_until_waiting() {
     says 'took over the message'
 }
 
-@test "claim: a holder that was paused and robbed learns of it" {
+@test "claim: a paused holder whose claim was taken over learns of it" {
     hold
     kill -STOP "$holder"
     succeeds __read_write -f region
@@ -245,7 +245,7 @@ wait_until_waiting() {
     le64 77 | put region 64
     background waiter __bandwidth -f region -s 64K -w 0.8
     while [ -e "/proc/$waiter/exe" ]; do
-        le64 $((0x123456780000 + RANDOM)) | put region 64 # somebody shows life
+        le64 $((0x123456780000 + RANDOM)) | put region 64 # a holder renews its claim
     done
     ends waiter 1 'another VM holds the area of __bandwidth, and is still alive after 0.8 s; wait until it has finished, or end its program'
 }

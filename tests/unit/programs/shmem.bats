@@ -6,7 +6,7 @@ load prog.bash
 
 FOLDER=$TREE/0000:00:04.0
 
-# A device above 4 GiB that can be mapped in all three ways.
+# whole_device: adds a device above 4 GiB that can be mapped in all three ways.
 whole_device() {
     ivshmem 0000:00:04.0 0x140000000
     truncate -s 1M "$FOLDER/resource2_wc"
@@ -25,7 +25,7 @@ whole_device() {
 @test "a device: where it is, and all three mappings with what the kernel says" {
     whole_device
     for line in 'PAT: [mem 0x0000000140000000-0x0000000140100000] write-combining' \
-        'write-combining @ 0x140000000-0x140100000'; do # of older kernels
+        'write-combining @ 0x140000000-0x140100000'; do # the form of older kernels
         printf '%s\n' 'PAT memtype list:' 'PAT: [mem 0x00000000fed00000-0x00000000fed01000] uncached-minus' "$line" >"$TYPES"
         succeeds __shmem
         same '' "$stderr"

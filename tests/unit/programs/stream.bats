@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream: what it carries.
+# __stream: the data that it carries, and its command line.
 
 load stream.bash
 
@@ -21,7 +21,7 @@ load stream.bash
     [[ $output == 'sent to receiver, '* ]]
     ends recv 0
     background recv "${RECV[@]}"
-    succeeds bash -c ': | __stream send -f region -t 0.01' # the option outdoes the pipe
+    succeeds bash -c ': | __stream send -f region -t 0.01' # -t has precedence over the pipe
     [[ $output == 'sent to receiver, '* ]]
     ends recv 0
 }

@@ -40,7 +40,7 @@ load stream.bash
 @test "__stream: a pause of a second is no death" {
     start_gated
     kill -STOP "$send"
-    sleep 1 # no time to wait for anything, but for the receiver to go wrong
+    sleep 1 # nothing is awaited: the receiver gets time to go wrong
     kill -CONT "$send"
     echo on >&"$gate"
     wait_until_said out.recv on

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream: the other side, or who overwrote its bytes, writes rubbish.
+# __stream: the other side writes rubbish, or a third one overwrites its bytes.
 
 load stream.bash
 
 @test "__stream: rubbish in the counts while it runs: status 5" {
-    table=( # who notices: offset, then the word that is put there
+    table=( # the side that notices: the offset, the word to write there
         "recv: $WRITTEN_AT -1"
         "recv: $WRITTEN_AT 0"
         "recv: $WRITTEN_AT $((1 << 40))"
@@ -32,7 +32,7 @@ load stream.bash
 
 @test "__stream: rubbish where a header will be read: status 5" {
     start_gated
-    # The counts say that there is a header, and it is one of zeros.
+    # The counts announce a header, and it is all zeros.
     le64 $((6 + 64 + 64)) | put region "$WRITTEN_AT"
     ends recv 5 "a header without this session's number (after 6 bytes)"
     shut
@@ -50,7 +50,7 @@ load stream.bash
     for _ in {1..6}; do
         fresh region 4M
         start_flowing
-        # Not over the seats: whose seat is gone ends with 1.
+        # Not over the seats: a side that loses its seat ends with status 1.
         for _ in {1..4}; do
             head -c 208 /dev/urandom | put region "$WRITTEN_AT"
             head -c 128K /dev/urandom | put region "$RING_AT"
@@ -63,7 +63,7 @@ load stream.bash
 }
 
 @test "__stream --inject: each fault is noticed" {
-    table=( # fault, who makes it, how they end, what is said
+    table=( # the fault, the side that makes it, both statuses, the message
         "count send 6 5 claims to have written more than the ring holds"
         "count recv 5 6 claims to have read what was never written"
         "header send 6 5 a header without this session's number"

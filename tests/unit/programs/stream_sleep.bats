@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream --sleep: processes at the ivshmem server's socket do what VMs in doorbell mode do.
+# __stream --sleep. Processes at the ivshmem server's socket take the place of VMs in doorbell mode.
 
 load stream.bash
 
-# In the control page of channel 0: the notice of the side that sleeps there, 0 while it is awake.
+# The notices of both sides in the control page of channel 0. A notice is 0 while its side is awake.
 SEND_NOTICE_AT=$((0x20180)) RECV_NOTICE_AT=$((0x20200))
 
 setup_file() {
@@ -22,7 +22,7 @@ setup() {
 SEND=(__stream send -f server --sleep) RECV=(__stream recv -f server --sleep)
 SPINNING_SEND=(__stream send -f server) SPINNING_RECV=(__stream recv -f server)
 
-# wait_until_asleep OFFSET: until the side sleeps whose notice is there.
+# wait_until_asleep OFFSET: until the side whose notice is there sleeps.
 wait_until_asleep() {
     wait_until other_word "$1" 0000000000000000
 }
@@ -34,7 +34,7 @@ slept() {
 
 # --- What it carries ----------------------------------------------------------
 
-@test "__stream --sleep: generated data, both asleep; what they say of it" {
+@test "__stream --sleep: generated data; both sides sleep and report it" {
     background recv "${RECV[@]}"
     background send "${SEND[@]}" -n 40M
     ends send 0
@@ -55,7 +55,7 @@ slept() {
     background send "${SEND[@]}" --json -s 64 -n 2M
     ends send 0
     ends recv 0
-    # Each round is 32768 messages and as many reads.
+    # A round has 32768 messages and as many reads.
     jq -e '.rings < 32768' out.send
     jq -e '.rings < 32768' out.recv
 }
@@ -127,7 +127,7 @@ slept() {
 @test "__stream --sleep: one that sleeps for longer than 3 s is not dead" {
     start_gated
     wait_until_asleep "$RECV_NOTICE_AT"
-    sleep 4 # no time to wait for anything, but for either to go wrong
+    sleep 4 # nothing is awaited: both get time to go wrong
     echo on >&"$gate"
     wait_until_said out.recv on
     shut
@@ -200,7 +200,7 @@ END
 
 # --- Where nobody can be rung -------------------------------------------------
 
-@test "__stream --sleep: on a file, and across from one: a line that says what it needs" {
+@test "__stream --sleep: on a file, and with the other side on a file: a line that says what it needs" {
     complains 1 'region is an ordinary file and has no interrupts' __stream recv -f region --sleep
     background recv "${RECV[@]}"
     background send __stream send -f region -n 1M

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# __stress, without a VM: its participants are processes on one file.
+# __stress. Its participants are processes on one file.
 
 load prog.bash
 
@@ -63,7 +63,7 @@ start_two() {
     refuted cmp -s -i $((0x40000)) -n $((0x40000)) region /dev/zero
 }
 
-@test "__stress: what killed runs left, and rubbish all over, is no violation" {
+@test "__stress: leftovers of killed runs, and rubbish all over, are no violation" {
     start_two
     kill -9 "$one" "$two"
     ends one 137
@@ -134,12 +134,12 @@ start_two() {
     for _ in {1..5}; do
         fresh region 1M
         start_two
-        # Not over the seats: who has lost its own says so.
+        # Not over the seats: a participant that loses its seat ends in another way.
         while [ -e "/proc/$one/exe" ] && [ -e "/proc/$two/exe" ]; do
             head -c 192 /dev/urandom | put region "$COUNTER"
             head -c $((2 * DESK_SIZE)) /dev/urandom | put region "$DESKS"
         done
-        # The other may wait for a step that was overwritten, until this one is seen to have left.
+        # One may wait for a step that was overwritten, until it sees that the other has left.
         for name in one two; do
             await "$name"
             [[ $status =~ ^[146]$ ]]
@@ -200,14 +200,14 @@ start_two() {
     done
 }
 
-@test "one whose output nobody reads for a while is not taken for dead" {
+@test "a participant whose output is not read for a while is not taken for dead" {
     mkfifo pipe
     exec {gate}<>pipe
-    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # now the pipe is full
     background one bash -c 'exec __stress -f region -t 0.1 >pipe'
     background two __stress -f region -t 0.1
     wait_until_said out.two 'goes on'
-    sleep 4.5 # no time to wait for anything, but for the second to go wrong
+    sleep 4.5 # nothing is awaited: the second gets time to go wrong
     head -c 64K <&"$gate" >/dev/null
     ends two 0
     ends one 0

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2164 # what the tests use; what bats sets
-# What the tests of the ivshmem server share: a sanitized one, and peers of the tests' own (ivshmem_client.c).
+# What the tests of the ivshmem server share: a sanitized server, and clients that carry out commands (ivshmem_client.c).
 
 # shellcheck source=tests/unit/programs/prog.bash
 source "$BATS_TEST_DIRNAME/../programs/prog.bash"

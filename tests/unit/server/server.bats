@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2034,SC2154,SC2164 # what server.bash uses; what bats sets
-# What the ivshmem server tells its peers, of the tests' own and real QEMU, however they behave.
+# What the ivshmem server tells its peers, however they behave. The peers are programs of the tests, and real QEMU.
 
 bats_require_minimum_version 1.5.0
 load server.bash
 
 # --- The protocol
 
-@test "the first, second and third peer: who gets what, in which order" {
+@test "the first, second and third peer: the messages that each gets, and their order" {
     serve --vectors 2
     peers 2 <<'END'
 connect a
@@ -115,7 +115,7 @@ connect c
 handshake c
 id c
 END
-    # The only free place is that of 127, and 127 itself does not come again.
+    # The only free place is that of 127, and that id is not used twice.
     same "$(lines '127 peers, each rung on each of 1 vectors by all others' 127 ended 255)" "$output"
     grep -q 'refused process [0-9]*: there are 128 peers already' err.server
     served
@@ -123,7 +123,7 @@ END
 
 # --- Ids, the table and the listing
 
-@test "an id is not given again to who comes back after a crash" {
+@test "a client that comes back after a crash gets a new id" {
     serve
     start_client
     tell 'connect a' 'handshake a' 'id a'
@@ -146,7 +146,7 @@ END
     served
 }
 
-@test "the table in the region and the listing follow who is connected" {
+@test "the table in the region and the listing list the connected peers" {
     lines 1 2 3 4 5 6 7 8 | put region $((TABLE + 8))
     serve
     cmp -n $((VECTORS)) region /dev/zero
@@ -163,7 +163,7 @@ END
     same 0000000000000000 "$(word region $((VECTORS)))"
 }
 
-@test "what guests write into the table changes nothing, but for their names" {
+@test "what guests write into the table changes nothing but their names" {
     serve
     start_client
     tell 'connect a' 'connect b' 'until a 1' 'id a'
@@ -179,7 +179,7 @@ END
 
 # --- Peers that behave badly
 
-@test "a peer that never reads holds nobody up, and is told what is true once it reads" {
+@test "a peer that never reads delays no other peer, and learns the current state once it reads" {
     serve
     peers <<'END'
 connect a
@@ -194,7 +194,7 @@ END
     served
 }
 
-@test "a peer that stops reading later is told a possible history, and who is there now" {
+@test "a peer that stops reading later learns a possible history, and the current peers" {
     serve
     peers <<'END'
 connect a
@@ -209,11 +209,11 @@ END
     served
 }
 
-@test "a slot changes its owner in the midst of what a slow peer is told of it" {
+@test "a slot changes its owner while a slow peer is told of the first one" {
     serve
     {
         lines 'connect a' 'handshake a' 'churn 127'
-        # Slots 1 to 12 again, where a is held up; 128 has a's own slot, and is skipped.
+        # Slots 1 to 12 again, while a has not read of their first owners. Id 128 would have a's slot, and is skipped.
         for peer in b c d e f g h i j k l m; do lines "connect $peer" "handshake $peer"; done
         lines 'until a 129 130 131 132 133 134 135 136 137 138 139 140' 'id m'
     } >script
@@ -222,7 +222,7 @@ END
     served
 }
 
-@test "who sends anything is disconnected, and the others are told" {
+@test "a peer that sends anything is disconnected, and the others are told" {
     serve --vectors 1
     peers 1 <<'END'
 connect a
@@ -248,7 +248,7 @@ END
     served
 }
 
-@test "out of descriptors: those who are connected go on, who waits is let in when there are some" {
+@test "out of descriptors: connected peers go on, and waiting ones are accepted when there are some again" {
     serve
     start_client
     tell 'connect a' 'until a' 'connect b' 'until a 1' 'until b 0' 'id b'
@@ -259,20 +259,20 @@ END
     prlimit --pid "$server" --nofile="$free:"
     tell 'connect c' 'connect d' 'ring b 0 2' 'rung a 2'
     wait_until_said err.server 'cannot accept connections for now: Too many open files'
-    # What b had is enough for c.
+    # The descriptors of b are enough for c.
     tell 'close b' 'until c 0' 'until a 2' 'id c'
     wait_until_said out.client 2
     prlimit --pid "$server" --nofile="$(ulimit -Hn):"
     tell 'until d 0 2' 'until a 2 3' 'id d'
     wait_until_said out.client 3
     same "$(lines 0 2 3)" "$(cut -d ' ' -f 1 peers)"
-    # Said once for each, not at each try.
+    # One message for each connection, not for each attempt.
     same 2 "$(grep -c 'cannot accept' err.server)"
     served
 }
 
 @test "more descriptors under way than the user may have: it goes on when they are read" {
-    # Who has these capabilities is not limited (net/core/scm.c, too_many_unix_fds).
+    # The limit does not hold for a process with one of these capabilities (net/core/scm.c, too_many_unix_fds).
     if ((EUID == 0)); then
         SERVE_UNDER=(setpriv '--bounding-set=-sys_resource,-sys_admin')
         "${SERVE_UNDER[@]}" true || skip 'this root cannot give up capabilities'
@@ -285,14 +285,14 @@ END
     wait_until_said err.server 'some messages must wait until peers read theirs'
     tell 'close a' 'close b' 'close c' 'close d' 'close e' 'until f 6' 'until g 5' 'id g'
     wait_until_said out.client 6
-    # Nobody but those five: who does not read is not dropped.
+    # Only those five: a peer that does not read is not dropped.
     same 5 "$(grep -c left err.server)"
     served
 }
 
 # --- Real QEMU, without a guest: qtest reads and writes as a guest would
 
-# qemu: with the device at 00:04.0, its registers at 0xfebf0000 and its vectors at 0xfebe0000.
+# qemu: starts QEMU with the device at 00:04.0, its registers at 0xfebf0000 and its MSI-X table at 0xfebe0000.
 qemu() {
     mkfifo qtest
     exec {gate}<>qtest
@@ -304,7 +304,7 @@ qemu() {
     tell 'outl 0xcf8 0x80002040' 'outw 0xcfe 0x8000'     # MSI-X on; all vectors are masked, and become pending
 }
 
-# Until QEMU has heard of the peer, it ignores the ring.
+# qemu_rings_until_heard: rings the peer. QEMU ignores that as long as the server has not told it of the peer.
 qemu_rings_until_heard() {
     tell 'writel 0xfebf000c 3' # peer 0, vector 3
     [ -s out.client ]

@@ -40,7 +40,7 @@ ended a'
     served
 }
 
-@test "what a server left behind that was killed is replaced" {
+@test "files that a killed server left behind are replaced" {
     serve
     kill -9 "$server"
     await server
@@ -81,7 +81,7 @@ ended a'
     served
 }
 
-@test "a socket that somebody else has put in its place is left there" {
+@test "a file that another program has put in place of the socket is left there" {
     serve
     rm server
     echo mine >server
@@ -114,7 +114,7 @@ END
     refuted test -e s
 }
 
-@test "what it cannot work with: one line that says why, status 1, nothing left behind" {
+@test "unusable files: one line that says why, status 1, nothing left behind" {
     mkdir folder
     fresh small 1048575
     : >empty
@@ -141,7 +141,7 @@ END
     same data "$(cat file)"
 }
 
-@test "too few descriptors for a single peer is an error, that nobody hears 'ready' is one too" {
+@test "too few descriptors for a single peer is an error; so is a stdout that cannot take 'ready'" {
     complains 1 'no room for a peer: the hard limit of open files is 24 (ulimit -Hn)' prlimit --nofile=24 ivshmem-server --socket s --memory region </dev/null
     status=0
     ivshmem-server --socket s --memory region >/dev/full 2>error </dev/null || status=$?
