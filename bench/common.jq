@@ -21,3 +21,7 @@ def is_far_percentile: test("^p99");
 def nice:
     def to($n): . * $n | round / $n;
     if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
+
+# Why a refused figure is refused.
+def refusal: "\(.figure): \(.median | nice) \(.unit) is \(if .better == "higher" then "above" else "below" end) the limit"
+    + " \(.limit | nice) \(.unit), which follows from the host's own \(.roofline | nice) \(.unit)";

@@ -1,7 +1,8 @@
-# From the runs (results.jsonl, slurped) to figures: an array of
-#   {figure, id, what, unit, better, repeats, median, min, max, spread, spread_percent, roofline, share, limit, status}
-# median, min and max are over the repeats; spread_percent is (max - min) / median; roofline is the host's median of the
-# same figure and share what part of it this one reaches. status is ok, or refused: beyond what the host can do itself.
+# From runs to figures. Input: the runs (check.jq). Prints an array of
+#   {figure, id, roofline_id, what, unit, better, repeats, median, min, max, spread_percent, roofline, share, limit, status}
+# figure: "ID/WHAT". median, min, max: over the repeats. spread_percent: (max - min) / median. roofline: the host's median of
+# the same figure; share: the part of it that this one reaches. status: "ok", or "refused" when the median is beyond limit.
+# roofline, share and limit are null if there is nothing on the host to compare with.
 include "common";
 
 def rate(what; value): {what: what, unit: "MB/s", better: "higher", value: value};
@@ -32,8 +33,8 @@ def of_run:
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
 
-# Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
-# of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
+# The host's figure that this one is compared with: the one of the same name. TCP copies each byte at least once, whatever the
+# message size, so its rate is compared with copies of 64 KiB. Far percentiles are compared with nothing.
 def roofline_of($all):
     if .roofline_id == null or (.what | is_far_percentile) then null
     elif .id | startswith("tcp-latency") then $all["\(.roofline_id)/\(.what)"]
