@@ -48,7 +48,7 @@ require_tools() {
 
 # Measures into FOLDER, in MODE.
 measure() {
-    local folder=$1 mode=$2 made
+    local folder=$1 mode=$2 made failed
     # One at a time: two would measure each other.
     lab_lock 1 bench.lock
     results_create "$folder"
@@ -65,7 +65,8 @@ measure() {
     results_host true
     BENCH_STAGE=reporting
     bench_child made report_make "$folder"
-    ((made == 0 && $(results_failed) == 0)) || STATUS=1
+    failed=$(results_failed)
+    ((made == 0 && failed == 0)) || STATUS=1
     [[ ! -s $folder/report.md ]] || say "$folder/report.md"
 }
 
