@@ -56,8 +56,8 @@ require_tools() {
 
 # measure FOLDER MODE: measures, and writes results and report to FOLDER. MODE is quick or full.
 measure() {
-    local folder=$1 mode=$2
-    # Two at once would measure each other.
+    local folder=$1 mode=$2 made failed
+    # One at a time: two would measure each other.
     lab_lock 1 bench.lock
     results_create "$folder"
     BENCH_FOLDER=$folder BENCH_STAGE=measuring BENCH_RUN=$(bench_run_id)
@@ -72,8 +72,9 @@ measure() {
     bench_run "$mode"
     results_host true
     BENCH_STAGE=reporting
-    bench_child report_make "$folder"
-    ((BENCH_FAILED == 0 && CHILD_STATUS == 0)) || STATUS=1
+    bench_child made report_make "$folder"
+    failed=$(results_failed)
+    ((made == 0 && failed == 0)) || STATUS=1
     [[ ! -s $folder/report.md ]] || say "$folder/report.md"
 }
 
@@ -95,31 +96,34 @@ bench_end() {
 
 # Makes a report although not everything was measured, or removes the folder if nothing was.
 bench_salvage() {
+    local made
     if [[ ! -s $BENCH_FOLDER/results.jsonl ]]; then
         rm -rf -- "$BENCH_FOLDER" || true
         BENCH_FOLDER=''
         [[ -z $SIGNAL_STATUS ]] || say 'Interrupted before anything was measured'
     else
         say 'Making a report of what was measured'
-        bench_child report_make "$BENCH_FOLDER"
+        bench_child made report_make "$BENCH_FOLDER"
         [[ ! -s $BENCH_FOLDER/report.md ]] || say "$BENCH_FOLDER/report.md has what was measured, and is marked incomplete"
     fi
 }
 
 compare() {
+    local compared
     ((${#WORDS[@]} == 2)) || usage_error '--compare needs two results folders'
     [[ ${GIVEN[threshold]:=$DEFAULT_THRESHOLD} =~ ^[0-9]{1,4}(\.[0-9]{1,3})?$ ]] ||
         usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a percentage such as 10"
-    bench_child report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
-    ((CHILD_STATUS == 0)) || STATUS=1
+    bench_child compared report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
+    ((compared == 0)) || STATUS=1
 }
 
 remake() {
+    local made
     ((${#WORDS[@]} == 1)) || usage_error '--report needs one results folder'
     require_tools
     BENCH_FOLDER=$(realpath -m -- "${WORDS[0]}")
-    bench_child report_make "$BENCH_FOLDER"
-    ((CHILD_STATUS == 0)) || STATUS=1
+    bench_child made report_make "$BENCH_FOLDER"
+    ((made == 0)) || STATUS=1
 }
 
 main() {

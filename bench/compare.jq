@@ -1,17 +1,18 @@
-# Two results side by side. Input: [{host, figures}, {host, figures}]; $threshold in percent. Prints an object:
-#   {rows: [{figure, unit, a, b, ratio, change_percent, beyond_spread, verdict}], worse, better, same, host_worse, only_a, only_b}
-# beyond_spread: the repeats of A and of B do not overlap. worse and better: beyond the spread and the threshold.
-. as [$a, $b]
-| ($b.figures | map({(.figure): .}) | add // {}) as $of_b
-| ($a.figures | map({(.figure): .}) | add // {}) as $of_a
-| [$a.figures[] | select(.status == "ok") | . as $x | $of_b[.figure] | select(. != null and .status == "ok") | . as $y
-    | {figure: .figure, unit: .unit, a: $x.median, b: $y.median, ratio: ($y.median / $x.median),
-       host: ($x.id | test("-host(-|$)")),
-       beyond_spread: ($y.min > $x.max or $y.max < $x.min),
+# Compares the figures of two results, A and B. Input: [figures of A, figures of B]; $threshold, in percent. Prints
+#   {rows: [{figure, unit, a, b, ratio, host, apart, worse_percent, verdict}], worse, better, host_differs, only_a, only_b}
+# apart: the repeats of A and of B do not overlap. verdict: "worse" or "better" if they do not overlap and the medians
+# differ by more than the threshold, else "same". host: measured on the host; such a row is in host_differs, and never in worse
+# or better.
+include "common";
+
+map(INDEX(.figure)) as [$a, $b]
+| [$a[] | select(.status == "ok") | . as $x | $b[.figure] | select(. != null and .status == "ok") | . as $y
+    | {figure, unit, a: $x.median, b: $y.median, ratio: ($y.median / $x.median),
+       host: (.id | test("-host(-|$)")),
+       apart: ($y.min > $x.max or $y.max < $x.min),
        # Above 0: B is worse.
-       worse_percent: (if .better == "higher" then ($x.median / $y.median - 1) * 100 else ($y.median / $x.median - 1) * 100 end)}
-    # Far percentiles show the scheduler: no verdict on them.
-    | .verdict = (if (.beyond_spread | not) or (.figure | test("/p99")) then "same"
+       worse_percent: (((if .better == "higher" then $x.median / $y.median else $y.median / $x.median end) - 1) * 100)}
+    | .verdict = (if (.apart | not) or ($x.what | is_far_percentile) then "same"
         elif .worse_percent > $threshold then "worse"
         elif -.worse_percent > $threshold then "better"
         else "same" end)] as $rows
@@ -19,4 +20,4 @@
    worse: [$rows[] | select(.verdict == "worse" and (.host | not)).figure],
    better: [$rows[] | select(.verdict == "better" and (.host | not)).figure],
    host_differs: [$rows[] | select(.host and .verdict != "same").figure],
-   only_a: [$of_a | keys[] | select($of_b[.] == null)], only_b: [$of_b | keys[] | select($of_a[.] == null)]}
+   only_a: [$a | keys[] | select($b[.] == null)], only_b: [$b | keys[] | select($a[.] == null)]}

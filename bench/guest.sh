@@ -1,22 +1,23 @@
 # shellcheck shell=bash
-# What bench.sh finds out about the VMs before it measures, and what it sets up in them and takes down again.
+# The VMs under measurement: what they can do, and the connections and the network link that bench.sh sets up in them.
 
-# Finds out what can be measured: fills CAN, and LEFT_OUT with a line for each thing that cannot, and why.
-#
-#   vms            how many run                 region_bytes   of the region
-#   mappings       those that can be had        interrupts     yes: __latency can sleep and be interrupted
-#   link           yes: vm1 and vm2 have the link between them
-#   iperf3, sockperf   yes: both have it
-declare -A CAN=()
-LEFT_OUT=()
+# What this run knows of the VMs. bench_start sets the first two, bench_look the third, bench_connect the last.
+BENCH_VMS=()                # the names of those that take part
+BENCH_PIDS=()               # the process of each: QEMU
+declare -A CAN=()           # what they can do:
+#   vms                how many run              region_bytes   the size of the region
+#   mappings           uc, wc, wb                interrupts     yes: __latency can sleep and be interrupted
+#   link               yes: a network link joins vm1 and vm2
+#   iperf3, sockperf   yes: vm1 and vm2 have it
+declare -A BENCH_MASTERS=() # the process of the ssh connection to each
 
-# Starts vm1 and vm2 unless they are ready. BENCH_VMS: those that take part.
+# Starts vm1 and vm2 unless they are ready. All VMs that are ready take part.
 bench_start() {
-    local name state
+    local name state status
     vm_require_configured vm1 vm2
     if [[ $(vm_state vm1) != ready || $(vm_state vm2) != ready ]]; then
-        bench_child start_vms
-        ((CHILD_STATUS == 0)) || die 'the VMs could not be started (see above)'
+        bench_child status start_vms
+        ((status == 0)) || die 'cannot start the VMs (see above)'
     fi
     for name in $(vms_running); do
         state=$(vm_state "$name")
@@ -24,25 +25,23 @@ bench_start() {
             BENCH_VMS+=("$name")
             BENCH_PIDS+=("$(vm_pid "$name")")
         else
-            LEFT_OUT+=("$name: it $(vm_advice "$name" "$state")")
+            leave_out "$name: it $(vm_advice "$name" "$state")"
         fi
     done
     shmem_require vm1
 }
-BENCH_VMS=()
-BENCH_PIDS=() # QEMU's of each
 
-# start.sh, with the knobs as they are here.
+# Calls start.sh with the knobs of this call.
 start_vms() {
     export "${CONFIG_KNOBS[@]}"
     exec bash "$LAB_HOME/start.sh" vm1 vm2 >/dev/null
 }
 
-# A connection to each VM that all further commands share: under emulation a new one costs a second. Who does not answer
-# for a minute is given up. A connection ends with this script even when that is killed (setpriv).
+# Opens a connection to each VM, which all further commands share: under emulation a new one costs a second. A VM that does not
+# answer for a minute ends the run. A connection ends with this script even if that is killed (setpriv).
 bench_connect() {
     local name deadline=$((SECONDS + 60))
-    ((${#BENCH_TEMP} < 70)) || die "TMPDIR=$TMPDIR is too long for the sockets of ssh: set it to a shorter one" # unix(7): 108
+    ((${#BENCH_TEMP} < 70)) || die "TMPDIR=$TMPDIR is too long for the sockets of ssh: set it to a shorter path" # unix(7): 108
     GUEST_SSH_OPTIONS=(-S "${BENCH_TEMP//%/%%}/ssh-%n")
     for name in "${BENCH_VMS[@]}"; do
         guest_require "$name"
@@ -60,10 +59,9 @@ bench_connect() {
             pause 0.05
         done
     done
-    # Where there is no connection any more, no command makes one of its own.
+    # When the connection is lost, a command must fail and not open one of its own.
     GUEST_SSH_OPTIONS+=(-o ProxyCommand=false)
 }
-declare -A BENCH_MASTERS=() # the process of each
 
 bench_disconnect() {
     local name
@@ -75,119 +73,120 @@ bench_disconnect() {
     done
 }
 
-# All VMs can still be reached, or the program ends. $1: when it was looked.
+# Ends the program if a VM can no longer be reached. $1: when this was found.
 bench_require() {
     local name state
     for name in "${BENCH_VMS[@]}"; do
         state=$(vm_state "$name")
         [[ $state == ready ]] || die "$1: $name $(vm_advice "$name" "$state")"
-        kill -0 "${BENCH_MASTERS[$name]}" 2>/dev/null || die "$1: $name does not answer on its ssh any more: look at it with screen -r $name"
+        kill -0 "${BENCH_MASTERS[$name]}" 2>/dev/null || die "$1: $name no longer answers on ssh: look at it with screen -r $name"
     done
 }
 
-# bench_guest NAME COMMAND...: runs a command in a guest. What it prints is in the files out and said of BENCH_TEMP, its
-# status in CHILD_STATUS. A VM that was lost ends the program.
+# bench_guest STATUS NAME COMMAND...: runs a command in a guest and sets STATUS. The command's output is in the files out and said
+# of BENCH_TEMP. A VM that was lost ends the program.
 bench_guest() {
-    bench_child bench_into "$BENCH_TEMP/out" "$BENCH_TEMP/said" guest_run "$@"
-    ((CHILD_STATUS != 255)) || bench_require 'before measuring' # ssh's own failure
+    bench_child "$1" bench_into "$BENCH_TEMP/out" "$BENCH_TEMP/said" guest_run "${@:2}"
+    ((${!1} != 255)) || bench_require 'before measuring' # ssh's own failure
 }
 
-# Finds out what the VMs can do.
+# Finds out what the VMs can do, and leaves out what they cannot.
 bench_look() {
     local tool
-    CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)") [interrupts]=no [link]=no)
-    bench_look_mappings
-    bench_look_interrupts
-    ((CAN[vms] >= 3)) || LEFT_OUT+=("the matrix of latencies: it needs three VMs or more (./start.sh --set VM_COUNT=3)")
+    CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)"))
+    bench_look_mappings 'CAN[mappings]'
+    bench_look_interrupts 'CAN[interrupts]'
+    if ((CAN[vms] < 3)); then
+        leave_out 'the matrix of latencies: it needs three VMs or more (./start.sh --set VM_COUNT=3)'
+    fi
     for tool in iperf3 sockperf; do
-        CAN[$tool]=yes
-        bench_both which "$tool"
-        if [[ $BOTH == no ]]; then
-            CAN[$tool]=no
-            LEFT_OUT+=("TCP by $tool: the guests' Debian does not have it")
-        fi
+        bench_both "CAN[$tool]" which "$tool"
+        [[ ${CAN[$tool]} == yes ]] || leave_out "TCP by $tool: the guests' Debian does not have it"
     done
-    bench_look_link
-    bench_look_vsock
+    bench_look_link 'CAN[link]'
+    # vhost-vsock passes a guest's packet on only if it is for the host, dst_cid == vhost_transport_get_local_cid() (Linux,
+    # drivers/vhost/vsock.c, vhost_vsock_handle_tx_kick).
+    leave_out 'vsock: vhost-vsock connects a VM with its host, never two VMs (Linux, drivers/vhost/vsock.c)'
 }
 
+# These set the variable that $1 names.
+
 bench_look_mappings() {
-    bench_guest vm1 __shmem --json
-    ((CHILD_STATUS == 0)) || die "vm1 has no mapping of the region: $(last_words "$BENCH_TEMP/said")"
-    CAN[mappings]=$(jq -r 'select(.record == "mapping" and .available and (.mapping | IN("uc", "wc", "wb"))).mapping' \
-        "$BENCH_TEMP/out" | paste -sd ' ')
-    [[ ${CAN[mappings]} == *wb* ]] || LEFT_OUT+=("the write-back mapping: the BAR of these VMs is below 4 GiB (BAR_ABOVE_4G)")
+    local status
+    bench_guest status vm1 __shmem --json
+    ((status == 0)) || die "vm1 has no mapping of the region: $(last_words "$BENCH_TEMP/said")"
+    printf -v "$1" %s "$(jq -r 'select(.record == "mapping" and .available and (.mapping | IN("uc", "wc", "wb"))).mapping' \
+        "$BENCH_TEMP/out" | paste -sd ' ')"
+    [[ ${!1} == *wb* ]] || leave_out 'the write-back mapping: the BAR of these VMs is below 4 GiB (BAR_ABOVE_4G)'
 }
 
 bench_look_interrupts() {
+    local status
+    printf -v "$1" no
     if [[ $(vm_mode vm1) == plain ]]; then
-        LEFT_OUT+=("latency by interrupt: these VMs have no doorbells (SHMEM_MODE=doorbell)")
+        leave_out 'latency by interrupt: these VMs have no doorbells (SHMEM_MODE=doorbell)'
         return
     fi
-    bench_guest vm1 __latency -h
+    bench_guest status vm1 __latency -h
     if grep -qe --interrupt "$BENCH_TEMP/out"; then
-        CAN[interrupts]=yes
+        printf -v "$1" yes
     else
-        LEFT_OUT+=("latency by interrupt: this __latency has no --interrupt")
+        leave_out 'latency by interrupt: this __latency has no --interrupt'
     fi
 }
 
 bench_look_link() {
-    bench_both test -e /sys/class/net/eth1
-    if [[ $BOTH == yes ]]; then
-        CAN[link]=yes
+    bench_both "$1" test -e /sys/class/net/eth1
+    if [[ ${!1} == yes ]]; then
+        return
     elif qemu_has_dgram; then
-        LEFT_OUT+=("TCP: these VMs were started without a link between them; ./stop.sh and ./start.sh give them one")
+        leave_out 'TCP: these VMs were started without a link between them; ./stop.sh and ./start.sh give them one'
     else
-        LEFT_OUT+=("TCP: this QEMU cannot join two VMs by datagram sockets (-netdev dgram, QEMU 7.2 and later)")
+        leave_out 'TCP: this QEMU cannot join two VMs by datagram sockets (-netdev dgram, QEMU 7.2 and later)'
     fi
 }
 
-# vhost-vsock passes a guest's packet on only if it is for the host, dst_cid == vhost_transport_get_local_cid() (Linux,
-# drivers/vhost/vsock.c, vhost_vsock_handle_tx_kick): there is nothing to compare with between two VMs.
-bench_look_vsock() {
-    local device='there is no /dev/vhost-vsock here, and'
-    [[ ! -w /dev/vhost-vsock ]] || device='/dev/vhost-vsock is there, but'
-    LEFT_OUT+=("vsock: $device vhost-vsock joins a VM with its host and never two VMs (Linux, drivers/vhost/vsock.c)")
-}
-
-# Does COMMAND hold in vm1 and in vm2? Sets BOTH to yes or no.
+# bench_both ANSWER COMMAND...: sets ANSWER to yes if COMMAND succeeds in vm1 and in vm2, else to no.
 bench_both() {
-    local name
-    BOTH=yes
+    local name status
+    printf -v "$1" yes
     for name in vm1 vm2; do
-        bench_guest "$name" "$@"
-        ((CHILD_STATUS == 0)) || BOTH=no
+        bench_guest status "$name" "${@:2}"
+        ((status == 0)) || printf -v "$1" no
     done
 }
 
-# Gives the link its addresses and a size of packets, and starts the servers in vm2, which sleep until
-# somebody comes.
+# --- The network link between vm1 and vm2
+
+# The packet size with which TCP is fastest: this backend has no segmentation offload. Tried under TCG, in
+# Mbit/s: 1500 bytes 73, 4000 248, 9000 240, 16000 570, 32000 536, 65000 248.
+LINK_MTU=16000
+
+# Gives the link its addresses and its packet size, and starts the servers in vm2. They sleep until somebody connects.
 bench_link_up() {
-    local name
+    local name status
     [[ ${CAN[link]} == yes ]] || return 0
     for name in vm1 vm2; do
-        bench_guest "$name" sh -c "ip link set eth1 mtu $LINK_MTU up && ip addr replace $LINK_NET.${name#vm}/24 dev eth1"
-        ((CHILD_STATUS == 0)) || die "the link between the VMs cannot be set up in $name: $(last_words "$BENCH_TEMP/said")"
+        bench_guest status "$name" sh -c "ip link set eth1 mtu $LINK_MTU up && ip addr replace $LINK_NET.${name#vm}/24 dev eth1"
+        ((status == 0)) || die "cannot set up the link between the VMs in $name: $(last_words "$BENCH_TEMP/said")"
     done
     # shellcheck disable=SC2016 # for the guest
-    bench_guest vm2 sh -c 'exec >/dev/null 2>&1 # which the servers would keep open
+    bench_guest status vm2 sh -c 'exec >/dev/null 2>&1 # or the servers would keep the connection open
         pkill -x iperf3; pkill -x sockperf
         ! command -v iperf3 || iperf3 -s -D
         ! command -v sockperf || sockperf server --tcp -i "$0" --daemonize
         for i in $(seq 50); do [ "$(ss -Hltn "sport = :5201 or sport = :11111" | wc -l)" -ge "$1" ] && exit; sleep 0.1; done; exit 1' \
         "$LINK_NET.2" "$(bench_servers)"
-    ((CHILD_STATUS == 0)) || die "the servers for TCP did not start in vm2: ./run.sh vm2 iperf3 -s shows why"
+    ((status == 0)) || die 'the TCP servers did not start in vm2: ./run.sh vm2 iperf3 -s shows why'
 }
 
-# The size of packets with which TCP is at its best: this backend knows no segmentation offload. Tried under TCG, in
-# Mbit/s: 1500 bytes 73, 4000 248, 9000 240, 16000 570, 32000 536, 65000 248.
-LINK_MTU=16000
-
+# How many TCP servers vm2 runs.
 bench_servers() {
     local count=0 tool
     for tool in iperf3 sockperf; do
-        [[ ${CAN[$tool]} == no ]] || count=$((count + 1))
+        if [[ ${CAN[$tool]} == yes ]]; then
+            count=$((count + 1))
+        fi
     done
     printf '%d' "$count"
 }

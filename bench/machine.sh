@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What machine it is that is measured (host.json), and what else it does meanwhile.
+# The machine that is measured (host.json), and what else it does meanwhile.
 
-# bench_host_json MODE: prints host.json; results_host adds whether it is complete and what was left out. Only facts; what
-# differs between two of them is what ./bench.sh --compare looks at.
+# bench_host_json MODE: prints host.json. results_host adds whether the run is complete and what was left out;
+# ./bench.sh --compare looks at what differs between two of them (bench/identity.jq).
 bench_host_json() {
     local manifest=$VM_DIR/manifest.json planned
     jq -e 'type == "object"' "$manifest" >/dev/null 2>&1 || die "$manifest is missing or broken: ./setup.sh writes it"
@@ -33,60 +33,47 @@ bench_caches() {
     done | jq -Rn '[inputs | split("\t") | {(.[0]): .[1]}] | add // {}'
 }
 
-# A number that runs on this machine at this time have in common, and no others.
+# An id of this call of bench.sh, which no other has.
 bench_run_id() {
     printf '%s %s %s' "$(cat /proc/sys/kernel/random/boot_id)" "$$" "$EPOCHREALTIME" | sha256sum | cut -c 1-16
 }
 
-# --- Noise: what CPU time others use during a measurement, and the hypervisor below takes away (steal).
+# --- Noise: CPU time that others use during a measurement, and that the hypervisor of the host takes away (steal).
 
-noise_begin() {
-    NOISE_CPUS=$(nproc) NOISE_HZ=$(getconf CLK_TCK)
-    NOISE_START_US=${EPOCHREALTIME/[.,]/}
-    noise_read
-    NOISE_0=("${NOISE_NOW[@]}")
-}
-
-# Sets NOISE_MS, the time that has passed; NOISE_OTHERS, how many CPUs processes used that are neither our VMs nor
-# ours; NOISE_STEAL, the share of all CPU time that was stolen.
-noise_end() {
-    local us
-    us=$((${EPOCHREALTIME/[.,]/} - NOISE_START_US))
-    noise_read
-    NOISE_MS=$((us / 1000))
-    read -r NOISE_OTHERS NOISE_STEAL < <(awk -v busy=$((NOISE_NOW[0] - NOISE_0[0])) -v steal=$((NOISE_NOW[1] - NOISE_0[1])) \
-        -v own=$((NOISE_NOW[2] - NOISE_0[2])) -v ticks="$(awk -v us="$us" -v hz="$NOISE_HZ" 'BEGIN { print us * hz / 1e6 }')" \
-        -v cpus="$NOISE_CPUS" 'BEGIN {
-            others = (busy - own) / ticks
-            printf "%.3f %.4f\n", (others > 0 ? others : 0), steal / ticks / cpus }')
-}
-
-# Sets NOISE_NOW to ticks of all CPUs: busy, stolen; and of our own processes, with those that have ended.
+# Prints a reading: the time in microseconds, then ticks of CPU time: busy, stolen, and used by our VMs and our processes.
 noise_read() {
     local -a cpu
-    local pid own=0
+    local pid own now=${EPOCHREALTIME/[.,]/}
     read -r -a cpu </proc/stat
+    own=$(noise_ticks "$$" 4)
     for pid in "${BENCH_PIDS[@]}" "${BENCH_MASTERS[@]}"; do
         own=$((own + $(noise_ticks "$pid" 2)))
     done
-    own=$((own + $(noise_ticks "$$" 4)))
-    # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); user has guest's in it.
-    NOISE_NOW=($((cpu[1] + cpu[2] + cpu[3] + cpu[6] + cpu[7])) "${cpu[8]}" "$own")
+    # user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); user includes guest.
+    printf '%s %d %d %d\n' "$now" $((cpu[1] + cpu[2] + cpu[3] + cpu[6] + cpu[7])) "${cpu[8]}" "$own"
 }
 
-# utime + stime of process $1 (fields 14 and 15 of its stat), and with $2=4 those of its ended children as well; 0 when it
-# has ended.
+# noise_between BEFORE AFTER: from two readings a JSON object: the seconds between them, how many CPUs other processes used, and
+# the share of all CPU time that was stolen.
+noise_between() {
+    awk -v cpus="$(nproc)" -v hz="$(getconf CLK_TCK)" '{
+        seconds = ($5 - $1) / 1e6
+        others = ($6 - $2 - ($8 - $4)) / hz / seconds
+        steal = ($7 - $3) / hz / seconds / cpus
+        printf "{\"seconds\": %.3f, \"others_cpus\": %.3f, \"steal\": %.4f}\n", seconds, (others > 0 ? others : 0), steal
+    }' <<<"$1 $2"
+}
+
+# noise_ticks PID FIELDS: prints the sum of the first FIELDS of utime, stime, cutime and cstime, the last two of ended children
+# (fields 14 to 17 of its stat, proc(5)); 0 when the process has ended.
 noise_ticks() {
-    local line
+    local line field ticks=0
     local -a fields
-    if ! read -r line 2>/dev/null <"/proc/$1/stat"; then
-        echo 0
-        return
+    if read -r line 2>/dev/null <"/proc/$1/stat"; then
+        read -r -a fields <<<"${line##*) }"
+        for field in "${fields[@]:11:$2}"; do
+            ticks=$((ticks + field))
+        done
     fi
-    read -r -a fields <<<"${line##*) }"
-    if (($2 == 4)); then
-        printf '%d' $((fields[11] + fields[12] + fields[13] + fields[14]))
-    else
-        printf '%d' $((fields[11] + fields[12]))
-    fi
+    printf '%d' "$ticks"
 }

@@ -1,24 +1,26 @@
 # shellcheck shell=bash
-# What bench.sh measures: the plan, a line for each measurement, its fields separated by tabs
+# What bench.sh measures: the plan. Each measurement is a line, with its fields separated by tabs:
 #
-#   ID        names it in results.jsonl; its figures are called ID/SIZE or ID/WHAT
+#   ID        its name in results.jsonl; its figures are called ID/SIZE or ID/WHAT
 #   ROOFLINE  the ID of the same measurement on the host, or -
-#   SECONDS   that one run takes, roughly; measured ones take their place in the course of a run
-#   WHERE     vm1, vm2, ... or host: who runs COMMAND; vm1+vm2 or host+host: the second runs ANSWER at the same time
-#   COMMAND, ANSWER   words without quoting, or SHELL and a line for sh -c. __programs get --json, on the host also -f
+#   SECONDS   that a run takes: an estimate at first, then what the last run took
+#   WHERE     what runs COMMAND: vm1, vm2, ..., host, or all VMs; with vm1+vm2 or host+host the second runs ANSWER meanwhile
+#   COMMAND, ANSWER   words without quoting, or SHELL and a line for sh -c; __NAME gets --json, and on the host also -f
 #
-# All measurements run once, then all run again: a host that becomes slower meanwhile does so for all of them.
+# Every round runs all measurements once, so a host that slows down does so for all of them.
 
-# The address of vm1 and vm2 on the link between them (lib/qemu.sh).
+# The first three numbers of the addresses on the link between the VMs; the fourth is the VM's number.
 LINK_NET=192.168.77
 
 # bench_plan quick|full: prints the plan. What the VMs can do is in CAN (bench/guest.sh).
 bench_plan() {
     case $1 in
     quick) plan_all 4M 3 0.5 0.05 '64K' '2' ;;
-    full) plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3 4' ;;
+    full)
+        plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3 4'
+        plan_kernels
+        ;;
     esac
-    [[ $1 == quick ]] || plan_kernels
 }
 
 # plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS
@@ -40,10 +42,11 @@ plan_all() {
     plan_tcp "$5" "$3"
 }
 
-# The size asked for, or as much as __bandwidth's half of the region holds.
+# Block size $1, or the half of the region that __bandwidth may use, if that is smaller.
 plan_block() {
-    if (($(size_in_bytes "$1") > CAN[region_bytes] / 2)); then
-        printf '%dK' $((CAN[region_bytes] >> 11))
+    local half=$((CAN[region_bytes] / 2))
+    if (($(size_in_bytes "$1") > half)); then
+        printf '%dK' $((half / 1024))
     else
         printf '%s' "$1"
     fi
@@ -53,10 +56,12 @@ plan_latency() {
     local round_trip="__latency -t $1"
     plan_line latency-host - $((2 + ${1%.*})) host+host "$round_trip" "$round_trip"
     plan_line latency latency-host $((2 + ${1%.*})) vm1+vm2 "$round_trip" "$round_trip"
-    [[ ${CAN[interrupts]} == no ]] ||
+    if [[ ${CAN[interrupts]} == yes ]]; then
         plan_line latency-interrupt - $((3 + ${1%.*})) vm1+vm2 "$round_trip --interrupt" "$round_trip --interrupt"
-    ((CAN[vms] < 3)) ||
+    fi
+    if ((CAN[vms] >= 3)); then
         plan_line latency-matrix latency-host $((2 + CAN[vms] * (CAN[vms] - 1) / 2)) all "__latency -t 0.5 --matrix ${CAN[vms]}"
+    fi
 }
 
 plan_stream() {
@@ -71,7 +76,7 @@ plan_stream() {
     done
 }
 
-# plan_streams host|vm COUNT WORD...: a shell line that runs __stream WORD... on as many channels at once.
+# plan_streams host|vm COUNT WORD...: a shell line that runs __stream WORD... on COUNT channels at once.
 plan_streams() {
     local file=''
     # shellcheck disable=SC2016 # for the other shell
@@ -89,25 +94,12 @@ plan_tcp() {
             plan_line "tcp-$size" bandwidth-host 3 vm1 "iperf3 -c $LINK_NET.2 -J -t 2 -l $size"
         done
     fi
-    [[ ${CAN[sockperf]} == no ]] ||
+    if [[ ${CAN[sockperf]} == yes ]]; then
         plan_line tcp-latency latency-host $((4 + ${2%.*})) vm1 "sockperf ping-pong --tcp -i $LINK_NET.2 --no-rdtsc -t $((2 + ${2%.*}))"
+    fi
 }
 
-# plan_longer LINE: the same measurement, four times as long where its programs have a time, -t.
-plan_longer() {
-    awk -F '\t' -v OFS='\t' '{
-        $3 *= 4
-        for (field = 5; field <= NF; field++) {
-            count = split($field, words, " ")
-            $field = words[1]
-            for (i = 2; i <= count; i++)
-                $field = $field " " (words[i - 1] == "-t" ? words[i] * 4 : words[i])
-        }
-        print
-    }' <<<"$1"
-}
-
-# Other kernels, and reading.
+# The other copy kernels, and copies out of the region.
 plan_kernels() {
     local kind size
     size=$(plan_block 16M)
@@ -119,7 +111,56 @@ plan_kernels() {
     done
 }
 
+# plan_line ID ROOFLINE SECONDS WHERE COMMAND [ANSWER]
 plan_line() {
     local IFS=$'\t'
     printf '%s\n' "$*"
+}
+
+# How many times as long a measurement runs that observed nothing.
+LONGER=4
+
+# plan_longer LINE: the same measurement, LONGER times as long where its programs have a time, -t.
+plan_longer() {
+    awk -F '\t' -v OFS='\t' -v longer="$LONGER" '{
+        $3 *= longer
+        for (field = 5; field <= NF; field++) {
+            count = split($field, words, " ")
+            $field = words[1]
+            for (i = 2; i <= count; i++)
+                $field = $field " " (words[i - 1] == "-t" ? words[i] * longer : words[i])
+        }
+        print
+    }' <<<"$1"
+}
+
+# plan_took LINE SECONDS: the same measurement, with the seconds that it really took.
+plan_took() {
+    awk -F '\t' -v OFS='\t' -v seconds="$2" '{ $3 = seconds; print }' <<<"$1"
+}
+
+# --- The plan of a run, in BENCH_TEMP/plan: what was learned about a measurement holds for the rounds that follow.
+
+# The line of measurement $1.
+plan_find() {
+    awk -F '\t' -v id="$1" '$1 == id' "$BENCH_TEMP/plan"
+}
+
+# plan_change ID [LINE]: measurement ID is now LINE; without LINE it leaves the plan.
+plan_change() {
+    local line
+    while IFS= read -r line; do
+        if [[ $line != "$1"$'\t'* ]]; then
+            printf '%s\n' "$line"
+        elif [[ -n ${2:-} ]]; then
+            printf '%s\n' "$2"
+        fi
+    done <"$BENCH_TEMP/plan" >"$BENCH_TEMP/plan.new"
+    mv -- "$BENCH_TEMP/plan.new" "$BENCH_TEMP/plan"
+}
+
+# plan_left ID ROUNDS: the seconds from measurement ID on to the end of this round and of ROUNDS more.
+plan_left() {
+    awk -F '\t' -v id="$1" -v rounds="$2" '$1 == id { ahead = 1 } { left += $3 * (rounds + ahead) } END { printf "%d", left }' \
+        "$BENCH_TEMP/plan"
 }

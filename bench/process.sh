@@ -1,28 +1,28 @@
 # shellcheck shell=bash
-# What bench.sh starts, and how all of it ends with bench.sh.
+# The processes that bench.sh starts. All of them end with bench.sh.
 
-# Runs a command or function in a process group of its own, which can be ended as a whole, and waits for it: while bash
-# waits for something in the foreground, it hears no signal. Sets CHILD_STATUS. errexit is on in the function.
+# bench_child STATUS COMMAND...: runs a command or function in a process group of its own, waits for it, and sets STATUS. The group
+# can be ended as a whole. While bash waits for a process in the background, it hears signals. errexit is on in the function.
 bench_child() {
-    CHILD_STATUS=0
+    printf -v "$1" 0
     set -m
     (
-        trap '' TTOU # a terminal set to tostop stops what writes from the background
+        trap '' TTOU # with `stty tostop`, a terminal stops background processes that write
         [[ -z ${LAB_LOCK:-} ]] || exec {LAB_LOCK}>&-
-        "$@"
+        "${@:2}"
     ) </dev/null &
     set +m
-    wait "$!" || CHILD_STATUS=$?
+    wait "$!" || printf -v "$1" %d "$?"
 }
 
-# bench_into OUT SAID COMMAND...: a command with its output in files. For bench_child: a redirection of bench_child itself would
-# also be one of the EXIT trap, when a signal ends the program in it.
+# bench_into OUT SAID COMMAND...: a command with stdout and stderr in files. For bench_child: a redirection of bench_child itself
+# would also hold for the EXIT trap, when a signal ends the program in it.
 bench_into() {
     "${@:3}" >"$1" 2>"$2"
 }
 
-# Ends what bench_child has running, with all that it started. From the shell's list of jobs, which has no moment in which
-# a new one is missing; the connections to the guests are among them, and end last.
+# Ends what bench_child runs, with all that it started. The shell's list of jobs has every process from its first moment. The
+# connections to the guests are in it too; bench_disconnect ends them.
 bench_stop() {
     local pid
     for pid in $(jobs -p); do
@@ -30,7 +30,7 @@ bench_stop() {
     done
 }
 
-# Ends process group $1: asked to, and after 10 s killed.
+# Ends process group $1: by SIGTERM, and after 10 s by SIGKILL.
 process_group_end() {
     local deadline=$((SECONDS + 10))
     kill -TERM -- "-$1" || return 0
@@ -41,7 +41,7 @@ process_group_end() {
     wait "$1" || true
 } 2>/dev/null
 
-# bench_bounded SECONDS COMMAND...: as bench_child, for the end of the program: silent, and ended after so many seconds.
+# bench_bounded SECONDS COMMAND...: like bench_child, for the end of the program: silent, and ended after SECONDS.
 bench_bounded() {
     local deadline=$((SECONDS + $1)) pid
     set -m
@@ -54,7 +54,7 @@ bench_bounded() {
     process_group_end "$pid"
 }
 
-# The last line of file $1, which is mostly the reason of a failure.
+# Prints the last line of file $1, which is mostly the reason of a failure.
 last_words() {
-    awk 'NF { line = $0 } END { print line == "" ? "nothing was said" : line }' "$1"
+    awk 'NF { line = $0 } END { print line == "" ? "no message" : line }' "$1"
 }

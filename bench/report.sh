@@ -1,55 +1,55 @@
 # shellcheck shell=bash
-# From a results folder to its report, and two of them side by side. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
+# From a results folder to its report, and the comparison of two. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
 
 BENCH_PLOTS=(latency bandwidth stream streams matrix)
 
-# report_load FOLDER DIR: checks host.json and results.jsonl, and makes of them the files that the rest works on:
-# DIR/host, DIR/runs (an array) and DIR/figures. Ends the program with a line that names a file that is missing or broken.
+# report_load FOLDER DIR: checks host.json and results.jsonl, and makes from them the files that the rest works on: DIR/host,
+# DIR/runs (an array), DIR/figures and DIR/identity. Ends the program if a file is missing or broken, and names it.
 report_load() {
     local folder=$1 dir=$2 file schema
     for file in host.json results.jsonl; do
         [[ -f $folder/$file && -r $folder/$file ]] ||
-            die "$folder is no results folder of bench.sh, or not yours to read: it has no $file"
+            die "$folder is no results folder of bench.sh: it has no $file that you can read"
     done
     jq -ces 'if length == 1 then .[0] else error("no") end | select(type == "object" and has("schema") and has("machine"))' \
         "$folder/host.json" >"$dir/host" 2>/dev/null || die "$folder/host.json is broken or cut off: measure again"
     schema=$(jq -c .schema "$dir/host")
     [[ $schema == "$BENCH_SCHEMA" ]] || die "$folder/host.json has schema $schema; this bench.sh reads $BENCH_SCHEMA: measure again"
-    report_jq "$folder/host.json" "$dir/host.checked" -e -f "$LAB_HOME/bench/check_host.jq" "$dir/host"
-    report_jq "$folder/results.jsonl" "$dir/runs" -Rnc --slurpfile host "$dir/host" -f "$LAB_HOME/bench/check.jq" "$folder/results.jsonl"
-    report_jq "$folder/results.jsonl" "$dir/figures" -f "$LAB_HOME/bench/summary.jq" "$dir/runs"
+    report_jq "$folder/host.json" "$dir/host.checked" check_host -e "$dir/host"
+    report_jq "$folder/results.jsonl" "$dir/runs" check -Rnc --slurpfile host "$dir/host" "$folder/results.jsonl"
+    report_jq "$folder/results.jsonl" "$dir/figures" summary "$dir/runs"
+    report_jq "$folder/host.json" "$dir/identity" identity -rn --slurpfile host "$dir/host" --slurpfile runs "$dir/runs"
 }
 
-# report_jq RECORDS OUTPUT ARGUMENT...: calls jq. What it cannot work with is in the file RECORDS, which the line that
-# ends the program then names.
+# report_jq RECORDS OUTPUT FILTER ARGUMENT...: calls jq with bench/FILTER.jq and writes OUTPUT. If that fails, ends the program
+# and names RECORDS, the file that the input was made of.
 report_jq() {
-    local records=$1 output=$2 status=0 reason
-    jq "${@:3}" >"$output" 2>"$BENCH_TEMP/said" || status=$?
+    local records=$1 output=$2 filter=$3 status=0 reason
+    jq -L "$LAB_HOME/bench" -f "$LAB_HOME/bench/$filter.jq" "${@:4}" >"$output" 2>"$BENCH_TEMP/said" || status=$?
     ((status)) || return 0
     reason=$(last_words "$BENCH_TEMP/said")
     reason=${reason#jq: error*): }
-    ((status == 5)) || die "jq fails with $records (status $status): $reason" # 5: an error while it ran (jq's manual)
-    die "$records: $reason: measure again, or take that out and call ./bench.sh --report"
+    ((status == 5)) || die "jq failed on $records (status $status): $reason" # 5: an error while it ran (jq's manual)
+    die "$records: $reason: measure again, or remove that and call ./bench.sh --report"
 }
 
-# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was refused. All is made
-# elsewhere first, and then moved to its place at once.
+# report_make FOLDER: makes summary.csv, the plots and report.md. Fails if a figure was refused. All files are made in a
+# temporary folder first, and then moved to their places.
 report_make() {
-    local folder=$1 dir line refused
-    local -a plots=()
+    local folder=$1 dir plots line refused
     dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
-    report_jq "$folder/results.jsonl" "$dir/summary.csv" -r -f "$LAB_HOME/bench/csv.jq" "$dir/figures"
-    report_jq "$folder/results.jsonl" "$dir/noise" --slurpfile runs "$dir/runs" -f "$LAB_HOME/bench/noise.jq" "$dir/figures"
-    report_plots "$folder" "$dir"
-    report_jq "$folder/results.jsonl" "$dir/report.md" -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
-        --slurpfile noise "$dir/noise" --arg plots "${plots[*]}" -f "$LAB_HOME/bench/report.jq" "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/summary.csv" csv -r "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/noise" noise --slurpfile runs "$dir/runs" "$dir/figures"
+    plots=$(report_plots "$folder" "$dir")
+    report_jq "$folder/results.jsonl" "$dir/report.md" report -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
+        --slurpfile noise "$dir/noise" --arg plots "$plots" "$dir/figures"
     report_place "$folder" "$dir"
     jq -r 'if .noisy then .why[] else empty end' "$dir/noise" >"$dir/noisy"
     while IFS= read -r line; do
         warn "the host is noisy: $line"
     done <"$dir/noisy"
-    jq -r '.[] | select(.status == "refused") | "\(.figure) is \(.median) \(.unit); the host itself: \(.roofline)"' "$dir/figures" >"$dir/refused"
+    jq -L "$LAB_HOME/bench" -r 'include "common"; .[] | select(.status == "refused") | refusal' "$dir/figures" >"$dir/refused"
     while IFS= read -r line; do
         warn "refused: $line"
     done <"$dir/refused"
@@ -57,24 +57,23 @@ report_make() {
     ((refused == 0))
 }
 
-# Draws what there is data for into DIR, and adds the names to the caller's array `plots`.
+# Draws into DIR what there is data for, and prints the names of these plots.
 report_plots() {
     local folder=$1 dir=$2 plot format
     for plot in "${BENCH_PLOTS[@]}"; do
-        report_jq "$folder/results.jsonl" "$dir/$plot.tsv" -r --slurpfile runs "$dir/runs" --arg plot "$plot" \
-            -f "$LAB_HOME/bench/tables.jq" "$dir/figures"
+        report_jq "$folder/results.jsonl" "$dir/$plot.tsv" tables -r --slurpfile runs "$dir/runs" --arg plot "$plot" "$dir/figures"
         [[ -s $dir/$plot.tsv ]] || continue
         for format in svg png; do
-            # By names without a folder, whose odd characters gnuplot would take for its own.
+            # File names without a folder: gnuplot would interpret odd characters of a path.
             (cd -- "$dir" && GNUPLOT_LIB=$LAB_HOME/bench exec gnuplot -c "$LAB_HOME/bench/$plot.gp" "$plot.tsv" "$plot.$format" "$format") \
                 2>"$dir/said" || die "gnuplot cannot draw $plot: $(last_words "$dir/said")"
             [[ -s $dir/$plot.$format ]] || die "gnuplot has drawn no $plot.$format: $(last_words "$dir/said")"
         done
-        plots+=("$plot")
+        printf '%s ' "$plot"
     done
 }
 
-# Moves what was made in DIR to its place in FOLDER: all of it, or what a full disk takes, and no half of a file.
+# Moves the files in DIR to their places in FOLDER. On a full disk some may be missing, but none is cut off.
 report_place() {
     local folder=$1 dir=$2 plot format
     trap '' HUP INT TERM # it takes milliseconds
@@ -94,7 +93,7 @@ report_place() {
 
 # --- Comparing
 
-# report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse beyond the threshold, in percent.
+# report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse by more than THRESHOLD percent.
 report_compare() {
     local a=$1 b=$2 threshold=$3 anyway=$4 dir differ rows worse
     dir=$(mktemp -d -p "$BENCH_TEMP")
@@ -103,32 +102,26 @@ report_compare() {
     report_load "$b" "$dir/b"
     differ=$(report_differences "$dir")
     if [[ -n $differ && $anyway != yes ]]; then
-        die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and says so)"
+        die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and marks it)"
     fi
-    jq -n --slurpfile ah "$dir/a/host" --slurpfile bh "$dir/b/host" --slurpfile af "$dir/a/figures" \
-        --slurpfile bf "$dir/b/figures" '[{host: $ah[0], figures: $af[0]}, {host: $bh[0], figures: $bf[0]}]' >"$dir/both"
-    report_jq "$a and $b" "$dir/comparison" --argjson threshold "$threshold" -f "$LAB_HOME/bench/compare.jq" "$dir/both"
+    report_jq "$a and $b" "$dir/comparison" compare -s --argjson threshold "$threshold" "$dir/a/figures" "$dir/b/figures"
     rows=$(jq '.rows | length' "$dir/comparison")
     worse=$(jq '.worse | length' "$dir/comparison")
     ((rows > 0)) || die "$a and $b have no figure in common"
-    jq -r --arg a "$a" --arg b "$b" --arg differ "$differ" --argjson threshold "$threshold" \
-        -f "$LAB_HOME/bench/comparison.jq" "$dir/comparison"
+    report_jq "$a and $b" "$dir/text" comparison -r --arg a "$a" --arg b "$b" --arg differ "$differ" \
+        --argjson threshold "$threshold" "$dir/comparison"
+    cat -- "$dir/text"
     ((worse == 0))
 }
 
-# What keeps the results in DIR/a and DIR/b from being compared, in one line.
+# Prints what the results in DIR/a and DIR/b differ in, in one line; nothing if they can be compared.
 report_differences() {
-    local side
-    for side in a b; do
-        jq -rn --slurpfile host "$1/$side/host" --slurpfile runs "$1/$side/runs" \
-            "{host: \$host[0], runs: \$runs[0]} | $(<"$LAB_HOME/bench/identity.jq")" >"$1/$side/identity"
-    done
-    { diff --old-line-format='%L' --new-line-format='' --unchanged-line-format='' "$1/a/identity" "$1/b/identity" || true; } |
-        while IFS='=' read -r name value; do
-            printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$1/b/identity")"
-        done | paste -sd ';' | sed 's/;/; /g'
-    # An incomplete one is not compared, not even with another.
-    if grep -q '^complete=false$' "$1/a/identity" && grep -q '^complete=false$' "$1/b/identity"; then
-        echo 'both are incomplete'
-    fi
+    local dir=$1 name value
+    while IFS="=" read -r name value; do
+        if ! grep -qxF "$name=$value" "$dir/b/identity"; then
+            printf '%s (%s, %s)\n' "$name" "$value" "$(sed -n "s/^$name=//p" "$dir/b/identity")"
+        elif [[ $name == complete && $value == false ]]; then
+            echo 'what they lack (both are incomplete)'
+        fi
+    done <"$dir/a/identity" | paste -sd ';' | sed 's/;/; /g'
 }

@@ -1,13 +1,9 @@
-# From the runs (results.jsonl, slurped) to figures: an array of
-#   {figure, id, what, unit, better, repeats, median, min, max, spread, spread_percent, roofline, share, limit, status}
-# median, min and max are over the repeats; spread_percent is (max - min) / median; roofline is the host's median of the
-# same figure and share what part of it this one reaches. status is ok, or refused: beyond what the host can do itself.
-
-# How far a guest may be beyond its roofline, which is measured with noise of its own, before it is refused. Rates: a
-# quarter above the host's best repeat. Times: below half of the shortest single one that the host had; which two CPUs
-# two VMs, or two processes, happen to run on makes that much of a difference.
-def rate_allowance: 1.25;
-def time_allowance: 2;
+# From runs to figures. Input: the runs (check.jq). Prints an array of
+#   {figure, id, roofline_id, what, unit, better, repeats, median, min, max, spread_percent, roofline, share, limit, status}
+# figure: "ID/WHAT". median, min, max: over the repeats. spread_percent: (max - min) / median. roofline: the host's median of
+# the same figure; share: the part of it that this one reaches. status: "ok", or "refused" when the median is beyond limit.
+# roofline, share and limit are null if there is nothing on the host to compare with.
+include "common";
 
 def rate(what; value): {what: what, unit: "MB/s", better: "higher", value: value};
 def time(what; unit; value): {what: what, unit: unit, better: "lower", value: value};
@@ -37,12 +33,10 @@ def of_run:
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
 
-def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2] + .[length / 2 - 1]) / 2 end;
-
-# Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
-# of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
+# The host's figure that this one is compared with: the one of the same name. TCP copies each byte at least once, whatever the
+# message size, so its rate is compared with copies of 64 KiB. Far percentiles are compared with nothing.
 def roofline_of($all):
-    if .roofline_id == null or (.what | test("^p99")) then null
+    if .roofline_id == null or (.what | is_far_percentile) then null
     elif .id | startswith("tcp-latency") then $all["\(.roofline_id)/\(.what)"]
     elif .id | startswith("tcp") then $all["\(.roofline_id)/65536"]
     elif .id == "latency-matrix" then $all["\(.roofline_id)/median"]
@@ -56,7 +50,7 @@ def limited($all):
         . + {roofline: $host.median, share: (.median / $host.median), limit: ($host.max * rate_allowance)}
         | .status = (if .median > .limit then "refused" else "ok" end)
       else
-        . + {roofline: $host.median, share: ($host.median / .median), limit: ($shortest.min / time_allowance)}
+        . + {roofline: $host.median, share: ($host.median / .median), limit: ($shortest.min * time_allowance)}
         | .status = (if .median < .limit then "refused" else "ok" end)
       end;
 
@@ -66,6 +60,6 @@ def limited($all):
     | .[0] | del(.value)
     | . + {repeats: ($values | length), median: ($values | median), min: ($values | min), max: ($values | max)}
     | .spread_percent = (.max - .min) / .median * 100] as $all
-| ($all | map({(.figure): .}) | add // {}) as $by_name
+| ($all | INDEX(.figure)) as $by_name
 | (reduce $figures[] as $f ({}; .[$f.figure] //= length)) as $order
 | $all | map(limited($by_name)) | sort_by($order[.figure])

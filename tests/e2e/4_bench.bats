@@ -52,7 +52,7 @@ figure() {
         figure tcp-64K/65536 || grep -q '^- left out: tcp-64K, .*iperf3 observed nothing' "$R/report.md"
         figure tcp-latency/median || grep -q '^- left out: tcp-latency, .*sockperf observed nothing' "$R/report.md"
         if figure stream/65536 | grep -q '"ok"$' && figure tcp-64K/65536 | grep -q '"ok"$'; then
-            grep -qE '^- Throughput, shared memory over TCP, .*\*\*[0-9.]+\*\*$' "$R/report.md"
+            grep -qE '^- Throughput of shared memory over that of TCP, .*\*\*[0-9.]+\*\*$' "$R/report.md"
         fi
     else
         grep -q 'left out: TCP' "$R/report.md"

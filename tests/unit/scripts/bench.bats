@@ -1,36 +1,9 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# bench.sh without a VM: the plan, and from recorded runs to figures, report, plots and comparison. The runs are those of
-# fixtures/bench, or made up by runs() and changed by change().
+# bench.sh without a VM: the plan, and from recorded runs to figures, report and plots. The comparison is in bench_compare.bats.
 
 load helpers
-
-setup() {
-    begin
-    R=$BATS_TEST_TMPDIR/results
-    cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$R"
-}
-
-# change FILTER: changes every line of results.jsonl; host FILTER: host.json. With FOLDER before it, in that folder.
-change() {
-    jq -c "$1" "${2:-$R}/results.jsonl" >"$BATS_TEST_TMPDIR/new"
-    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/results.jsonl"
-}
-
-host() {
-    jq "$1" "${2:-$R}/host.json" >"$BATS_TEST_TMPDIR/new"
-    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/host.json"
-}
-
-# The results as they were if measurement $1 had the values $2, $3, ... in its rounds.
-measured() {
-    local id=$1 values
-    shift
-    values=$(printf '%s\n' "$@" | jq -sc .)
-    change "if .id == \"$id\" then .round as \$n | .records |= map(
-        if .record == \"bandwidth\" then .median_mb_s = ${values}[\$n - 1]
-        elif .record == \"latency\" then .median_us = ${values}[\$n - 1] else . end) else . end"
-}
+load results
 
 # A column of summary.csv for figure $1: column FIGURE NAME.
 column() {
@@ -84,11 +57,31 @@ ids() {
     grep -q '^kernels-host' <<<"$output"
 }
 
-@test "the plan: a round of quick takes less than a minute, five of full less than 15" {
-    plan quick
-    (($(cut -f 3 <<<"$output" | paste -sd +) < 60)) || failure 'quick is too long'
-    plan full
-    (($(cut -f 3 <<<"$output" | paste -sd +) * 5 < 900)) || failure 'full is too long'
+# rounds MODE SECONDS: a run in which each round takes that long, by the script's clock.
+rounds() {
+    script run_of <<'END'
+BENCH_TEMP=$TMPDIR
+seconds=$2
+plan_line only - 1 vm1 __shmem >"$BENCH_TEMP/plan"
+bench_measure() { SECONDS=$((SECONDS + seconds)); }
+bench_run "$1"
+END
+    succeeds ./run_of "$@"
+}
+
+@test "no round begins that would end too late: quick promises 2 minutes, full 15" {
+    rounds quick 30
+    says 'round 3 of 3'
+    says_not 'would take too long'
+    rounds quick 45
+    says 'Only 2 of 3 rounds: another would take too long'
+    rounds quick 100
+    says 'Only 1 of 3 rounds'
+    rounds full 150
+    says 'round 5 of 5'
+    says_not 'would take too long'
+    rounds full 230
+    says 'Only 3 of 5 rounds'
 }
 
 @test "the plan leaves out what the VMs cannot do" {
@@ -120,9 +113,13 @@ ids() {
     measured bandwidth-uc 300 100 200
     succeeds ./bench.sh --report "$R"
     same '200 100 300 100 3' "$(for name in median min max spread_percent repeats; do column bandwidth-uc/4096 $name; done | paste -sd ' ')"
+}
+
+@test "the median of an even number of repeats is one of them, by nearest rank" {
+    measured bandwidth-uc 300 100 200
     change 'select(.id != "bandwidth-uc" or .round != 3)'
     succeeds ./bench.sh --report "$R"
-    same '200 2' "$(column bandwidth-uc/4096 median) $(column bandwidth-uc/4096 repeats)"
+    same '100 2' "$(column bandwidth-uc/4096 median) $(column bandwidth-uc/4096 repeats)"
 }
 
 @test "each guest figure is a share of the host's own" {
@@ -169,7 +166,7 @@ ids() {
     succeeds ./bench.sh --report "$R"
     same 30 "$(column streams-2/total median)"
     in_report 'same run, 64 KiB messages: **3**'
-    in_report 'TCP over shared memory polled: **500**'
+    in_report 'Round trip by TCP over that by shared memory, polled: **500**'
 }
 
 # --- The report
@@ -206,7 +203,7 @@ ids() {
     says 'the host is noisy: other processes used 0.5 CPUs'
     change '.others_cpus = 0.01 | .steal = 0.05'
     succeeds ./bench.sh --report "$R"
-    in_report 'took 5 % of the CPU time away'
+    in_report 'took 5 % of its CPU time'
     change '.steal = 0 | .round as $n | .records |= map(if .median_mb_s then .median_mb_s = $n * 100 else . end)'
     succeeds ./bench.sh --report "$R"
     in_report 'figures differ by more than 25 %'
@@ -252,11 +249,11 @@ ids() {
     cp "$R.good/results.jsonl" "$R/results.jsonl"
     change 'if .id == "stream" then .machine = "another" else . end'
     fails 1 ./bench.sh --report "$R"
-    says "$R/results.jsonl" 'made by another run'
+    says "$R/results.jsonl" 'is of another run'
 
     { head -n 3 "$R.good/results.jsonl" && echo '{"a": 1}'; } >"$R/results.jsonl"
     fails 1 ./bench.sh --report "$R"
-    says 'line 4 is no record of bench.sh'
+    says 'line 4 is not a record of bench.sh'
 
     cp "$R.good/results.jsonl" "$R/results.jsonl"
     host '.schema = 7'
@@ -378,75 +375,6 @@ exec '"$jq"' "$@"'
     [[ -s $odd/e\ f/bandwidth.png ]] || failure 'no plots'
     TMPDIR=$odd succeeds ./bench.sh --compare "$odd/e f" "$R"
     same 'e f' "$(ls -A "$odd")"
-}
-
-# --- Comparing
-
-# A second folder, B, in which bandwidth-uc has the values $1...; A has 100, 101, 102.
-two_results() {
-    measured bandwidth-uc 100 101 102
-    B=$BATS_TEST_TMPDIR/b
-    cp -r "$R" "$B"
-    R=$B measured bandwidth-uc "$@"
-}
-
-@test "--compare: the same, better, worse, and worse within the spread or the threshold" {
-    two_results 100 101 102
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse, 0 better'
-    two_results 80 81 82
-    fails 1 ./bench.sh --compare "$R" "$B"
-    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +beyond\ +worse ]] || failure 'no such row'
-    prints '2 worse, 0 better'
-    succeeds ./bench.sh --threshold 30 --compare "$R" "$B"
-    two_results 120 121 122
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse, 2 better'
-    # Slower by the median, but the repeats overlap.
-    two_results 80 81 102
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse'
-}
-
-@test "--compare: a longer time is worse" {
-    two_results 100 101 102
-    measured latency 1 1.01 1.02
-    R=$B measured latency 2 2.01 2.02
-    fails 1 ./bench.sh --compare "$R" "$B"
-    [[ $output =~ latency/median\ .*\ worse ]] || failure 'not worse'
-    succeeds ./bench.sh --compare "$B" "$R"
-}
-
-@test "--compare: the host's own figures are no verdict, but are pointed at; far percentiles are none either" {
-    two_results 100 101 102
-    change '.records |= map(if .p99_us then .p99_us = 9999 else . end)' "$B"
-    measured bandwidth-host 1000 1000 1000
-    R=$B measured bandwidth-host 500 500 500
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints 'The host itself was not the same (bandwidth-host/4096'
-}
-
-@test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
-    local change
-    two_results 100 101 102
-    cp "$B/host.json" "$BATS_TEST_TMPDIR/host"
-    for change in '.host.cpu = "another"' '.accelerator = "kvm"' '.mode = "full"' '.qemu = "11"' '.complete = false' '.vms = 3'; do
-        cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
-        host "$change" "$B"
-        fails 1 ./bench.sh --compare "$R" "$B"
-        [[ -z $output ]] || failure 'compared all the same'
-        says 'cannot be compared: they differ in'
-        succeeds ./bench.sh --anyway --compare "$R" "$B"
-        prints 'MARKED: not the same in'
-    done
-    cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
-    change '.records |= map(if .program == "__stream" then .version = "2.0" else . end)' "$B"
-    fails 1 ./bench.sh --compare "$R" "$B"
-    says 'programs (' '__stream 2.0'
-    host '.complete = false'
-    cp "$R/host.json" "$R/results.jsonl" "$B"
-    fails 1 ./bench.sh --compare "$R" "$B"
-    says 'both are incomplete'
 }
 
 @test "wrong command lines" {

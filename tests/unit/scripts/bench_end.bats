@@ -123,7 +123,7 @@ END
     wait_until gone "$(head -n 1 "$FAKE/masters")"
     xargs kill -TERM <"$FAKE/hangs"
     background_ended bench 1
-    [[ $output =~ 'in the middle of stream-host: '(vm1|vm2)' does not answer on its ssh any more' ]] || failure 'does not name it'
+    [[ $output =~ 'in the middle of stream-host: '(vm1|vm2)' no longer answers on ssh' ]] || failure 'does not name it'
     incomplete
     nothing_left
 }

@@ -85,7 +85,7 @@ times() {
     succeeds ./bench.sh --quick "$R"
     same '2 8' "$(times sockperf)"
     same '2 8' "$(times iperf3)"
-    says 'Left out: tcp-latency, from round 1 on: sockperf observed nothing, also when it ran four times as long'
+    says 'Left out: tcp-latency, from round 1 on: sockperf observed nothing, even in a run 4 times as long'
     grep -qF -- '- left out: tcp-latency, from round 1 on: sockperf observed nothing' "$R/report.md"
     grep -qF -- '- left out: tcp-64K, from round 1 on: iperf3 observed nothing' "$R/report.md"
     same true "$(jq .complete "$R/host.json")"

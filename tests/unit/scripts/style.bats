@@ -66,7 +66,7 @@ PREDICATES=(
     vms_wanted vms_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
     vm_run_state vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_removed shmem_user
     base_image disk_files disk_untouched
-    qemu_has_dgram qemu_has_large_bar accel_recall accel_try_kvm bench_empty
+    qemu_has_dgram qemu_has_large_bar accel_recall accel_try_kvm bench_empty bench_progress_changes
     fetch fetch_part # their status says what became of the download; each command in them is checked
 )
 
@@ -101,6 +101,43 @@ PREDICATES=(
     for script in $(room_files); do
         (($(wc -l <"$script") <= 300)) || failure "$script is longer than 300 lines"
     done
+}
+
+@test "no source file is longer than 400 lines" {
+    local file
+    local -a long=()
+    while IFS= read -r file; do
+        (($(wc -l <"$file") <= 400)) || long+=("$file: $(wc -l <"$file") lines")
+    done < <(shell_files; files '*.[ch]' '*.jq' '*.gp' '*.awk' '*Makefile')
+    ((${#long[@]} == 0)) || failure "$(printf '%s\n' "${long[@]}")"
+}
+
+# What every program has under the same name: its description, its long options, its faults for --inject and the one chosen.
+CONVENTIONS=(program longs faults injected)
+
+@test "no file-scope name of C stands for different things in different programs" {
+    local -a sources
+    mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]')
+    # The folder is the program; a file of prog/ is one by itself.
+    refuted grep . < <(awk -v conventions="${CONVENTIONS[*]}" '
+        BEGIN { split(conventions, list, " "); for (i in list) shared[list[i]] }
+        FNR == 1 { program = FILENAME; if (program !~ /^prog\/[^\/]*$/) sub(/\/[^\/]*$/, "", program); sub(/\/include$/, "", program) }
+        {
+            name = ""
+            if (match($0, /^(struct|enum|union) [a-z_0-9]+ *\{/)) {
+                split($0, words, " "); name = words[2]
+            } else if (/^static / && match($0, /[A-Za-z_0-9]+(\[.*)?( =|;|\()/)) {
+                name = substr($0, RSTART, RLENGTH); sub(/[^A-Za-z_0-9].*/, "", name)
+            }
+            if (name == "" || name in shared) next
+            if (name in home && home[name] != program) print name ": " home[name] " and " program
+            home[name] = program
+        }' "${sources[@]}" | sort -u)
+}
+
+@test "config.sh is not executable: it is read, not called" {
+    [[ ! -x config.sh ]] || failure 'config.sh is executable'
+    refuted grep '^100755' <(git ls-files --stage -- config.sh)
 }
 
 @test "config.sh is nothing but comments and knobs, each knob with a comment" {
