@@ -41,13 +41,16 @@ complains() {
     speaks_as "${@:3}" || failure "does not begin with the program's name: ${*:3}"
 }
 
-# speaks_as COMMAND...: stderr of the last command begins with the name of a program in COMMAND and a colon?
+# speaks_as COMMAND...: stderr of the last command begins with the name of a program in COMMAND and a colon? Words that are no
+# programs do not count.
 speaks_as() {
     local word
     local -a words
     read -ra words -d '' <<<"$*" || true # also those of bash -c '...'
     for word in "${words[@]}"; do
-        [[ $stderr != "${word##*/}: "* ]] || return 0
+        if [[ $stderr == "${word##*/}: "* ]] && { [[ -x $word ]] || type -P -- "$word" >/dev/null; }; then
+            return
+        fi
     done
     return 1
 }
