@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures, and leaves a report with plots; or compares two such results.
+# Measures and writes a report with plots, or compares two results.
 [ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh bench.sh`
 set -euo pipefail
 shopt -s inherit_errexit
@@ -14,21 +14,28 @@ Usage: ./bench.sh [OPTION...] [FOLDER]
        ./bench.sh --report FOLDER
        ./bench.sh [--threshold PERCENT] [--anyway] --compare A B
 
-Measures all that the programs can, in the running VMs (vm1 and vm2 are started if they are not) and on the host, and
-leaves in FOLDER (default: results/ and the time): report.md, plots as SVG and PNG, summary.csv, and what they
-are made of, results.jsonl and host.json. The VMs are left running. Ctrl-C leaves what was measured, marked incomplete.
+Measures everything that the programs can measure, in the running VMs and on the host. Starts vm1 and vm2 if they do not
+run, and leaves all VMs running. Writes to FOLDER (default: results/TIME) report.md with plots as SVG and PNG,
+summary.csv, and the raw data: results.jsonl and host.json. After Ctrl-C the report has what was measured until then, and
+is marked incomplete.
 
-  --quick       two minutes at most instead of a quarter of an hour: smaller blocks, fewer repeats, only memcpy
+  --quick       take at most two minutes instead of fifteen: smaller blocks, fewer repeats, only memcpy
   --report      make the report in FOLDER again from its results.jsonl and host.json
-  --compare     two results side by side; those of other machines, versions, sizes or modes are refused
-  --threshold PERCENT  what counts as worse or better (default: $DEFAULT_THRESHOLD), if the repeats do not overlap
-  --anyway      compare what differs all the same, and mark it
+  --compare     compare two results; refuse results of different machines, versions, sizes or modes
+  --threshold PERCENT  call a figure worse or better if it changed by more than PERCENT (default: $DEFAULT_THRESHOLD) and the
+                repeats of A and B do not overlap
+  --anyway      compare even different machines, versions, sizes or modes, and mark the differences
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
 
-Exit status: 0 done; 1 something failed or is doubted, or B is worse than A; 2 a wrong command line; 130 Ctrl-C.
+Exit status: 0 done; 1 something failed or is doubted, or B is worse than A; 2 wrong command line; 130 Ctrl-C.
+
+Example:
+  ./bench.sh --quick results/before
+  ./bench.sh --quick results/after
+  ./bench.sh --compare results/before results/after
 
 Now: VM_DIR=$VM_DIR
 EOF
@@ -36,19 +43,20 @@ EOF
 
 DEFAULT_THRESHOLD=10
 
-STATUS=0
-BENCH_TEMP=''       # a folder for the time that this script runs
-BENCH_FOLDER=''     # the results folder that is written to
-BENCH_STAGE=nothing # then measuring, reporting
+# What the functions here and in bench/ share, and what bench_end needs.
+STATUS=0            # the exit status
+BENCH_TEMP=''       # a temporary folder
+BENCH_FOLDER=''     # the results folder
+BENCH_STAGE=nothing # then measuring, then reporting
 
-# What measuring needs, before anything is started.
+# Ends the program unless the tools for a report are there.
 require_tools() {
-    have gnuplot || die 'gnuplot draws the plots, and is not here: sudo apt-get install gnuplot-nox (or ./setup.sh host)'
+    have gnuplot || die 'there is no gnuplot, which draws the plots: sudo apt-get install gnuplot-nox (or ./setup.sh host)'
 }
 
-# Measures into FOLDER, in MODE.
+# measure FOLDER MODE: measures, and writes results and report to FOLDER. MODE is quick or full.
 measure() {
-    local folder=$1 mode=$2 made
+    local folder=$1 mode=$2 made failed
     # One at a time: two would measure each other.
     lab_lock 1 bench.lock
     results_create "$folder"
@@ -65,27 +73,28 @@ measure() {
     results_host true
     BENCH_STAGE=reporting
     bench_child made report_make "$folder"
-    ((made == 0 && $(results_failed) == 0)) || STATUS=1
+    failed=$(results_failed)
+    ((made == 0 && failed == 0)) || STATUS=1
     [[ ! -s $folder/report.md ]] || say "$folder/report.md"
 }
 
-# However this script ends: nothing that it started goes on, and what was measured stays, with a report of it.
+# The EXIT trap: ends everything that this script started, and makes a report of what was measured.
 bench_end() {
-    trap '' HUP INT TERM # a second Ctrl-C does not keep the first from its end
+    trap '' HUP INT TERM # a second Ctrl-C must not interrupt the handling of the first
     bench_stop
     bench_progress_end
     bench_disconnect
     case $BENCH_STAGE in
     measuring) bench_salvage ;;
     reporting)
-        [[ -z $SIGNAL_STATUS ]] || say "Interrupted when all was measured: ./bench.sh --report $BENCH_FOLDER makes the report"
+        [[ -z $SIGNAL_STATUS ]] || say "Interrupted after everything was measured: ./bench.sh --report $BENCH_FOLDER makes the report"
         ;;
     esac
     [[ -z $BENCH_FOLDER ]] || results_own "$BENCH_FOLDER"
     [[ -z $BENCH_TEMP ]] || rm -rf -- "$BENCH_TEMP" || true
 }
 
-# The end came before everything was measured.
+# Makes a report although not everything was measured, or removes the folder if nothing was.
 bench_salvage() {
     local made
     if [[ ! -s $BENCH_FOLDER/results.jsonl ]]; then
@@ -95,7 +104,7 @@ bench_salvage() {
     else
         say 'Making a report of what was measured'
         bench_child made report_make "$BENCH_FOLDER"
-        [[ ! -s $BENCH_FOLDER/report.md ]] || say "What was measured is in $BENCH_FOLDER/report.md, marked incomplete"
+        [[ ! -s $BENCH_FOLDER/report.md ]] || say "$BENCH_FOLDER/report.md has what was measured, and is marked incomplete"
     fi
 }
 
@@ -103,7 +112,7 @@ compare() {
     local compared
     ((${#WORDS[@]} == 2)) || usage_error '--compare needs two results folders'
     [[ ${GIVEN[threshold]:=$DEFAULT_THRESHOLD} =~ ^[0-9]{1,4}(\.[0-9]{1,3})?$ ]] ||
-        usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a number of percent such as 10"
+        usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a percentage such as 10"
     bench_child compared report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
     ((compared == 0)) || STATUS=1
 }
@@ -122,15 +131,15 @@ main() {
     script_begin quick,report,compare,anyway,threshold: "$@"
     trap bench_end EXIT
     BENCH_TEMP=$(mktemp -d 2>/dev/null) ||
-        die "cannot make a temporary folder in ${TMPDIR:-/tmp}: set TMPDIR to a folder that is there, has room, and lets you write"
+        die "cannot make a temporary folder in ${TMPDIR:-/tmp}: set TMPDIR to a writable folder with free space"
     if given compare; then
         compare
     elif [[ -v GIVEN[threshold] ]] || given anyway; then
-        usage_error '--threshold and --anyway go with --compare'
+        usage_error '--threshold and --anyway need --compare'
     elif given report; then
         remake
     else
-        ((${#WORDS[@]} <= 1)) || usage_error "one folder at most: $(quoted "${WORDS[1]}") is too many"
+        ((${#WORDS[@]} <= 1)) || usage_error "it takes one folder, so $(quoted "${WORDS[1]}") is too many"
         require_tools
         ! given quick || mode=quick
         lab_require

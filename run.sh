@@ -14,23 +14,24 @@ Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] push [VM...]
        ./run.sh [OPTION...] demo
 
-Runs COMMAND as root in the guest of VM; arguments, stdin and the exit status pass through as they are. Without a
-command: a shell. 'bash -c "..."' as the command gives you the guest's shell syntax.
+Runs COMMAND as root in the guest of VM, or a shell if there is no COMMAND. Arguments, stdin and the exit status pass
+through unchanged. For shell syntax (pipes, variables), run 'bash -c "..."'.
 
-  --all    run it in all running VMs at once; each line of output begins with the VM's name
-  host     run a program of the lab on the host, with the region that the VMs share; with SHMEM_MODE=doorbell as a
-           peer of theirs
-  push     copy prog/ to /root/prog of the running VMs, or of those named, and build and install it there;
-           files of the same name are overwritten, others stay
+  --all    run COMMAND in all running VMs at once; each line of output begins with the VM's name
+  host     run a program of the lab on the host, on the region that the VMs share; with SHMEM_MODE=doorbell the host is
+           a peer of the VMs
+  push     copy prog/ to /root/prog of all running VMs, or of the named ones, and build and install it there;
+           overwrites files of the same name, keeps all others
   demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
-           a message that is there is cleared first
+           clears the old message first
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
 
-Exit status: the command's; with --all the first that is not 0; 255 when the guest cannot be reached.
-Examples:
+Exit status: that of COMMAND; with --all the first one that is not 0; 255 if the guest cannot be reached.
+
+Example:
   ./run.sh vm1 __bandwidth
   ./run.sh --all uname -r
   echo hello | ./run.sh vm2 tee /root/greeting
@@ -39,34 +40,37 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# The VMs that are to be used: those named, which must be ready, or all that are.
+# vms_to_use [NAME...]: prints the VMs to use, a line each: the named ones, or all that run. Ends the program unless each
+# of them can be reached.
 vms_to_use() {
     local name
-    RUNNING=("$@")
+    local -a chosen=("$@")
     if (($# == 0)); then
-        mapfile -t RUNNING < <(vms_running)
-        ((${#RUNNING[@]})) || die 'no VM is running: ./start.sh starts them'
+        mapfile -t chosen < <(vms_running)
+        ((${#chosen[@]})) || die 'no VM is running: ./start.sh starts them'
     fi
-    vm_require "${RUNNING[@]}"
-    for name in "${RUNNING[@]}"; do
+    vm_require "${chosen[@]}"
+    for name in "${chosen[@]}"; do
         guest_require "$name"
     done
+    printf '%s\n' "${chosen[@]}"
 }
 
-# However run.sh ends, so do the commands that it started in the guests: with the connection (lib/guest.sh).
+# The EXIT trap. The commands in the guests end with their connections (lib/guest.sh).
 run_end() {
     kill -- "${CHILDREN[@]}" 2>/dev/null || true
     [[ -z $RUN_TEMP ]] || rm -rf -- "$RUN_TEMP"
 }
+# What run_end ends and removes.
 CHILDREN=() # processes, and -N for process groups
 RUN_TEMP=''
 
-# A command in one VM, or a shell. It is waited for, since bash would not hear a signal while a program runs.
+# Runs a command or a shell in one VM, in the background: while bash waits for a program in the foreground, it handles no
+# signal.
 run_one() {
     local name=$1 status=0 state
-    vms_to_use "$name"
-    guest_command "$@"
-    "${GUEST_COMMAND[@]}" <&0 &
+    vms_to_use "$name" >/dev/null
+    guest_exec "$@" <&0 &
     CHILDREN=("$!")
     wait "$!" || status=$?
     CHILDREN=()
@@ -77,20 +81,21 @@ run_one() {
     return "$status"
 }
 
-# Runs a command in all of RUNNING at once, its output prefixed; stdin is empty there, or comes from file $1.
+# run_all VMS INPUT COMMAND [ARGUMENT...]: runs a command in all VMS (a line each) at once, its output prefixed, its stdin
+# from file INPUT.
 run_all() {
-    local input=$1 name status=0 first=0
+    local vms=$1 input=$2 name status=0 first=0
     local -A pids=()
-    shift
-    # A process group each, which can be ended as a whole.
+    shift 2
+    # With job control each is a process group, which can be ended as a whole.
     set -m
-    for name in "${RUNNING[@]}"; do
+    for name in $vms; do
         run_prefixed "$name" "$@" <"$input" &
         pids[$name]=$!
         CHILDREN+=("-$!")
     done
     set +m
-    for name in "${RUNNING[@]}"; do
+    for name in $vms; do
         status=0
         wait "${pids[$name]}" || status=$?
         if ((status != 0)); then
@@ -102,25 +107,26 @@ run_all() {
     return "$first"
 }
 
-# Runs a command in VM $1 with that name before each line of both outputs.
+# run_prefixed VM COMMAND...: runs a command with the VM's name before each line of stdout and stderr.
 run_prefixed() {
     local name=$1
     { { guest_run "$@" 2>&3 | prefixed "$name" >&4; } 3>&1 | prefixed "$name" >&2; } 4>&1
 }
 
-# The outputs of all VMs go to one place, often a pipe, where a long line is not one write (pipe(7), PIPE_BUF): whoever
-# writes a line has the lock until it is out.
+# prefixed VM: copies stdin to stdout with the VM's name before each line. All VMs write to the same place. A long line may
+# take several writes there (pipe(7), PIPE_BUF), so the writer of a line holds a lock until it is complete.
 prefixed() {
     perl -e 'use Fcntl ":flock"; my ($name, $lock) = @ARGV; $| = 1; open LOCK, ">>", $lock or die "$lock: $!\n";
         while (<STDIN>) { flock LOCK, LOCK_EX; print "$name: $_"; flock LOCK, LOCK_UN }' "$1" "$RUN_TEMP/lock"
 }
 
-# Runs a program of the lab on the host: the region's file is its region, or the server's socket, which leads to both.
+# host_run PROGRAM [ARGUMENT...]: runs a program of the lab on the host. It gets the region's file; with doorbells it gets
+# the server's socket, which hands out the region and the interrupts.
 host_run() {
     local region running
     (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
     [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
-        usage_error "host: no program $(quoted "$1"): there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none)"
+        usage_error "host: no such program: $(quoted "$1") (there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none))"
     running=$(vms_running)
     [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
     shmem_require "$running"
@@ -129,18 +135,18 @@ host_run() {
     exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
 
-# Copies prog/ into the guests and builds it there. A single tarball serves them all; each guest takes from it what it
-# has otherwise, so that make compiles that and no more.
+# Copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the files that
+# differ from its own, so make compiles no more than necessary.
 push() {
-    local tarball
-    vms_to_use "$@"
+    local tarball vms
+    vms=$(vms_to_use "$@")
     RUN_TEMP=$(mktemp -d)
     tarball=$RUN_TEMP/tarball
     (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
     tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
         --directory "$LAB_HOME/prog" --exclude=./build .
-    say "Building prog/ in ${RUNNING[*]}"
-    run_all "$tarball" bash -c "$PUSH_IN_GUEST"
+    say "Building prog/ in ${vms//$'\n'/ }"
+    run_all "$vms" "$tarball" bash -c "$PUSH_IN_GUEST"
 }
 
 # shellcheck disable=SC2016 # for the guest's shell
@@ -152,20 +158,21 @@ trap "rm -rf -- $pushed" EXIT
 cat >"$pushed/tarball"
 tar --extract --file "$pushed/tarball" --directory "$pushed" sums
 { sha256sum --check "$pushed/sums" 2>/dev/null || true; } | sed -n "s/: FAILED.*//p" >"$pushed/changed"
-if [ -s "$pushed/changed" ]; then # without names tar would take all
+if [ -s "$pushed/changed" ]; then # from an empty list tar would extract everything
     tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
 fi
-# A line a file: a change of a header takes minutes under emulation, which nobody should spend before a silent terminal.
+# Print each file that is compiled: after a change of a header, building takes minutes under emulation.
 make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
-# spec.md's experiment, as its transcript shows it.
+# The experiment of docs/specification.md, printed like its transcript.
 demo() {
-    vms_to_use
-    ((${#RUNNING[@]} >= 2)) || die "the demo needs two running VMs, and only ${RUNNING[0]} runs: ./start.sh"
-    guest_run "${RUNNING[0]}" __read_write -c >/dev/null </dev/null
-    demo_step "${RUNNING[0]}" __bandwidth
-    demo_step "${RUNNING[0]}" __read_write
-    demo_step "${RUNNING[1]}" __read_write
+    local vms writer reader
+    vms=$(vms_to_use)
+    { read -r writer && read -r reader; } <<<"$vms" || die "the demo needs two running VMs, and only $vms runs: ./start.sh"
+    guest_run "$writer" __read_write -c >/dev/null </dev/null
+    demo_step "$writer" __bandwidth
+    demo_step "$writer" __read_write
+    demo_step "$reader" __read_write
 }
 
 demo_step() {
@@ -175,15 +182,16 @@ demo_step() {
 }
 
 main() {
+    local vms
     script_begin +all "$@"
     lab_require
     lab_require_ours
     trap run_end EXIT
     if given all; then
         ((${#WORDS[@]})) || usage_error '--all needs a command'
-        vms_to_use
+        vms=$(vms_to_use)
         RUN_TEMP=$(mktemp -d)
-        run_all /dev/null "${WORDS[@]}"
+        run_all "$vms" /dev/null "${WORDS[@]}"
         return
     fi
     case ${WORDS[0]:-} in

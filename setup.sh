@@ -1,5 +1,5 @@
 #!/usr/bin/env -S bash
-# From a Debian host to the disks of VMs that are ready to start.
+# Prepares a Debian host and makes the lab: kernel, root file system, and the VMs' disks.
 [ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh setup.sh`
 # A checkout with the line ends of Windows comes as far as this (hence the -S above, by which env drops the CR):
 case $(head -n 1 "$0") in *"$(printf '\r')") echo "setup.sh: error: the lines of this checkout end with CRLF, as on Windows: get the files again, by git or from the archive, without a conversion of line ends" >&2; exit 1 ;; esac #
@@ -21,23 +21,28 @@ usage() {
     cat <<EOF
 Usage: ./setup.sh [OPTION...] [STEP...]
 
-Makes the lab in VM_DIR: all steps, or those named. What is done and whose inputs have not changed is skipped.
+Makes the lab in VM_DIR: runs all steps, or the named ones. A step is skipped if it is done and its inputs have not changed.
 
 Steps:
-  host         install the packages that the host needs
+  host         install the packages that the lab needs on the host
   kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
   bootstrap    debootstrap Debian $DEBIAN_SUITE
   programs     build the programs of prog/ and server/
-  keys         make the keys by which the guests are reached, once
-  rootfs       lay the lab's files, keys and programs over a copy of it
-  images       make the base image, and the disks of $VM_COUNT VMs over it
+  keys         make the key pair to log in with, and the guests' host key
+  rootfs       copy the debootstrapped tree, and add the lab's files, keys and programs
+  images       make the base image, and disks over it for $VM_COUNT VMs
 
 Options:
-  --check            change nothing: list all that stands in the way, each with its remedy
-  --force            do the steps even if nothing has changed
-  --reset-disks      throw away what was written in the guests: new disks for all VMs
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --check            change nothing; list every obstacle with its remedy
+  --force            run the steps even if nothing has changed
+  --reset-disks      make new disks for all VMs; what the guests wrote to the old ones is lost
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
+
+Example:
+  ./setup.sh --check
+  ./setup.sh --set VM_OWNER=alice
+  ./setup.sh --force kernel
 
 Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT VM_DISK_SIZE=$VM_DISK_SIZE
      KERNEL_VERSION=$KERNEL_VERSION DEBIAN_SUITE=$DEBIAN_SUITE ALLOW_FALLBACK=$ALLOW_FALLBACK
@@ -45,53 +50,60 @@ config.sh explains each knob. Then: ./start.sh
 EOF
 }
 
-# Sets STEPS to the steps that are asked for, and forces them with --force.
-choose_steps() {
+# step_require NAME...: ends the program unless each name, which a user typed, is a step.
+step_require() {
     local step
-    local -a chosen=("${WORDS[@]}")
-    for step in "${WORDS[@]}"; do
+    for step; do
         [[ $step =~ ^[a-z]+$ && " ${ALL_STEPS[*]} " == *" $step "* ]] ||
-            usage_error "no step $(quoted "$step"): the steps are ${ALL_STEPS[*]}"
-    done
-    ((${#chosen[@]})) || chosen=("${ALL_STEPS[@]}")
-    STEPS=()
-    ! given force || steps_force "${chosen[@]}"
-    # Never old programs beside new sources, nor a guest without keys.
-    [[ " ${chosen[*]} " != *' rootfs '* ]] || chosen+=(programs keys)
-    for step in "${ALL_STEPS[@]}"; do
-        [[ " ${chosen[*]} " != *" $step "* ]] || STEPS+=("$step")
+            usage_error "no such step: $(quoted "$step") (there are $(listed "${ALL_STEPS[@]}"))"
     done
 }
 
-# Calls this script again through sudo, with the knobs as they are here, for sudo drops the environment; on stdin, for
-# a command line is seen by everybody and logged, and a password may be among them, or in a proxy's URL.
+# steps_completed STEP...: prints these steps in their order, with those that must be up to date for them.
+steps_completed() {
+    local step
+    # Else the guests would get old programs beside new sources, or no keys.
+    [[ " $* " != *' rootfs '* ]] || set -- "$@" programs keys
+    for step in "${ALL_STEPS[@]}"; do
+        [[ " $* " != *" $step "* ]] || printf '%s\n' "$step"
+    done
+}
+
+# Calls this script again through sudo. sudo drops the environment, so the knobs are passed on stdin. A command line would
+# not do: everybody can see it, sudo logs it, and a knob or a proxy's URL may hold a password.
 become_root() {
     local name
     local -a carried=()
-    have sudo || die 'apt and debootstrap need root, and there is no sudo here: call setup.sh as root'
+    have sudo || die 'apt and debootstrap need root, and this host has no sudo: call setup.sh as root'
     for name in "${CARRIED[@]}" "${CONFIG_KNOBS[@]}"; do
         [[ ! -v $name ]] || carried+=("$name=${!name}")
     done
-    say 'apt and debootstrap need root: going on through sudo'
+    say 'apt and debootstrap need root: continuing through sudo'
     exec sudo -- bash "$LAB_HOME/setup.sh" --knobs-on-stdin "$@" < <(printf '%s\0' "${carried[@]}")
 }
 
-# An archive or a file system of another kind may have lost the right to execute. `bash start.sh` works without.
+# Makes the scripts executable: an archive or a foreign file system may have lost that mode. `bash start.sh` works anyway.
 scripts_executable() {
     local script
     for script in setup start stop run status bench; do
         [[ -x $LAB_HOME/$script.sh ]] || chmod +x "$LAB_HOME/$script.sh" ||
-            warn "$script.sh cannot be made executable here: call it as: bash $script.sh"
+            warn "cannot make $script.sh executable: call it as: bash $script.sh"
     done
 }
 
 main() {
+    local verdict
+    local -a named steps
     script_begin check,force,reset-disks,knobs-on-stdin "$@"
-    choose_steps
+    step_require "${WORDS[@]}"
+    named=("${WORDS[@]}")
+    ((${#named[@]})) || named=("${ALL_STEPS[@]}")
+    ! given force || steps_force "${named[@]}"
+    mapfile -t steps < <(steps_completed "${named[@]}")
     ((EUID == 0)) || given check || become_root "$@"
     proxies_settle
-    ! given check || host_check "${STEPS[@]}"
-    host_preflight "${STEPS[@]}"
+    ! given check || host_check "${steps[@]}"
+    host_preflight "${steps[@]}"
     ! due host || apt_wait
 
     umask 022
@@ -101,15 +113,15 @@ main() {
     trap steps_stop EXIT
     mkdir -p -- "$VM_DIR/log" "$VM_DIR/steps"
 
-    steps_run "${STEPS[@]}"
+    steps_run "${steps[@]}"
     manifest_write
     lab_hand_over "$(lab_owner)"
-    if [[ " ${STEPS[*]} " == *' images '* ]]; then
+    if [[ " ${steps[*]} " == *' images '* ]]; then
         lab_lock 300
         disks_update "${GIVEN[reset-disks]:-no}"
         lab_hand_over "$(lab_owner)"
-        accel_choose
-        say "Ready: $VM_COUNT VMs in $VM_DIR ($ACCEL_USED: $ACCEL_WHY). Next: ./start.sh"
+        verdict=$(accel_choose)
+        say "Ready: $VM_COUNT VMs in $VM_DIR (${verdict%% *}: ${verdict#* }). Next: ./start.sh"
     fi
 }
 

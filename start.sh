@@ -10,42 +10,53 @@ usage() {
     cat <<EOF
 Usage: ./start.sh [OPTION...] [VM...]
 
-Starts the VMs of the lab, or those named (vm1, vm2, ...), and waits until each is ready. A VM that runs is left alone.
+Starts all VMs of the lab, or the named ones (vm1, vm2, ...), and waits until each is ready. A VM that already runs is
+left alone; if it is paused, it is resumed.
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
+
+Example:
+  ./start.sh
+  ./start.sh --set SHMEM_MODE=doorbell
+  screen -r vm1          attach to the console of vm1; Ctrl-a d detaches
+  ./run.sh vm1           or get a shell there
+
+The whole command line of QEMU for vm1 is in the file $VM_DIR/vm1/command.
 
 Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT SHMEM_SIZE=$SHMEM_SIZE VM_MEMORY=$VM_MEMORY
      ACCEL=$ACCEL START_TIMEOUT=$START_TIMEOUT
-config.sh explains each knob. Then: screen -r vm1 (Ctrl-a d leaves it), or ./run.sh vm1
+config.sh explains each knob.
 EOF
 }
 
-# Starts the named VMs, none of which runs. One that cannot be started keeps no other from it.
+# Starts the named VMs, none of which runs. If one cannot be started, the others still are.
 start_all() {
-    local name above_4g
-    accel_choose
-    say "Starting $* under ${ACCEL_USED^^} ($ACCEL_WHY)"
-    if [[ $ACCEL_USED == tcg ]] && ((VM_MAXCPUS < 2)); then
-        warn "VM_MAXCPUS=1 under TCG: atomic operations on the region will not be atomic between VMs"
+    local name verdict accel above_4g
+    verdict=$(accel_choose)
+    accel=${verdict%% *}
+    say "Starting $* under ${accel^^} (${verdict#* })"
+    if [[ $accel == tcg ]] && ((VM_MAXCPUS < 2)); then
+        warn "VM_MAXCPUS=1 under TCG: atomic operations on the shared region are not atomic between VMs"
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
-        start_one "$name" "$above_4g"
+        start_one "$name" "$accel" "$above_4g"
     done
 }
 
-# In a process of its own, where errexit is on, with the last that it said as the reason when it fails.
+# start_one NAME ACCEL ABOVE_4G: starts a VM in a process of its own, where errexit is on. If that fails, the reason is the
+# last line that it wrote.
 start_one() {
     local name=$1 launched=yes
-    (vm_launch "$name" "$ACCEL_USED" "$2") 2>"$START_TEMP" &
+    (vm_launch "$@") 2>"$START_TEMP" &
     LAUNCHING=$!
     wait "$LAUNCHING" || launched=no
     if [[ $launched == yes ]]; then
         LAUNCHED+=("$name")
     else
-        failed "$name could not be started: $(tail -n 1 "$START_TEMP" | sed "s/^$PROGRAM: error: //")"
+        failed "cannot start $name: $(tail -n 1 "$START_TEMP" | sed "s/^$PROGRAM: error: //")"
     fi
 }
 
@@ -54,7 +65,7 @@ failed() {
     STATUS=1
 }
 
-# Waits until VM $1 is ready, and says what became of it.
+# Waits until VM $1 is ready, and reports its state.
 start_wait() {
     local name=$1 state
     vm_wait "$name" "$DEADLINE"
@@ -66,27 +77,30 @@ start_wait() {
         ;;
     stopped)
         vm_account "$name"
-        failed "$name ended before it was ready$(vm_end_reason "$name"); its logs are in $VM_DIR/$name"
+        failed "$name ended before it was ready$(vm_end_reason "$name"); its logs are in $VM_DIR/$name," \
+            "QEMU's command line in $VM_DIR/$name/command"
         ;;
     starting)
         vm_account "$name"
-        failed "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It was left running:" \
-            "look at it with screen -r $name, or ./stop.sh"
+        failed "$name was not ready within START_TIMEOUT=$START_TIMEOUT s. It still runs:" \
+            "look at its console with screen -r $name, or end it with ./stop.sh $name"
         ;;
     *) failed "$name $(vm_advice "$name" "$state")" ;;
     esac
 }
 
-# The guest says how many CPUs it found. It finds one where the firmware's table of them had no room.
+# Compares the number of CPUs that the guest of VM $1 found with VM_CPUS. The guest finds only one CPU if the firmware's
+# table has no room for all (config_check_cpus).
 start_check_cpus() {
     local found
     found=$(vm_word "$1")
     found=${found#ready }
-    [[ ! $found =~ ^[0-9]+$ ]] || ((found == VM_CPUS)) ||
-        warn "$1 has found $found of its $VM_CPUS CPUs: with fewer devices in QEMU_ARGS, or a lower VM_MAXCPUS, all fit"
+    if [[ $found =~ ^[0-9]+$ ]] && ((found != VM_CPUS)); then
+        warn "$1 found $found of its $VM_CPUS CPUs: the firmware's table is full; use fewer devices in QEMU_ARGS or a lower VM_MAXCPUS"
+    fi
 }
 
-# A VM that runs already: it is let go on if it is paused, and if it is not ready yet, waited for.
+# Reports on VM $1, which already runs. Resumes it if it is paused, and waits for it if it is not ready.
 start_running() {
     local name=$1 state
     state=$(vm_state "$name")
@@ -98,43 +112,46 @@ start_running() {
     case $state in
     ready) say "$name is already running" ;;
     starting)
-        say "$name is already running, and not ready yet"
+        say "$name is already running, but not ready yet"
         start_wait "$name"
         ;;
     *) failed "$name $(vm_advice "$name" "$state")" ;;
     esac
 }
 
-# However start.sh ends: a VM that runs can be reached, and a region that nobody uses is gone.
+# The EXIT trap: makes the running VMs reachable, and removes the region if nobody uses it.
 start_end() {
-    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what runs, ./stop.sh ends it'
+    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows which VMs run, ./stop.sh ends them'
     [[ -z $LAUNCHING ]] || wait "$LAUNCHING" || true
     ssh_config_write
     [[ -n $(vms_running)$(shmem_user) ]] || shmem_release
     rm -f -- "$START_TEMP"
 }
 
-STATUS=0
-LAUNCHING='' # the process that starts a VM
-LAUNCHED=()
+# What the functions here share, and what start_end needs.
+STATUS=0      # the exit status
+LAUNCHING=''  # the process that starts a VM
+LAUNCHED=()   # the VMs that were started
+START_TEMP='' # what that process wrote to stderr
+BEGUN=0       # when the VMs were started, in SECONDS
+DEADLINE=0    # until when to wait for them
 
 main() {
     local name running
-    local -a down=() up=()
+    local -a vms down=() up=()
     script_begin "" "$@"
     lab_require
     lab_require_ours
     [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_wanted)
     vm_require_configured "${WORDS[@]}"
-    mapfile -t WORDS < <(printf '%s\n' "${WORDS[@]}" | sort -Vu)
+    mapfile -t vms < <(printf '%s\n' "${WORDS[@]:-$(vms_wanted)}" | sort -Vu)
 
     lab_lock 300
     umask 022
     START_TEMP=$(mktemp)
     trap start_end EXIT
     BEGUN=$SECONDS DEADLINE=$((SECONDS + START_TIMEOUT))
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         if vm_running "$name"; then
             up+=("$name")
         else
@@ -151,7 +168,7 @@ main() {
     for name in "${LAUNCHED[@]}"; do
         start_wait "$name"
     done
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         ! vm_running "$name" || printf '%s: screen -r %s\n' "$name" "$(vm_session "$name" || echo "$name (as its user)")"
     done
     running=$(vms_running)

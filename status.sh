@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is set up, what runs, and how to reach it.
+# Shows what the lab was built from, which VMs run, and how to reach them.
 [ "${BASH_VERSION:-}" ] || exec bash "$0" "$@" # `sh status.sh`
 set -euo pipefail
 shopt -s inherit_errexit
@@ -10,18 +10,22 @@ usage() {
     cat <<EOF
 Usage: ./status.sh [OPTION...]
 
-Shows what the lab was built from, and of each VM whether it runs and how to reach it. Changes nothing.
+Shows what the lab was built from, whether each VM runs, and how to reach it. Changes nothing.
 
 Options:
-  --json             the same as one JSON object
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --json             print all of it as one JSON object
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
+
+Example:
+  ./status.sh
+  ./status.sh --json | jq -r '.vms[] | select(.running) | .name'
 
 Now: VM_DIR=$VM_DIR VM_COUNT=$VM_COUNT
 EOF
 }
 
-# VM $1 as a JSON object.
+# Prints the state of VM $1 as a JSON object.
 vm_status() {
     local name=$1 pid='' uptime='' accel='' port='' session='' state advice=''
     state=$(vm_state "$name")
@@ -42,7 +46,7 @@ vm_status() {
           attach: (if $session == "" then null else "screen -r " + $session end), disk: $disk, console_log: $console}'
 }
 
-# The whole as a JSON object.
+# Prints the state of the lab as a JSON object.
 lab_status() {
     local name file size='' mode='' server=null removed=false manifest=$VM_DIR/manifest.json
     local -a running
@@ -67,7 +71,7 @@ lab_status() {
           manifest: ($manifest[0] // null), vms: .}'
 }
 
-# The same for people.
+# show JSON: prints the state of the lab for people.
 show() {
     jq -r '
         def fallback: if .fallback then " (fallback)" else "" end;
@@ -98,7 +102,7 @@ show() {
 main() {
     local status
     script_begin json "$@"
-    ((${#WORDS[@]} == 0)) || usage_error "no argument $(quoted "${WORDS[0]}") is known"
+    ((${#WORDS[@]} == 0)) || usage_error "it takes no argument, not $(quoted "${WORDS[0]}")"
     status=$(lab_status)
     if given json; then
         printf '%s\n' "$status"

@@ -10,39 +10,44 @@ usage() {
     cat <<EOF
 Usage: ./stop.sh [OPTION...] [VM...]
 
-Asks the guests of all running VMs of the lab, or of those named, to power down. One that is paused is resumed for it.
-One that has not within STOP_TIMEOUT=$STOP_TIMEOUT seconds is ended; unless it is paused because its disk is full, and has data to write.
+Asks the guests of all running VMs, or of the named ones, to power down. A paused VM is resumed first. If a VM still runs
+after STOP_TIMEOUT=$STOP_TIMEOUT seconds, its process is ended; except when the host's disk is full and the guest has data to write.
 
 Options:
-  --set NAME=VALUE   set a knob of config.sh, for this call
-  -h, --help         this text
+  --set NAME=VALUE   set a knob of config.sh for this call
+  -h, --help         print this text
+
+Example:
+  ./stop.sh
+  ./stop.sh vm2
 
 Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# However stop.sh ends, ssh/config has what runs, and a region that nobody uses is gone.
+# The EXIT trap: removes the region if no VM runs, and writes ssh/config for the VMs that still run.
 stop_end() {
-    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows what still runs'
+    [[ -z $SIGNAL_STATUS ]] || say 'Interrupted: ./status.sh shows which VMs still run'
     [[ -n $(vms_running) ]] || shmem_release
     ssh_config_write
 }
 
 main() {
     local name pid status=0
-    local -a running=()
+    local -a vms=() running=()
     script_begin "" "$@"
     lab_require
-    ((${#WORDS[@]})) || mapfile -t WORDS < <(vms_made)
     vm_require "${WORDS[@]}"
+    vms=("${WORDS[@]}")
+    ((${#vms[@]})) || mapfile -t vms < <(vms_made)
 
     lab_lock 300
     trap stop_end EXIT
-    for name in "${WORDS[@]}"; do
+    for name in "${vms[@]}"; do
         if vm_ended "$name"; then
             say "$name is not running"
         elif pid=$(vm_pid "$name") && process_foreign "$pid"; then
-            error "$name is process $(process_name "$pid"), which only that user or root can stop"
+            error "$name is process $(process_name "$pid"), and only that user or root can stop it"
             status=1
         else
             running+=("$name")

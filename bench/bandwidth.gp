@@ -1,8 +1,8 @@
-# MB/s over the size of the block that is copied.
+# MB/s over the block size.
 call "common.gp" ARG1 ARG2 ARG3
-set title "memcpy, by size of the block"
-set xlabel "size of the block (log); bars: lowest and highest repeat"
-set ylabel "MB/s of 10⁶ bytes (log)"
+set title "memcpy by block size"
+set xlabel "block size (log scale); bars: lowest and highest repeat"
+set ylabel "MB/s of 10⁶ bytes (log scale)"
 set logscale x 2
 set logscale y 10
 set format y "%g"

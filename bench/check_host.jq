@@ -1,4 +1,4 @@
-# Has host.json all that the report reads, each of its kind? Prints true, or ends with an error that names what it lacks.
+# Checks that host.json has what the report reads. Prints true, or ends with an error that names what is missing.
 def kinds: {
     string: ["host.cpu", "host.kernel", "host.load_before", "mode", "started", "kit", "qemu", "accelerator", "shmem_mode", "smp", "programs"],
     number: ["host.cpus", "host.memory_mib", "region_bytes", "vms", "link_mtu"],
@@ -7,4 +7,4 @@ def kinds: {
 . as $host
 | [kinds | to_entries[] | .key as $kind | .value[]
     | . as $name | select([$host | getpath($name | split("."))? | type] != [$kind])]
-| if . == [] then true else error("it lacks \(join(", ")), or has something else there") end
+| if . == [] then true else error("missing, or of another type: \(join(", "))") end

@@ -22,11 +22,16 @@ def nice:
     def to($n): . * $n | round / $n;
     if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
 
-# The copies of the host's own, or of a VM's, by all kernels: {ID: {SIZE: {KERNEL: [MB/s, one a round]}}}.
+# Why repeats of a figure are doubted.
+def doubt: "\(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) is \(if .better == "higher" then "above" else "below" end) the limit"
+    + " \(.limit | nice) \(.unit), which the host itself does not reach"
+    + (if .status == "ok" then " (\(.doubted | length) of \(.repeats + (.doubted | length)) repeats; the median is over the others)" else "" end);
+
+# All copies, by all kernels: {ID: {SIZE: {KERNEL: [MB/s, one for each round]}}}.
 def copies: reduce (.[] | .id as $id | .records[] | select(.record == "bandwidth") | {$id, size: "\(.block_bytes)", copy, rate: .median_mb_s})
     as $c ({}; .[$c.id][$c.size][$c.copy] += [$c.rate]);
 
-# The kernel that memcpy behaves like, of {KERNEL: [MB/s]}: the one that is nearest in speed, within a quarter; null if none is.
+# The kernel that memcpy behaves like: the one whose speed is nearest, within a quarter; null if none is. Input: {KERNEL: [MB/s]}.
 def memcpy_like:
     if . == null or .memcpy == null then null
     else (.memcpy | median) as $rate

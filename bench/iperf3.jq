@@ -1,5 +1,4 @@
-# iperf3's JSON as a record of this lab; nothing if nothing was received. Given $command, the command line. What counts is
-# what the receiver got.
+# iperf3's JSON as a record of this lab; nothing if nothing was received. The rate is the receiver's. $command: the command line.
 if .error then error(.error)
 elif (.end.sum_received.bits_per_second // 0) == 0 then empty
 else

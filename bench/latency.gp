@@ -1,8 +1,8 @@
-# Round trips: the time below which that part of them stayed. Steps of the x axis are nines.
+# Percentiles of round trips. The x axis counts nines: 1 is 90 %, 2 is 99 %.
 call "common.gp" ARG1 ARG2 ARG3
 set title "Round trip of a word between vm1 and vm2"
-set xlabel "percentile: so many took at most so long"
-set ylabel "µs (log)"
+set xlabel "percentile of round trips"
+set ylabel "µs (log scale)"
 set logscale y 10
 set format y "%g"
 set xrange [0:6.2]

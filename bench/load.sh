@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck source-path=SCRIPTDIR
-# What bench.sh has beyond lib/load.sh. Sourcing runs nothing.
+# Sources all shell files of bench/, for bench.sh. Sourcing runs nothing.
 
 source "$LAB_HOME/bench/run.sh"
 source "$LAB_HOME/bench/process.sh"

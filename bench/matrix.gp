@@ -1,8 +1,8 @@
 # The median round trip from each VM to each other as a heat map.
 call "common.gp" ARG1 ARG2 ARG3
 set title "Median round trip, polled, in µs"
-set xlabel "answers"
-set ylabel "measures"
+set xlabel "VM that answers"
+set ylabel "VM that measures"
 unset grid
 unset key
 number(name) = int(substr(name, 3, strlen(name)))
@@ -14,7 +14,7 @@ set xrange [VM_min - 0.5:VM_max + 0.5]
 set yrange [VM_max + 0.5:VM_min - 0.5]
 set cbrange [0:*]
 set cblabel "µs"
-# Light enough for black figures.
+# Light enough to print black numbers on.
 set palette defined (0 "#ffffff", 1 "#56b4e9")
 set style fill solid
 set size ratio 1

@@ -1,5 +1,6 @@
-# How noisy the host was. Input: the figures; $runs: the runs.
-#   {noisy, others_cpus, steal, wide, figures, why: [...]}
+# How noisy the host was. Input: the figures; $runs: the runs. Prints
+#   {others_cpus, steal, figures, wide, why: [...], noisy}
+# figures: how many were looked at; wide: how many of them have repeats that differ too much; why: the reasons as text.
 include "common";
 
 def others_limit: 0.10; # CPUs, on average
@@ -11,7 +12,6 @@ def round_to($n): . * $n | round / $n;
 
 {
     others_cpus: ([$runs[0][].others_cpus] | average), steal: ([$runs[0][].steal] | average),
-    # The far percentiles vary by their nature.
     figures: (map(select(.what | is_far_percentile | not)) | length),
     wide: (map(select((.what | is_far_percentile | not) and .spread_percent > spread_limit)) | length)
 }
@@ -19,7 +19,7 @@ def round_to($n): . * $n | round / $n;
     (if .others_cpus > others_limit then
         "other processes used \(.others_cpus | round_to(100)) CPUs on average (more than \(others_limit) is noise)" else empty end),
     (if .steal > steal_limit then
-        "the hypervisor below took \(.steal * 100 | round_to(10)) % of the CPU time away (more than \(steal_limit * 100) % is noise)" else empty end),
+        "the hypervisor of this host took \(.steal * 100 | round_to(10)) % of its CPU time (more than \(steal_limit * 100) % is noise)" else empty end),
     (if .figures > 0 and .wide > .figures * wide_limit then
-        "\(.wide) of \(.figures) figures differ by more than \(spread_limit) % between their repeats" else empty end)]
+        "the repeats of \(.wide) of \(.figures) figures differ by more than \(spread_limit) %" else empty end)]
 | .noisy = (.why | length > 0)

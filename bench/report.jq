@@ -1,4 +1,5 @@
-# report.md. Input: the figures; $host: host.json; $runs: the runs; $noise: noise.jq's; $plots: the plots that there are.
+# report.md. Input: the figures (summary.jq); $host: host.json; $runs: the runs; $noise: the output of noise.jq; $plots: the names of
+# the plots that were drawn.
 include "common";
 
 def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
@@ -22,30 +23,30 @@ def ratio($above; $below; $words): [good($above).median, good($below).median]
 "# Shared memory between VMs, measured \($host.started)",
 "",
 (if $host.complete then empty else
-    "**INCOMPLETE.** The run was ended before everything was measured: \($runs[0] | length) of \($host.planned // "?") runs.", "" end),
-(if $noise.noisy then "**A NOISY HOST.** Do not trust small differences: \($noise.why | join("; ")).", "" else empty end),
+    "**INCOMPLETE.** The run ended before everything was measured: \($runs[0] | length) of \($host.planned // "?") runs.", "" end),
+(if $noise.noisy then "**NOISY HOST.** Do not trust small differences: \($noise.why | join("; ")).", "" else empty end),
 "\($host.vms) VMs under \($host.accelerator | ascii_upcase) on \($host.host.cpu) (\($host.host.cpus) CPUs), a region of"
     + " \($host.region_bytes | size) (SHMEM_MODE=\($host.shmem_mode)). Mode \($host.mode): each figure is the median of up to"
     + " \([$figures[].repeats] | max // 0) repeats, with the lowest and the highest.",
 "",
 "## In short",
 "",
-"| what | median | lowest to highest | of the host's own |",
+"| what | median | lowest to highest | share of the host's figure |",
 "| --- | --- | --- | --- |",
 main("bandwidth-uc/65536"; "memcpy into the region, 64 KiB blocks, mapped uc"),
 main("bandwidth-wc/65536"; "... mapped wc"),
 main("bandwidth-wb/65536"; "... mapped wb"),
 main("bandwidth-local/65536"; "... within the VM's own memory"),
 main("latency/median"; "round trip, polled"),
-main("latency/p99.9"; "... 99.9 % stay below"),
+main("latency/p99.9"; "... p99.9"),
 main("latency-interrupt/median"; "round trip, by interrupt"),
 main("stream/65536"; "stream, 64 KiB messages"),
 main("tcp-64K/65536"; "TCP, 64 KiB messages (iperf3)"),
 main("tcp-latency/median"; "TCP, round trip (sockperf)"),
 "",
-ratio("stream/65536"; "tcp-64K/65536"; "Throughput, shared memory over TCP, same VMs, same run, 64 KiB messages"),
-ratio("tcp-latency/median"; "latency/median"; "Round trip, TCP over shared memory polled"),
-ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over shared memory by interrupt"),
+ratio("stream/65536"; "tcp-64K/65536"; "Throughput of shared memory over that of TCP, same VMs, same run, 64 KiB messages"),
+ratio("tcp-latency/median"; "latency/median"; "Round trip by TCP over that by shared memory, polled"),
+ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip by TCP over that by shared memory, by interrupt"),
 "",
 "TCP runs over virtio-net and QEMU's `dgram` netdev, without root: packets of \($host.link_mtu) bytes, no offload, no vhost."
     + " A bridge with vhost-net, which needs root, is faster.",
@@ -55,10 +56,8 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over sh
 ($plots[] | "![\(.)](\(.).svg)", ""),
 "## Doubted, failed, left out",
 "",
-([$figures[] | select(.doubted != [])
-    | "- **doubted** \(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) in \(.doubted | length) of \(.doubted + [range(if .status == "ok" then .repeats else 0 end)] | length) repeats is beyond \(.limit | nice) \(.unit), which the host itself cannot do"
-        + (if .status == "ok" then "; the median is over the others" else "" end)],
- [$runs[0][] | select(.status != 0) | "- **failed** \(.id), round \(.round), status \(.status): \(.said | split("\n") | map(select(. != "")) | last // "nothing was said")"],
+([$figures[] | select(.doubted != []) | "- **doubted** \(doubt)"],
+ [$runs[0][] | select(.status != 0) | "- **failed** \(.id), round \(.round), status \(.status): \(.said | split("\n") | map(select(. != "")) | last // "no message")"],
  [$host.left_out[] | "- left out: \(.)"] | .[]),
 "",
 "## The machine",
@@ -73,18 +72,18 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip, TCP over sh
  ["memcpy in a VM", ($runs[0] | memcpy_likes("bandwidth-local") | "behaves like \(.)")],
  ["memcpy on the host", ($runs[0] | memcpy_likes("bandwidth-host-local") | "behaves like \(.)")],
  ["load before", $host.host.load_before],
- ["meanwhile", "others used \($noise.others_cpus * 100 | round / 100) CPUs, steal \($noise.steal * 1000 | round / 10) %, \($noise.wide) of \($noise.figures) figures spread over \(spread_limit) %"]
+ ["during the run", "other processes used \($noise.others_cpus * 100 | round / 100) CPUs, steal \($noise.steal * 1000 | round / 10) %, \($noise.wide) of \($noise.figures) figures with a spread above \(spread_limit) %"]
  | row),
 "",
 "## All figures",
 "",
-"| figure | median | lowest to highest | spread | host | of the host's own |",
+"| figure | median | lowest to highest | spread | host | share of the host's figure |",
 "| --- | --- | --- | --- | --- | --- |",
 ($figures[] | [.figure, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", "\(.spread_percent | nice) %", (.roofline | nice),
     (.share | percent) + (if .roofline_copy then " (by \(.roofline_copy))" else "" end)
         + (if .doubted == [] then "" else " **doubted**, limit \(.limit | nice)" end)] | row),
 "",
-"MB are 10^6 bytes. Spread: (highest - lowest) / median of the repeats. The host's own: the same program on the host, on"
-    + " the same backing file, in the same run; for times, the host's time over the guest's. Doubted: a rate above \(rate_allowance) times"
-    + " what the host does at its best with any copy kernel, or a time below \(time_allowance) times its shortest single one. By NAME: glibc's memcpy"
-    + " behaves like that kernel in the VM and like another one on the host, so the host copied with that kernel, too. docs/measuring.md says what each figure means."
+"MB are 10^6 bytes. Spread: (highest - lowest) / median of the repeats. Host: the same program on the host, on the same"
+    + " backing file, in the same run; with (by NAME), the host copied with that kernel, since memcpy behaves like it in the VM and like"
+    + " another one on the host. For times, the share is the host's time over the guest's. Doubted: a rate above \(rate_allowance) times the"
+    + " best that the host does, with any copy kernel, or a time below \(time_allowance) times its shortest single one. docs/measuring.md says what each figure means."

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# From a results folder to its report, and two of them side by side. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
+# From a results folder to its report, and the comparison of two. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
 
 BENCH_PLOTS=(latency bandwidth stream streams matrix)
 
-# report_load FOLDER DIR: checks host.json and results.jsonl, and makes of them the files that the rest works on:
-# DIR/host, DIR/runs (an array) and DIR/figures. Ends the program with a line that names a file that is missing or broken.
+# report_load FOLDER DIR: checks host.json and results.jsonl, and makes from them the files that the rest works on: DIR/host,
+# DIR/runs (an array), DIR/figures and DIR/identity. Ends the program if a file is missing or broken, and names it.
 report_load() {
     local folder=$1 dir=$2 file schema
     for file in host.json results.jsonl; do
         [[ -f $folder/$file && -r $folder/$file ]] ||
-            die "$folder is no results folder of bench.sh, or not yours to read: it has no $file"
+            die "$folder is no results folder of bench.sh: it has no $file that you can read"
     done
     jq -ces 'if length == 1 then .[0] else error("no") end | select(type == "object" and has("schema") and has("machine"))' \
         "$folder/host.json" >"$dir/host" 2>/dev/null || die "$folder/host.json is broken or cut off: measure again"
@@ -29,12 +29,12 @@ report_jq() {
     ((status)) || return 0
     reason=$(last_words "$BENCH_TEMP/said")
     reason=${reason#jq: error*): }
-    ((status == 5)) || die "jq fails with $records (status $status): $reason" # 5: an error while it ran (jq's manual)
-    die "$records: $reason: measure again, or take that out and call ./bench.sh --report"
+    ((status == 5)) || die "jq failed on $records (status $status): $reason" # 5: an error while it ran (jq's manual)
+    die "$records: $reason: measure again, or remove that and call ./bench.sh --report"
 }
 
-# report_make FOLDER: summary.csv, the plots and report.md from what is in it. Fails if a figure was doubted. All is made
-# elsewhere first, and then moved to its place at once.
+# report_make FOLDER: makes summary.csv, the plots and report.md. Fails if a figure is doubted. All files are made in a
+# temporary folder first, and then moved to their places.
 report_make() {
     local folder=$1 dir plots line doubted
     dir=$(mktemp -d -p "$BENCH_TEMP")
@@ -49,8 +49,7 @@ report_make() {
     while IFS= read -r line; do
         warn "the host is noisy: $line"
     done <"$dir/noisy"
-    jq -r '.[] | select(.doubted != []) | "\(.figure) is \(.doubted | map(tostring) | join(", ")) \(.unit); the limit is \(.limit)"' \
-        "$dir/figures" >"$dir/doubted"
+    jq -L "$LAB_HOME/bench" -r 'include "common"; .[] | select(.doubted != []) | doubt' "$dir/figures" >"$dir/doubted"
     while IFS= read -r line; do
         warn "doubted: $line"
     done <"$dir/doubted"
@@ -65,7 +64,7 @@ report_plots() {
         report_jq "$folder/results.jsonl" "$dir/$plot.tsv" tables -r --slurpfile runs "$dir/runs" --arg plot "$plot" "$dir/figures"
         [[ -s $dir/$plot.tsv ]] || continue
         for format in svg png; do
-            # By names without a folder, whose odd characters gnuplot would take for its own.
+            # File names without a folder: gnuplot would interpret odd characters of a path.
             (cd -- "$dir" && GNUPLOT_LIB=$LAB_HOME/bench exec gnuplot -c "$LAB_HOME/bench/$plot.gp" "$plot.tsv" "$plot.$format" "$format") \
                 2>"$dir/said" || die "gnuplot cannot draw $plot: $(last_words "$dir/said")"
             [[ -s $dir/$plot.$format ]] || die "gnuplot has drawn no $plot.$format: $(last_words "$dir/said")"
@@ -74,7 +73,7 @@ report_plots() {
     done
 }
 
-# Moves what was made in DIR to its place in FOLDER: all of it, or what a full disk takes, and no half of a file.
+# Moves the files in DIR to their places in FOLDER. On a full disk some may be missing, but none is cut off.
 report_place() {
     local folder=$1 dir=$2 plot format
     trap '' HUP INT TERM # it takes milliseconds
@@ -94,7 +93,7 @@ report_place() {
 
 # --- Comparing
 
-# report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse beyond the threshold, in percent.
+# report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse by more than THRESHOLD percent.
 report_compare() {
     local a=$1 b=$2 threshold=$3 anyway=$4 dir differ rows worse
     dir=$(mktemp -d -p "$BENCH_TEMP")
@@ -103,7 +102,7 @@ report_compare() {
     report_load "$b" "$dir/b"
     differ=$(report_differences "$dir")
     if [[ -n $differ && $anyway != yes ]]; then
-        die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and says so)"
+        die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and marks it)"
     fi
     report_jq "$a and $b" "$dir/comparison" compare -s --argjson threshold "$threshold" "$dir/a/figures" "$dir/b/figures"
     rows=$(jq '.rows | length' "$dir/comparison")

@@ -1,6 +1,6 @@
-# What sockperf ping-pong prints, a line an input, as a record of this lab; nothing if it observed nothing, for it drops the
-# first 400 ms of a run and the last 50 (sockperf: src/client.cpp, client_statistics, has the three ways in which it says so).
-# Its "latency" is half of a round trip (its README, "--full-rtt"): doubled here. Not all versions know --full-rtt.
+# The output of sockperf ping-pong, each line an input, as a record of this lab; nothing if it observed nothing: it drops the
+# first 400 ms of a run and the last 50 (its three messages for that: client_statistics in sockperf's src/client.cpp).
+# Its "latency" is half of a round trip (its README, "--full-rtt"), so it is doubled here. Not all versions have --full-rtt.
 def number: capture("(?<n>[0-9]+(\\.[0-9]+)?) *(\u001b.*)?$").n | tonumber;
 [inputs | gsub("\u001b\\[[0-9;]*m"; "")] as $lines
 | def value(what): [$lines[] | select(test(what)) | split("=")[1] | number][0] // error("sockperf did not print \(what)");

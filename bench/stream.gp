@@ -1,8 +1,8 @@
-# MB/s over the size of the messages of a stream.
+# MB/s over the message size of a stream.
 call "common.gp" ARG1 ARG2 ARG3
-set title "A stream of messages from vm1 to vm2"
-set xlabel "size of the message (log); bars: lowest and highest repeat"
-set ylabel "MB/s of 10⁶ bytes (log)"
+set title "Message stream from vm1 to vm2"
+set xlabel "message size (log scale); bars: lowest and highest repeat"
+set ylabel "MB/s of 10⁶ bytes (log scale)"
 set logscale x 2
 set logscale y 10
 set format y "%g"

@@ -1,8 +1,8 @@
-# The sum of the throughput of several streams at once.
+# The total throughput of several streams at once.
 call "common.gp" ARG1 ARG2 ARG3
-set title "Streams at once, 64 KiB messages: throughput of all together"
-set xlabel "pairs of sender and receiver at once; bars: lowest and highest repeat"
-set ylabel "MB/s of 10⁶ bytes (log)"
+set title "Several streams at once, 64 KiB messages: total throughput"
+set xlabel "number of streams; bars: lowest and highest repeat"
+set ylabel "MB/s of 10⁶ bytes (log scale)"
 set xtics 1
 set autoscale xfix
 set logscale y 10

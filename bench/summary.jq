@@ -1,10 +1,10 @@
-# From the runs (results.jsonl, slurped) to figures: an array of
-#   {figure, id, what, unit, better, repeats, median, min, max, spread_percent, roofline, roofline_copy, share, limit,
+# From runs to figures. Input: the runs (check.jq). Prints an array of
+#   {figure, id, roofline_id, what, unit, better, repeats, median, min, max, spread_percent, roofline, roofline_copy, share, limit,
 #    doubted, status}
-# A repeat is doubted if it is beyond what the host can do itself, the limit: doubted has those. median, min and max are over the
-# others; status is ok, or doubted if there are no others, and then they are over the doubted ones. spread_percent is
-# (max - min) / median; roofline is the host's median of the same figure and share what part of it this one reaches;
-# roofline_copy is the kernel by which the host copied for it, if not by memcpy.
+# figure: "ID/WHAT". doubted: the repeats beyond limit. median, min, max: over the other repeats. spread_percent: (max - min) /
+# median. roofline: the host's median of the same figure; share: the part of it that this one reaches. roofline_copy: the kernel
+# by which the host copied, if that is not memcpy. status: "ok", or "doubted" when all repeats are, and then median, min and max
+# are over them. roofline, share and limit are null if there is nothing on the host to compare with.
 include "common";
 
 def rate(what; value): {what: what, unit: "MB/s", better: "higher", value: value};
@@ -40,18 +40,18 @@ def of_run:
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
 
-# The best that any kernel did in any round, of {KERNEL: [MB/s]}; null if there is none.
+# The best of all kernels, in any round. Input: {KERNEL: [MB/s]}. null if there is none.
 def best: [.[]?[]] | max;
 
-# The kernel to compare a copy of this size in a VM with, when its memcpy and the host's behave like different ones: glibc
-# chooses by what CPUID says of features and caches, and that is not the same in a VM and on its host.
+# The kernel by which the host's copy of a size is compared with the VM's memcpy. When memcpy behaves like different kernels in
+# the two, it is the VM's: glibc chooses by what CPUID says of features and caches, and that can differ.
 def copy_like($copies; $size):
     ($copies["bandwidth-local"][$size] | memcpy_like) as $vm
     | ($copies["bandwidth-host-local"][$size] | memcpy_like) as $host
     | if $vm == null or $host == null or $vm == $host then "memcpy" else $vm end;
 
-# Beside what a figure is held: the host's one of the same name. TCP copies each byte at least once, whatever the size
-# of a message, and its shortest round trip is that of a word. Far percentiles show the scheduler, which no limit holds for.
+# The host's figure that this one is compared with: the one of the same name. TCP copies each byte at least once, whatever the
+# message size, so its rate is compared with copies of 64 KiB. Far percentiles are compared with nothing.
 def roofline_of($all; $copies):
     if .roofline_id == null or (.what | is_far_percentile) then null
     elif .id | startswith("tcp-latency") then $all["\(.roofline_id)/\(.what)"]

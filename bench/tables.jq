@@ -1,13 +1,12 @@
-# The data of the plots. Input: the figures (summary.jq); $runs: the runs; $plot: which. Prints tab-separated lines,
-# blocks with two empty lines between them, each with its title in quotes before it, as gnuplot's index takes them.
-# Doubted figures are left out.
+# The data of plot $plot. Input: the figures (summary.jq); $runs: the runs. Prints a block of tab-separated lines for each curve,
+# after its title in quotes. Two empty lines separate the blocks, for gnuplot's index. Doubted figures are left out.
 include "common";
 
 def curve($id; $title):
     [.[] | select(.id == $id and .status == "ok")] | sort_by(.what | tonumber) | select(length > 0)
     | ["\"\($title)\"", (.[] | "\(.what)\t\(.median)\t\(.min)\t\(.max)")] | join("\n");
 
-# The distribution of the run whose median is the middle one, as percentile and time.
+# The percentiles of the run whose median is the middle one: how many nines, and the time.
 def percentiles($id; $title):
     [$runs[0][] | select(.id == $id and .status == 0) | .records[] | select(.median_us)] | sort_by(.median_us)
     | select(length > 0) | middle
@@ -17,11 +16,11 @@ def percentiles($id; $title):
             .below += $h[1] | .lines += [[.below / $count, $h[0]]])
         | .lines[] | select(.[0] < 1)
       else
-        # As far as there is a sample beyond the percentile.
+        # A percentile needs at least one sample beyond it.
         .count as $count | [0.001, .min_us], [0.5, .median_us], [0.9, .p90_us // empty], [0.99, .p99_us], [0.999, .p999_us]
         | select((1 - .[0]) * $count >= 1)
       end
-      # Nines: 1 for 90 %, 2 for 99 %. What gnuplot's axis counts in.
+      # Nines: 1 is 90 %, 2 is 99 %. The axis of latency.gp counts them.
       | "\(-((1 - .[0]) | log10))\t\(.[1])")] | join("\n");
 
 [if $plot == "bandwidth" then

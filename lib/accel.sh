@@ -1,23 +1,17 @@
 # shellcheck shell=bash
-# KVM or TCG? That /dev/kvm exists and opens proves nothing: on some hosts that are VMs themselves it does and no kernel
-# boots. So the lab's own kernel is booted under it, with a short deadline, and must print its banner.
+# KVM or TCG? An existing /dev/kvm that can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
+# So we boot the lab's own kernel under KVM, with a short deadline, and look for its banner.
 
-# What ACCEL means on this host: sets ACCEL_USED to kvm or tcg, and ACCEL_WHY to the reason.
+# Prints what ACCEL means on this host: kvm or tcg, a space, and the reason.
 accel_choose() {
-    case $ACCEL in
-    tcg)
-        ACCEL_USED=tcg ACCEL_WHY='ACCEL=tcg'
-        return
-        ;;
-    kvm)
-        ACCEL_USED=kvm ACCEL_WHY='ACCEL=kvm'
-        return
-        ;;
-    esac
-    accel_recall || accel_try
+    if [[ $ACCEL != auto ]]; then
+        printf '%s %s' "$ACCEL" "ACCEL=$ACCEL"
+    else
+        accel_recall || accel_try
+    fi
 }
 
-# The verdict holds for this boot of the host, this user and what access there is, this kernel and this QEMU.
+# Prints what the verdict depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
 accel_key() {
     local boot access=closed
     if [[ -r /dev/kvm && -w /dev/kvm ]]; then
@@ -28,34 +22,35 @@ accel_key() {
         "$(stat -Lc %Y -- "$(command -v qemu-system-x86_64)")"
 }
 
-# Takes the cached verdict, if it is one for accel_key.
+# Prints the cached verdict. Fails if there is none for accel_key.
 accel_recall() {
-    local key
+    local key accel reason now
     {
-        read -r key && read -r ACCEL_USED && read -r ACCEL_WHY
+        read -r key && read -r accel && read -r reason
     } 2>/dev/null <"$VM_DIR/accel-$EUID" || return 1
-    [[ $key == "$(accel_key)" && $ACCEL_USED =~ ^(kvm|tcg)$ ]]
+    now=$(accel_key)
+    [[ $key == "$now" && $accel =~ ^(kvm|tcg)$ ]] || return 1
+    printf '%s %s' "$accel" "$reason"
 }
 
+# Tries KVM, prints the verdict and caches it.
 accel_try() {
-    if ACCEL_WHY=$(accel_try_kvm); then
-        ACCEL_USED=kvm
-    else
-        ACCEL_USED=tcg
-    fi
-    printf '%s\n' "$(accel_key)" "$ACCEL_USED" "$ACCEL_WHY" | write_file "$VM_DIR/accel-$EUID"
+    local accel=kvm reason
+    reason=$(accel_try_kvm) || accel=tcg
+    printf '%s\n' "$(accel_key)" "$accel" "$reason" | write_file "$VM_DIR/accel-$EUID"
     lab_own "$VM_DIR/accel-$EUID"
+    printf '%s %s' "$accel" "$reason"
 }
 
-# Boots the lab's kernel under KVM, without a disk: it prints its banner, panics and ends. Prints what came of it.
+# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the result.
 accel_try_kvm() {
     local output
     if [[ ! -e /dev/kvm ]]; then
-        echo 'there is no /dev/kvm (is virtualisation on in the firmware, or nested virtualisation on this host?)'
+        echo 'there is no /dev/kvm (is virtualisation enabled in the firmware, or nested virtualisation if this host is a VM?)'
         return 1
     fi
     if [[ ! -r /dev/kvm || ! -w /dev/kvm ]]; then
-        echo "/dev/kvm is closed to $(id -un) (sudo adduser $(id -un) kvm, then log in again)"
+        echo "$(id -un) may not open /dev/kvm (sudo adduser $(id -un) kvm, then log in again)"
         return 1
     fi
     output=$(timeout 5 qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot \

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What every script of the lab says and how it ends.
+# Messages, signals and waiting: what every script of the lab needs.
 #
-# Results go to stdout. Everything else goes to stderr through these functions.
+# Results go to stdout. Everything else goes to stderr through the functions here.
 
 PROGRAM=${0##*/}
 
-# `su` without a dash leaves the user's PATH to root: mke2fs, debootstrap, chroot and chpasswd are not in it.
+# After `su` without a dash root has the user's PATH, which lacks mke2fs, debootstrap, chroot and chpasswd.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 if [[ -t 2 && -z ${NO_COLOR:-} && ${TERM:-dumb} != dumb ]]; then
@@ -14,9 +14,9 @@ else
     BOLD='' RED='' YELLOW='' GREEN='' PLAIN=''
 fi
 
-# A terminal that was closed takes no more words, and that must not end the program in the middle of its cleaning up.
+# Writing to a terminal that was closed fails. `|| true`: that must not end the program while it cleans up.
 
-# A notice of progress.
+# Reports progress.
 say() {
     printf '%s\n' "$*" >&2 || true
 }
@@ -29,21 +29,32 @@ error() {
     printf '%s: %serror:%s %s\n' "$PROGRAM" "$RED" "$PLAIN" "$*" >&2 || true
 }
 
-# Something failed: say what, why and what to do, in one line.
+# Ends the program after a failure. The message says in one line what failed, why, and what to do.
 die() {
     error "$@"
     exit 1
 }
 
-# The user asked for something that there is not: name it and what is accepted.
+# Ends the program after a wrong command line. The message names the wrong word and what is accepted.
 usage_error() {
     error "$* (see ./$PROGRAM --help)"
     exit 2
 }
 
-# A value as the user can recognise it in one line, however odd it is.
+# Prints a value so that it fits in one line and can be recognised, whatever characters it has.
 quoted() {
     printf '%q' "$1"
+}
+
+# listed WORD...: a list for people: "vm1, vm2 and vm3"; "none" without words.
+listed() {
+    local others
+    if (($# < 2)); then
+        printf '%s' "${1:-none}"
+    else
+        others=$(printf '%s, ' "${@:1:$#-1}")
+        printf '%s and %s' "${others%, }" "${!#}"
+    fi
 }
 
 # Seconds as 0:07 or 1:02:03.
@@ -56,9 +67,9 @@ clock() {
     fi
 }
 
-# Numbers, order and messages in one form, whatever the user's locale is: in many, awk and printf write 0,5, which jq and
-# gnuplot do not read, and sort has an order of its own. Not C, in which screen and bash take a UTF-8 character for
-# several. LANGUAGE would bring translations back (gettext: it comes before LC_ALL, unless that is C).
+# Makes numbers, order and messages independent of the user's locale. In many locales awk and printf write 0,5, which jq and
+# gnuplot cannot read, and sort orders differently. C would not do: in it screen and bash take a UTF-8 character for
+# several. LANGUAGE is unset because gettext prefers it to LC_ALL, unless LC_ALL is C.
 locale_neutral() {
     export LC_ALL=C.UTF-8
     unset LANGUAGE
@@ -67,7 +78,7 @@ locale_neutral() {
 # --- Signals and waiting
 
 # From here on Ctrl-C, SIGTERM and SIGHUP end the program through its EXIT trap, with status 128 + the signal's number
-# (signal(7)). The EXIT trap runs to its end: further signals are ignored by then, here and in what it starts.
+# (signal(7)). The EXIT trap runs to its end, because the program and its children then ignore further signals.
 signals_catch() {
     trap 'signal_arrived 129' HUP
     trap 'signal_arrived 130' INT
@@ -81,10 +92,10 @@ signal_arrived() {
     SIGNAL_STATUS=$1
     [[ $PAUSING == yes ]] || exit "$1"
 }
-SIGNAL_STATUS='' # of the signal that ends the program; the EXIT trap may want to know
+SIGNAL_STATUS='' # 128 + the signal that ends the program, for the EXIT trap; empty if there was none
 PAUSING=no
 
-# Waits $1 seconds without starting a process. For a state that must be looked at again and again.
+# Waits $1 seconds without starting a process. For loops that poll.
 pause() {
     local before=$SIGNAL_STATUS
     [[ ${PAUSE_FD:-} ]] || exec {PAUSE_FD}<> <(:)
@@ -98,7 +109,8 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
-# Writes stdin to file $1: under a temporary name beside it until it is whole. Mode $2 (default 644).
+# write_file FILE [MODE]: writes stdin to FILE, with mode MODE (default: 644). Writes to a temporary file beside it, then
+# renames, so FILE is never incomplete.
 write_file() {
     local file=$1 mode=${2:-644} temp
     temp=$(mktemp "$file.XXXXXX")

@@ -1,19 +1,20 @@
 # shellcheck shell=bash
-# Reads the knobs: command line over environment over config.local.sh over config.sh; checks every one.
+# Reads the knobs and checks each. The command line wins over the environment, the environment over config.local.sh, and that
+# over config.sh.
 #
 # After config_load the knobs are plain shell variables, and these are set too:
-#   SHMEM_BYTES, VM_MEMORY_BYTES, VM_DISK_BYTES    SHMEM_SIZE, VM_MEMORY and VM_DISK_SIZE in bytes. What goes to a
-#                                   program is made from these: what a number alone means differs from one to the next
-#   QEMU_EXTRA                      QEMU_ARGS as an array
-#   CONFIG_FROM                     where the value of each knob that is set comes from, in words
-#   CONFIG_KNOBS                    the names of all knobs, in the order of config.sh
+#   SHMEM_BYTES, VM_MEMORY_BYTES, VM_DISK_BYTES    SHMEM_SIZE, VM_MEMORY and VM_DISK_SIZE in bytes. Pass these to other
+#                   programs: each has its own units for a plain number
+#   QEMU_EXTRA      QEMU_ARGS as an array
+#   CONFIG_FROM     for each knob without its default: where its value comes from, for messages
+#   CONFIG_KNOBS    the names of all knobs, in the order of config.sh
 
-# The names of the knobs: config.sh is the only list of them.
+# Prints the names of the knobs. config.sh is the only list of them.
 config_names() {
     sed -n 's/^: "${\([A-Z_0-9]*\):=.*/\1/p' "$LAB_HOME/config.sh"
 }
 
-# config_read [NAME=VALUE...]: sets every knob, the given values over all others. Checks names, not values.
+# config_read [NAME=VALUE...]: sets every knob; the given values win. Checks the names, not the values.
 config_read() {
     local name assignment
     local -A from_environment=() emptied=()
@@ -25,7 +26,9 @@ config_read() {
     done
     config_read_local
     for name in "${CONFIG_KNOBS[@]}"; do
-        [[ ! -v $name || -v from_environment[$name] ]] || CONFIG_FROM[$name]=config.local.sh
+        if [[ -v $name && ! -v from_environment[$name] ]]; then
+            CONFIG_FROM[$name]=config.local.sh
+        fi
     done
     for name in "${!from_environment[@]}"; do
         printf -v "$name" %s "${from_environment[$name]}"
@@ -34,12 +37,12 @@ config_read() {
     for assignment; do
         name=${assignment%%=*}
         [[ $assignment == *=* && " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
-            usage_error "--set $(quoted "$assignment"): not NAME=VALUE with a knob of config.sh as NAME"
+            usage_error "--set $(quoted "$assignment"): not NAME=VALUE with the name of a knob in config.sh"
         printf -v "$name" %s "${assignment#*=}"
         CONFIG_FROM[$name]='the command line'
     done
 
-    # config.sh replaces what is empty: find out for which knobs empty is not a value.
+    # config.sh replaces an empty value by the default. If the default is not empty, refuse the empty value.
     for name in "${CONFIG_KNOBS[@]}"; do
         [[ -v $name && -z ${!name} ]] && emptied[$name]=1
     done
@@ -50,41 +53,45 @@ config_read() {
     done
 }
 
-# Ends the program: knob $1, which has its default by now, was set to nothing.
+# Ends the program: knob $1 was set to an empty value. By now it has its default.
 config_empty() {
     error "$1= (from ${CONFIG_FROM[$1]}) is empty; leave it unset for the default, ${!1}; see config.sh"
     exit 2
 }
 
-# Sources config.local.sh, after a look for misspelt names, which would otherwise pass unnoticed.
+# Sources config.local.sh. Before that, looks for misspelt names, which would otherwise go unnoticed.
 config_read_local() {
     local file=$LAB_HOME/config.local.sh name
     [[ -f $file ]] || return 0
-    ! grep -q $'\r$' "$file" || usage_error "config.local.sh has the line ends of Windows (CRLF): sed -i 's/\\r\$//' config.local.sh"
+    ! grep -q $'\r$' "$file" || usage_error "config.local.sh has line ends of Windows (CRLF): sed -i 's/\\r\$//' config.local.sh"
     while read -r name; do
         [[ " ${CONFIG_KNOBS[*]} " == *" $name "* ]] ||
-            usage_error "config.local.sh sets $name, which is no knob of config.sh"
+            usage_error "config.local.sh sets $name, but config.sh has no knob of that name"
     done < <(sed -nE 's/^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z_0-9]*)=.*/\2/p' "$file")
     # shellcheck disable=SC1090 # the user's own file
     source "$file" || usage_error "config.local.sh failed (see above)"
 }
 
-# config_load [NAME=VALUE...]: config_read, then every value is checked. Ends the program with status 2 on a bad one.
+# config_load [NAME=VALUE...]: reads the knobs (config_read) and checks every value. Ends the program with status 2 if one is
+# bad.
 config_load() {
     config_read "$@"
 
     config_check_path VM_DIR
     config_check_number VM_COUNT 1 64
     config_check_pattern VM_OWNER '^([A-Za-z_][A-Za-z0-9_.-]{0,31})?$' "the name of a user"
-    [[ -z $VM_OWNER ]] || id -u -- "$VM_OWNER" >/dev/null 2>&1 || config_bad VM_OWNER "is no user of this host"
+    if [[ -n $VM_OWNER ]] && ! id -u -- "$VM_OWNER" >/dev/null 2>&1; then
+        config_bad VM_OWNER "is not a user of this host"
+    fi
 
     config_check_size SHMEM_SIZE 1M 1T
     SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
     (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
     config_check_word SHMEM_MODE plain doorbell
     config_check_word SHMEM_HUGEPAGES yes no
-    [[ $SHMEM_HUGEPAGES == no ]] || ((SHMEM_BYTES >= 2097152)) ||
-        config_bad SHMEM_SIZE "is smaller than one huge page (2M), which SHMEM_HUGEPAGES=yes asks for"
+    if [[ $SHMEM_HUGEPAGES == yes ]] && ((SHMEM_BYTES < 2097152)); then
+        config_bad SHMEM_SIZE "is smaller than one huge page (2M), and SHMEM_HUGEPAGES=yes needs at least one"
+    fi
 
     config_check_size VM_MEMORY 128M 1T
     VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
@@ -114,7 +121,7 @@ config_load() {
     config_check_word ALLOW_FALLBACK yes no
 }
 
-# Ends the program: $2 says what is wrong with the value of knob $1.
+# config_bad KNOB WHAT: ends the program. WHAT says what is wrong with the value.
 config_bad() {
     error "$1=$(quoted "${!1}") (from ${CONFIG_FROM[$1]:-config.sh}) $2; see config.sh"
     exit 2
@@ -140,12 +147,12 @@ config_check_number() {
     fi
 }
 
-# The guests have no ACPI: they know their CPUs from the firmware's MP table, which SeaBIOS leaves out when it is larger
-# than 600 bytes (src/config.h, BUILD_MAX_MPTABLE_FSEG). With the lab's devices, 18 CPUs fit; each further PCI device with
-# an interrupt takes 8 bytes, each CPU 20. With 19, a guest has one.
+# The guests have no ACPI, so they find their CPUs in the firmware's MP table. SeaBIOS leaves the table out when it is larger
+# than 600 bytes (src/config.h, BUILD_MAX_MPTABLE_FSEG). A CPU takes 20 bytes, a PCI device with an interrupt 8. With the
+# lab's devices 18 CPUs fit. With 19, the guest has no table and finds one CPU.
 config_check_cpus() {
     config_check_number "$1" 1 64
-    ((${!1} <= 18)) || config_bad "$1" "is more than 18, which is what the firmware's table of CPUs (SeaBIOS, MP table) has room for"
+    ((${!1} <= 18)) || config_bad "$1" "is more than 18: the firmware's table of CPUs (SeaBIOS, MP table) has no room for more"
 }
 
 config_check_size() {
@@ -155,7 +162,7 @@ config_check_size() {
         config_bad "$knob" "is not a size from $least to $most"
 }
 
-# Prints size $1 (a number, and K, M, G or T) in bytes; fails if it is none, or over 2^53.
+# Prints size $1, such as 128M, in bytes. The units are K, M, G and T. Fails if it is not a size, or more than 2^53 bytes.
 size_in_bytes() {
     local -A shift_of=([K]=10 [M]=20 [G]=30 [T]=40)
     local bits=0 number
@@ -166,7 +173,7 @@ size_in_bytes() {
     printf '%d' $((number << bits))
 }
 
-# Prints $1 bytes as the same size is always printed, with the largest unit that divides it.
+# Prints $1 bytes as a size with the largest unit that divides it.
 size_for_people() {
     local size=$1 unit=''
     local -a units=(K M G T)
@@ -176,8 +183,8 @@ size_for_people() {
     printf '%d%s' "$size" "$unit"
 }
 
-# A folder of our own: absolute, plain characters (a comma, say, means something to QEMU), short enough for the
-# sockets in it (108 bytes, unix(7)), and nothing that belongs to the system.
+# Checks that knob $1 names a folder for a lab, and not one of the system. The path is absolute, has only plain characters
+# (a comma, for instance, is special to QEMU), and is short enough for the sockets in it (108 bytes, unix(7)).
 config_check_path() {
     local knob=$1 path plain='^/[A-Za-z0-9._/+@-]{1,70}$'
     local what='an absolute path of at most 71 letters, digits and . _ + @ - /'
@@ -185,18 +192,20 @@ config_check_path() {
     path=$(realpath -m -- "${!knob}")
     case $path in
     / | /home | /root | /tmp | /opt | /srv | /mnt | /media | /var | /var/* | "${HOME:-/root}")
-        # Below /var there is room that is meant for such things.
+        # These folders of /var are meant for data like this.
         [[ $path == /var/lib/?* || $path == /var/tmp/?* || $path == /var/local/?* ]] ||
-            config_bad "$knob" "is not a folder of its own"
+            config_bad "$knob" "is a folder that others use: name a folder in it"
         ;;
     /bin | /bin/* | /boot | /boot/* | /dev | /dev/* | /etc | /etc/* | /lib | /lib/* | /lib[36x]* | /proc | /proc/* | /run | /run/* | \
         /sbin | /sbin/* | /sys | /sys/* | /usr | /usr/* | /lost+found*)
         config_bad "$knob" "is a system folder"
         ;;
     esac
-    [[ ! -e $path || -d $path ]] || config_bad "$knob" "is not a folder"
+    if [[ -e $path && ! -d $path ]]; then
+        config_bad "$knob" "is not a folder"
+    fi
     printf -v "$knob" %s "$path"
-    config_check_pattern "$knob" "$plain" "$what, where its links lead to"
+    config_check_pattern "$knob" "$plain" "$what, after its links are resolved"
 }
 
 config_check_url() {
@@ -208,13 +217,13 @@ config_check_kernel_source() {
     '') ;;
     http://* | https://*) config_check_url KERNEL_SOURCE ;;
     *)
-        [[ -f $KERNEL_SOURCE && -r $KERNEL_SOURCE ]] || config_bad KERNEL_SOURCE "is neither a URL nor a file that can be read"
+        [[ -f $KERNEL_SOURCE && -r $KERNEL_SOURCE ]] || config_bad KERNEL_SOURCE "is neither a URL nor a readable file"
         KERNEL_SOURCE=$(realpath -- "$KERNEL_SOURCE")
         ;;
     esac
 }
 
-# Splits QEMU_ARGS as a shell does, but without expanding anything: xargs knows the same quotes.
+# Splits QEMU_ARGS into words as a shell does, without expanding anything. xargs knows the same quotes.
 config_split_qemu_args() {
     QEMU_EXTRA=()
     [[ -n $QEMU_ARGS ]] || return 0

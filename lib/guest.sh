@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Reaching into a running guest: ssh, with the lab's own keys and nothing of the user's.
+# ssh into a running guest, with the lab's own keys and none of the user's settings.
 
-# Writes the configuration of ssh for the VMs that run now, also for the user: ssh -F VM_DIR/ssh/config vm1.
-# The guests' host key is known under one name of the lab's, for their ports change from start to start. A VM that is
-# not in it leads nowhere, and not to the host's own ssh server.
+# Writes ssh's configuration for the VMs that run now. Users can use it, too: ssh -F VM_DIR/ssh/config vm1.
+# All guests have the same host key, under one alias, because their ports change with each start. The name of any other VM
+# leads to an error message, and not to the host's own ssh server.
 ssh_config_write() {
     local name port
     [[ -d $VM_DIR/ssh ]] || return 0
@@ -33,13 +33,13 @@ EOF_SSH
     lab_own "$VM_DIR/ssh/config"
 }
 
-# VM $1 can be reached with the configuration of ssh, or the program ends: the port is what QEMU says now, whoever started
-# the VM and however start.sh ended.
+# Ends the program unless VM $1 can be reached by ssh. Asks QEMU for the port, so it does not matter who started the VM and
+# how start.sh ended.
 guest_require() {
     local port state
     state=$(vm_state "$1")
     [[ $state == @(ready|degraded) ]] || die "$1 $(vm_advice "$1" "$state")"
-    port=$(vm_ssh_port "$1") || die "$1 has no port for ssh that QEMU would tell: see what QEMU_ARGS does to -netdev"
+    port=$(vm_ssh_port "$1") || die "QEMU names no ssh port for $1: check whether QEMU_ARGS changes -netdev"
     if ! ssh_knows "$1" "$port"; then
         ssh_config_write
     fi
@@ -50,39 +50,38 @@ ssh_knows() {
     grep -sxF -A 1 "Host $1" "$VM_DIR/ssh/config" | grep -xF "    Port $2" >/dev/null
 }
 
-# The port on the host's loopback that leads to the ssh server of VM $1.
+# Prints the port on the host's loopback that leads to the ssh server of VM $1.
 vm_ssh_port() {
     local answer
     answer=$(qmp "$VM_DIR/$1/qmp.sock" human-monitor-command '{"command-line": "info usernet"}') || return 1
     jq -r . <<<"$answer" | awk '/HOST_FORWARD/ && $6 == 22 { print $4; found = 1; exit } END { exit !found }'
 }
 
-# guest_run NAME [COMMAND [ARGUMENT...]]: runs a command in VM NAME, or a shell. Arguments, stdin and exit status are
-# passed through; on a terminal the command gets one too.
+# guest_run NAME [COMMAND [ARGUMENT...]]: runs a command in VM NAME, or a shell. Passes arguments, stdin and exit status
+# through. If stdin and stdout are a terminal, the command gets one, too.
 guest_run() {
-    guest_command "$@"
-    "${GUEST_COMMAND[@]}"
+    (guest_exec "$@")
 }
 
-# guest_command NAME [COMMAND [ARGUMENT...]]: sets GUEST_COMMAND to the call of ssh that does it.
-guest_command() {
+# guest_exec NAME [COMMAND [ARGUMENT...]]: the same, but this shell becomes ssh and does not return.
+guest_exec() {
     local name=$1
-    local -a command=("${@:2}")
-    GUEST_COMMAND=(ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}")
+    local -a ssh=(ssh -F "$VM_DIR/ssh/config" "${GUEST_SSH_OPTIONS[@]}") command=("${@:2}")
     if ((${#command[@]} == 0)) || [[ -t 0 && -t 1 ]]; then
-        GUEST_COMMAND=(env "TERM=$(guest_term)" "${GUEST_COMMAND[@]}" -t)
+        ssh=(env "TERM=$(guest_term)" "${ssh[@]}" -t)
     else
         command=(setpriv --pdeathsig HUP bash -c "$GUEST_SESSION" bash "${command[@]}")
     fi
-    # The guest's shell, bash, takes the command line apart again: quoted for it.
-    GUEST_COMMAND+=(-- "$name" "${command[*]@Q}")
+    # The guest's shell, bash, parses the command line again, so quote it for bash.
+    exec "${ssh[@]}" -- "$name" "${command[*]@Q}"
 }
 
-# More options for ssh, for who wants them.
+# More options for each call of ssh. bench.sh sets them, to use one connection for each VM.
 GUEST_SSH_OPTIONS=()
 
-# Without a terminal, sshd leaves a command running when its connection is closed. So the shell over it is told of the
-# end of its parent, sshd (setpriv --pdeathsig), and ends all of its session, also what timeout puts into a group of its own.
+# Without a terminal, sshd leaves a command running when the connection closes. So a shell runs around the command. It gets
+# SIGHUP when its parent, sshd, ends (setpriv --pdeathsig), and then ends all processes of its session. That includes those
+# that timeout puts into a process group of their own.
 # shellcheck disable=SC2016 # for the guest's shell
 GUEST_SESSION='trap '\''
         trap "" TERM
@@ -100,7 +99,7 @@ GUEST_SESSION='trap '\''
 (trap - INT QUIT; "$@") <&0 &
 wait $!'
 
-# TERM for the guest: one that its ncurses-base knows.
+# Prints a TERM for the guest that its ncurses-base knows.
 guest_term() {
     case ${TERM:-dumb} in
     ansi | dumb | linux | rxvt | screen | screen-256color | vt100 | vt220 | xterm | xterm-256color) printf '%s' "${TERM:-dumb}" ;;

@@ -1,35 +1,35 @@
 # shellcheck shell=bash
-# The host's huge pages, for SHMEM_HUGEPAGES=yes: where they are, how many are free, and how to have more.
+# The host's huge pages, for SHMEM_HUGEPAGES=yes: where they are, how many are free, and how to get more.
 
 HUGE_FOLDER=/dev/hugepages HUGE_MOUNT=pagesize=2M,mode=1777
 HUGE_POOLS=/sys/kernel/mm/hugepages
 
-# The size of a page of HUGE_FOLDER, in bytes.
+# Prints the size of a page of HUGE_FOLDER in bytes.
 hugepage_size() {
     stat -f -c %S -- "$HUGE_FOLDER"
 }
 
-# The folder with the counters of the pool of such pages.
+# Prints the folder with the counters of the pool of these pages.
 hugepage_pool() {
     printf '%s/hugepages-%dkB' "$HUGE_POOLS" $(($(hugepage_size) >> 10))
 }
 
-# How many pages of the pool are neither used nor promised.
+# Prints how many pages of the pool are neither used nor reserved.
 hugepages_free() {
-    local pool free=0 promised=0
+    local pool free=0 reserved=0
     pool=$(hugepage_pool)
     if [[ -r $pool/free_hugepages ]]; then
-        free=$(<"$pool/free_hugepages") promised=$(<"$pool/resv_hugepages")
+        free=$(<"$pool/free_hugepages") reserved=$(<"$pool/resv_hugepages")
     fi
-    printf '%d' $((free - promised))
+    printf '%d' $((free - reserved))
 }
 
-# What to do to have enough huge pages. The pool grows by what is missing, and so never shrinks under somebody who uses it.
+# Prints how to get enough huge pages. The pool only grows, by what is missing: others may use its pages.
 hugepages_remedy() {
     local size pool now missing
     size=$(hugepage_size)
     if ((SHMEM_BYTES % size)); then
-        printf 'its pages have %dM, more than SHMEM_SIZE: sudo umount %s && sudo mount -t hugetlbfs -o %s hugetlbfs %s' \
+        printf 'a page has %dM, more than SHMEM_SIZE: sudo umount %s && sudo mount -t hugetlbfs -o %s hugetlbfs %s' \
             $((size >> 20)) "$HUGE_FOLDER" "$HUGE_MOUNT" "$HUGE_FOLDER"
         return
     fi

@@ -1,63 +1,74 @@
 # shellcheck shell=bash
-# The lab's folder, VM_DIR: what is where in it, that it is ours, and the lock on it.
+# The lab's folder, VM_DIR: what is in it, whether it is a lab, its owner and its locks.
 #
-#   .ivshmem-lab         our mark: a folder without it is never written to
-#   lock, setup.lock, bench.lock   held by start and stop; by setup; by bench
-#   manifest.json        what was built from what
-#   cache/               downloads
-#   steps/STEP           the inputs of each finished step of setup;  log/STEP.log  what it printed
-#   STEP.partial, .tmp   what a step works on: left by one that was ended, and removed by the next
-#   kernel/vmlinux       the guest's kernel, its .config, and with KERNEL_KEEP_SOURCE its source
-#   bootstrap/           Debian as debootstrap left it
-#   rootfs/              the same, configured for the lab, with the programs
-#   images/base-*.ext4   rootfs as an image; every VM's disk is an overlay on it
-#   ssh/                 keys of the lab, known_hosts, and a config for ssh -F
-#   bin/                 the programs and the ivshmem server, for the host
-#   server/              the ivshmem server: its socket, pid, peers and log (lib/server.sh)
-#   vmN/                 a VM: disk.qcow2, console.log, and while it runs pid, qmp.sock, ready
+#   .ivshmem-lab         marks the folder as a lab; the scripts write to no folder without it
+#   lock                 held by start.sh and stop.sh, and by setup.sh while it changes disks
+#   setup.lock           held by setup.sh
+#   bench.lock           held by bench.sh
+#   manifest.json        what the lab was built from
+#   accel-UID            whether KVM works for this user: the cached verdict (lib/accel.sh)
+#   cache/               downloads: kernel/ and packages/
+#   steps/STEP           the inputs of each finished step of setup
+#   log/STEP.log         what each step printed
+#   *.partial, *.tmp     what a step works on; if setup is killed, the next one removes them
+#   kernel/              vmlinux, .config, manifest.json; with KERNEL_KEEP_SOURCE=yes source/
+#   bootstrap/           the tree that debootstrap made, and beside it bootstrap.json: from where
+#   rootfs/              a copy of that tree, configured for the lab, with the programs
+#   images/base-*.ext4   base images made from rootfs/; the link images/base names the newest
+#   ssh/                 id_ed25519 and host_ed25519, each with its .pub; known_hosts; config, for ssh -F
+#   bin/                 the programs and the ivshmem server, built for the host
+#   server/              the ivshmem server: socket, pid, peers, ready, log (lib/server.sh)
+#   vmN/                 a VM:
+#       disk.qcow2           its disk, an overlay on a base image
+#       command              the whole command line of QEMU
+#       console.log          the console; of the start before: console.log.old
+#       qemu.log             what QEMU wrote to stderr
+#       pid, qmp.sock        QEMU's process, and the socket of its control protocol
+#       link.sock            its end of the link between vm1 and vm2
+#       ready                what the guest wrote to its second serial port: ready or failed (lib/state.sh)
+#       exit                 QEMU's exit status, when it has ended
 
 LAB_MARK=.ivshmem-lab
 
-# The lab's folder exists and is ours, or the program ends.
+# Ends the program unless VM_DIR is a lab.
 lab_require() {
     [[ -f $VM_DIR/$LAB_MARK ]] ||
-        die "$VM_DIR is not set up: there is no lab in it. Run ./setup.sh first (or name the lab's folder with VM_DIR)"
+        die "there is no lab in $VM_DIR: run ./setup.sh first, or set VM_DIR to the folder of your lab"
 }
 
-# Is VM_DIR a folder with something in it that is no lab?
+# Is VM_DIR a folder that is neither empty nor a lab?
 lab_foreign() {
-    # The mark is looked for last, since another setup may be making the lab at this moment.
+    # Look for the mark last: another setup may be making the lab at this moment.
     [[ -d $VM_DIR && -n $(ls -A --ignore=lost+found -- "$VM_DIR") && ! -f $VM_DIR/$LAB_MARK ]]
 }
 
-# The user who will own the lab, and start its VMs.
+# Prints the user who will own the lab and start its VMs.
 lab_owner() {
     printf '%s' "${VM_OWNER:-${SUDO_USER:-$(id -un)}}"
 }
 
-# The lab is the caller's, or the program ends.
+# Ends the program unless the caller may write to the lab.
 lab_require_ours() {
     [[ -w $VM_DIR ]] || die "$VM_DIR belongs to $(stat -c %U -- "$VM_DIR"), not to you ($(id -un)):" \
-        "call as that user, or hand it over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
+        "run this as that user, or take the lab over with: sudo ./setup.sh --set VM_OWNER=$(id -un)"
 }
 
-# Makes the lab's folder unless it is there. Never takes over a folder with something else in it.
+# Makes the lab's folder if there is none. Never takes over a folder that holds something else.
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
     if lab_foreign; then
-        die "$VM_DIR holds something that is no lab of this kit: nothing is touched. Set VM_DIR to a new or empty folder"
+        die "$VM_DIR is not empty and not a lab of this kit, so nothing is touched: set VM_DIR to a new or empty folder"
     fi
-    mkdir -p -- "$VM_DIR" || die "cannot make $VM_DIR (see above): set VM_DIR to a folder that can be made"
+    mkdir -p -- "$VM_DIR" || die "cannot create $VM_DIR (see above): set VM_DIR to a folder that you can create"
     echo 'A lab of the ivshmem lab kit. setup.sh made this folder.' >"$VM_DIR/$LAB_MARK"
 }
 
-# Gives files that root made to whom the lab belongs.
+# lab_own FILE...: if we are root, gives these files to the owner of the lab.
 lab_own() {
     ((EUID != 0)) || chown --no-dereference --recursive --reference="$VM_DIR" -- "$@"
 }
 
-# Hands the lab to user $1: all that starting, using and stopping VMs writes to or keeps private. What only setup needs
-# stays root's.
+# Gives user $1 the files that are needed to start, use and stop VMs. Files that only setup needs stay root's.
 lab_hand_over() {
     local path
     chown -- "$1:" "$VM_DIR"
@@ -66,10 +77,12 @@ lab_hand_over() {
     done
 }
 
-# Takes the lab's lock until the program ends, or ends it when $1 seconds do not suffice. The descriptor is in
-# LAB_LOCK, and held until the last process that has it is gone: one that outlives the program must be started without
-# it, {LAB_LOCK}>&-, and the steps of setup are not (setup/steps.sh). $2 names another lock than
-# the one that start and stop hold: setup has its own, for VMs can be stopped while a kernel builds.
+# lab_lock SECONDS [FILE]: takes a lock of the lab and keeps it until the program ends. Ends the program if that takes
+# longer than SECONDS. FILE is the lock to take (default: lock, which start.sh and stop.sh take). setup.sh has a lock of its
+# own, so that VMs can be stopped while a kernel builds.
+#
+# LAB_LOCK is set to the lock's descriptor. The lock is held as long as any process has that descriptor. So a process that
+# outlives the program is started without it: {LAB_LOCK}>&-. The steps of setup keep it (setup/steps.sh).
 lab_lock() {
     local file=$VM_DIR/${2:-lock} holder deadline=$((SECONDS + $1))
     lab_require_ours
@@ -77,29 +90,31 @@ lab_lock() {
     lab_own "$file"
     if ! flock --nonblock "$LAB_LOCK"; then
         holder=$(<"$file")
-        [[ -z $holder || -d /proc/${holder##* } ]] || holder="what $holder, has left running"
-        say "Waiting for ${holder:-another command}, which has the lock of $VM_DIR"
+        if [[ -n $holder && ! -d /proc/${holder##* } ]]; then
+            holder="a process that $holder, left running"
+        fi
+        say "Waiting for ${holder:-another command}: it has the lock of $VM_DIR"
         until flock --nonblock "$LAB_LOCK"; do
             ((SECONDS < deadline)) ||
                 die "${holder:-another command} still has the lock of $VM_DIR after $1 s: wait for it to end, or end it"
             pause 0.2
         done
     fi
-    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file" || true # who waits can do without, on a full disk
+    printf '%s, process %d\n' "$PROGRAM" "$$" >"$file" || true # the name is for people: a full disk is no reason to fail
 }
 
-# An id that is this folder's own, for names outside of it.
+# Prints a number derived from the path of the lab, for names outside of the lab.
 lab_id() {
     local sum
     sum=$(printf %s "$VM_DIR" | cksum)
     printf '%s' "${sum%% *}"
 }
 
-# Removes folders of the lab, whole. They may belong to root and hold a tree with devices; a mount in them is not entered.
+# lab_remove FOLDER...: removes folders of the lab with all that is in them. Does not enter mounts.
 lab_remove() {
     local path
     for path; do
-        [[ $path == "$VM_DIR"/?* && $path/ != */../* && -f $VM_DIR/$LAB_MARK ]] || die "will not remove $path: not of this lab"
+        [[ $path == "$VM_DIR"/?* && $path/ != */../* && -f $VM_DIR/$LAB_MARK ]] || die "will not remove $path: it is not in a lab"
         rm -rf --one-file-system -- "$path"
     done
 }

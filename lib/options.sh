@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The command line that all scripts have in common.
+# The command line of every script.
 
-# script_begin FLAGS [ARGUMENT...]: takes the command line of a script apart and loads the configuration. FLAGS are the
-# long options of this script, separated by commas, those that take a value with a : after them; with a + before them,
-# options end at the first other word (getopt(1)). Sets GIVEN[FLAG]=yes, or to the value, for each that is there, and
-# WORDS to what is no option. With --help prints what usage() prints, and ends the program.
+# script_begin FLAGS [ARGUMENT...]: parses the command line of a script and loads the configuration. FLAGS has the script's own
+# long options, separated by commas. A : after an option means that it takes a value; a + before all of them means that
+# options end at the first word that is none (getopt(1)). Sets GIVEN[OPTION] to yes, or to the value, for each option that was
+# given, and WORDS to the other words. With --help calls usage() and ends the program.
 script_begin() {
     local flags=$1 parsed mode='' assignment
     local -a settings=() knobs=() from_stdin
@@ -15,7 +15,7 @@ script_begin() {
         parsed=${parsed%%$'\n'*}
         usage_error "${parsed#*: }"
     fi
-    eval "set -- $parsed" # getopt quotes for just this
+    eval "set -- $parsed" # getopt quotes its output for this
     while [[ $1 != -- ]]; do
         case $1 in
         -h) GIVEN[help]=yes ;;
@@ -53,15 +53,18 @@ script_begin() {
     config_load "${settings[@]}"
 }
 
+# The options and the other words of the command line. Only script_begin sets them.
 declare -A GIVEN=()
+WORDS=()
 
-# What of the environment goes through sudo with the knobs: ways to the network, whom curl, wget and apt trust there, and
-# the user's wishes.
+# The environment variables that setup.sh passes through sudo with the knobs: proxies, certificates that curl, wget and apt
+# trust, and preferences of the user.
 CARRIED=(
     http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY FTP_PROXY ALL_PROXY NO_PROXY
     CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR TMPDIR NO_COLOR
 )
 
+# Was option $1 given, one without a value?
 given() {
     [[ ${GIVEN[$1]:-no} == yes ]]
 }

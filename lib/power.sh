@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Powering VMs down.
+# Powers VMs down.
 
-# The power button of a guest without ACPI: a key of its virtio keyboard, to which acpid listens.
+# The power button of a guest without ACPI: a key of its virtio keyboard. acpid in the guest listens for it.
 POWER_KEY='{"keys": [{"type": "qcode", "data": "power"}]}'
 
-# power_down SECONDS NAME...: asks the guests to power down and waits until they have, for SECONDS at most. Asks again
-# every 5 s: a guest that is still booting does not hear the first time, and there may be room on the disk by then.
+# power_down SECONDS NAME...: asks the guests to power down, and waits at most SECONDS until they have. Asks again every 5 s: a
+# guest that is booting misses the first time, and a full disk may have space again.
 power_down() {
     local deadline=$((SECONDS + $1)) round name tell=say
     local -a running=("${@:2}")
@@ -15,16 +15,16 @@ power_down() {
         done
         tell=:
         round=$((SECONDS + 5 < deadline ? SECONDS + 5 : deadline))
-        power_still_running "${running[@]}"
+        mapfile -t running < <(power_left "${running[@]}")
         while ((${#running[@]} && SECONDS < round)); do
             pause 0.1
-            power_still_running "${running[@]}"
+            mapfile -t running < <(power_left "${running[@]}")
         done
     done
 }
 
-# Asks the guest of VM $1 to power down, after it was woken if that is possible. One that has ended cannot be asked.
-# $2 is what tells that it is in such a state: say, or nothing (:).
+# power_ask NAME TELL: asks the guest of a VM to power down. Resumes a paused VM first; ends a VM whose guest has halted or
+# crashed. TELL is the command that reports such a state: say, or : for no report.
 power_ask() {
     local name=$1 tell=$2 state
     state=$(vm_state "$name")
@@ -34,39 +34,38 @@ power_ask() {
         process_end vm_pid "$name"
         return
         ;;
-    paused | io-error) "$tell" "$name is paused ($state): resuming it, so that its guest can write what it has" ;;
+    paused | io-error) "$tell" "$name is paused ($state): resuming it, so that its guest can write its data" ;;
     hung) "$tell" "$name $(vm_advice "$name" hung)" ;;
     esac
     vm_resume "$name" "$state"
     qmp "$VM_DIR/$name/qmp.sock" send-key "$POWER_KEY" >/dev/null || true
 }
 
-# Leaves in the caller's array `running` those of the named VMs that run, and says that the others do not.
-power_still_running() {
+# power_left NAME...: prints the VMs that still run, a line each, and reports on stderr that the others are powered down.
+power_left() {
     local name
-    running=()
     for name; do
         if vm_ended "$name"; then
             say "$name is powered down"
         else
-            running+=("$name")
+            printf '%s\n' "$name"
         fi
     done
 }
 
-# Ends VM $1, which did not power down. What a guest could not write, for its disk is full, would be lost with it: that
-# VM is left as it is. Whether it is gone, vm_running says.
+# Ends VM $1, which did not power down. Leaves it alone if it is paused because the host's disk is full: its guest has data
+# to write. vm_running tells whether it has ended.
 power_off() {
     local pid
     pid=$(vm_pid "$1") || return 0
     if [[ $(vm_state "$1") == io-error ]]; then
-        error "$1 $(vm_advice "$1" io-error), and ./stop.sh stops it. Or lose what its guest has not written: kill $pid"
+        error "$1 $(vm_advice "$1" io-error), and ./stop.sh stops it. To end it without that data: kill $pid"
         return
     fi
     warn "$1 did not power down within STOP_TIMEOUT=$STOP_TIMEOUT s: ending its process $pid;" \
-        "what its guest had not written to its disk is lost"
+        "data that its guest had not yet written to disk is lost"
     process_end vm_pid "$1"
     if vm_running "$1"; then
-        error "cannot end $1, process $(process_name "$pid"): end it as its user"
+        error "cannot end $1, process $(process_name "$pid"): end it as that user or as root"
     fi
 }

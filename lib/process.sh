@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Processes that we started, known by their command line: finding one, whoever its user is, and ending it.
+# Finds a process that the lab started, by its command line, and ends it. Works for processes of any user.
 
-# process_confirm PID OPTION VALUE: prints PID if it is the number of a process that was started with this option and
-# value, and fails if not: what a crash or a reboot left in a file is recognised by that.
+# process_confirm PID OPTION VALUE: prints PID if that process was started with this option and value; else fails. So a PID
+# that a crash or a reboot left in a file is not taken for ours.
 process_confirm() {
     [[ $1 =~ ^[1-9][0-9]{0,9}$ && $(process_option "$1" "$2") == "$3" ]] || return 1
     printf '%d' "$1"
 }
 
-# process_find OPTION VALUE: prints the number of a process that was started with this option and value; fails if there
-# is none. Command lines can be read by everybody, which the files of another user cannot.
+# process_find OPTION VALUE: prints the PID of a process that was started with this option and value; fails if there is none.
+# Everybody can read command lines, but not another user's files.
 process_find() {
     local file
     while read -r file; do
@@ -21,8 +21,8 @@ process_find() {
     return 1
 }
 
-# The argument that follows option $2 in the command line of process $1, the first that begins with $3 (default: the
-# first); nothing if there is none.
+# process_option PID OPTION [PREFIX]: prints the argument that follows OPTION in the process's command line; the first one
+# that begins with PREFIX. Prints nothing if there is none.
 process_option() {
     local -a words=()
     local i
@@ -35,23 +35,23 @@ process_option() {
     done
 }
 
-# A process for people: its number, name and user.
+# Prints PID, name and user of process $1, for people.
 process_name() {
     ps -o pid=,comm=,user= -p "$1" | awk '{ print $1 " (" $2 " of " $3 ")" }'
 }
 
-# Does process $1 belong to another user, so that it does not listen to us?
+# Does process $1 belong to another user, so that we cannot signal it?
 process_foreign() {
     ((EUID != 0)) && [[ $(stat -c %u -- "/proc/$1" 2>/dev/null || echo "$EUID") != "$EUID" ]]
 }
 
-# Does a signal, or a debugger, keep process $1 from running (proc(5), State)?
+# Is process $1 stopped, by a signal or a debugger (proc(5), State)?
 process_stopped() {
     grep -qs '^State:[[:space:]]*[Tt]' "/proc/$1/status"
 }
 
-# process_end COMMAND [ARGUMENT...]: ends the process whose number this command prints, and fails to when it is gone;
-# that one, and no other. Asked to by SIGTERM, by SIGKILL if it does not listen. Whether it is gone then, COMMAND says.
+# process_end COMMAND [ARGUMENT...]: ends the process whose PID COMMAND prints. COMMAND must fail when that process is gone.
+# Sends SIGTERM, then SIGKILL. Afterwards COMMAND tells whether it has ended.
 process_end() {
     local pid signal deadline
     for signal in TERM KILL; do

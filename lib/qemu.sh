@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The command line of QEMU for one VM.
+# The QEMU command line of a VM.
 
 # Does this QEMU have a device with a large 64-bit BAR (pci-testdev with membar, QEMU 4.2 and later)?
 qemu_has_large_bar() {
@@ -11,7 +11,7 @@ qemu_has_dgram() {
     qemu-system-x86_64 -netdev help 2>/dev/null | grep -x dgram >/dev/null
 }
 
-# Decides what BAR_ABOVE_4G=auto means with this QEMU: prints yes or no.
+# Prints yes or no: whether the BAR goes above 4 GiB. With BAR_ABOVE_4G=auto, if this QEMU can do it.
 qemu_bar_above_4g() {
     if [[ $BAR_ABOVE_4G != auto ]]; then
         printf '%s' "$BAR_ABOVE_4G"
@@ -22,7 +22,7 @@ qemu_bar_above_4g() {
     fi
 }
 
-# The CPU model: all that the accelerator offers.
+# Prints the CPU model that has everything accelerator $1 offers.
 qemu_cpu() {
     case $1 in
     kvm) printf host ;;
@@ -30,88 +30,88 @@ qemu_cpu() {
     esac
 }
 
-# What the kernel is told. hostname= needs Linux 5.19; the same name in ip= serves older ones.
+# qemu_kernel_arguments NAME ACCEL: prints the kernel's command line. hostname= needs Linux 5.19; older kernels take the name
+# from ip=.
 qemu_kernel_arguments() {
     local name=$1 accel=$2
     printf '%s' "root=/dev/vda rw quiet console=ttyS0 panic=-1 net.ifnames=0 hostname=$name ip=::::$name:eth0:dhcp"
-    # Emulated CPUs all read the host's TSC. Linux does not know, and would take a clock that costs an exit to read.
+    # All emulated CPUs read the host's TSC. Linux cannot know that, and would use a clock that is slower to read.
     [[ $accel != tcg ]] || printf ' tsc=reliable'
-    # Where QEMU's firmware places the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE), which ACPI would tell.
+    # The port of the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE). The kernel would learn it from ACPI.
     printf ' pmtmr=0x608'
-    # guest/etc/systemd/system/lab-doorbell.service looks for this, too.
+    # guest/etc/systemd/system/lab-doorbell.service also looks for this.
     [[ $SHMEM_MODE == plain ]] || printf ' vfio.enable_unsafe_noiommu_mode=1'
 }
 
-# A MAC address of its own for VM $1 of this lab (52:54:00 is QEMU's range), so that VMs can be joined to one network.
-# With $2 that of its second device.
+# qemu_mac NAME [OFFSET]: prints a MAC address that only this VM of this lab has (52:54:00 is QEMU's range), so that VMs can
+# share a network. OFFSET gives its second device another one.
 qemu_mac() {
     local id
     id=$(lab_id)
     printf '52:54:00:%02x:%02x:%02x' $((id >> 8 & 255)) $((id & 255)) $((${1#vm} + ${2:-0}))
 }
 
-# qemu_command NAME ACCEL ABOVE_4G: sets QEMU_COMMAND to the command that runs VM NAME, with its console on stdio.
-# ACCEL is kvm or tcg, ABOVE_4G is yes or no: what was found out once for all VMs.
+# Prints the VM at the other end of the link of VM $1: vm1 and vm2 have one, if this QEMU can make it.
+qemu_link_peer() {
+    case $1 in
+    vm1) ! qemu_has_dgram || printf vm2 ;;
+    vm2) ! qemu_has_dgram || printf vm1 ;;
+    esac
+}
+
+# qemu_command NAME ACCEL ABOVE_4G: prints the command that runs VM NAME with its console on stdio, in one line, quoted
+# for the shell. ACCEL is kvm or tcg, ABOVE_4G is yes or no.
 qemu_command() {
-    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1
-    QEMU_COMMAND=(qemu-system-x86_64)
+    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1 peer
+    local -a command=(qemu-system-x86_64)
 
-    # A bare PC. -no-reboot turns a reset into an exit: that is how a guest without ACPI powers down, and with the
-    # kernel's panic=-1 a crash becomes one too.
-    QEMU_COMMAND+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
-    QEMU_COMMAND+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
-    # A socket for each CPU: the firmware's MP table has the first one of a package only (SeaBIOS: src/fw/mptable.c).
-    QEMU_COMMAND+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
+    # A PC without default devices. -no-reboot turns a reset into an exit of QEMU. A guest without ACPI powers down by a
+    # reset, and with panic=-1 a crash of its kernel causes one, too.
+    command+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
+    command+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
+    # One socket for each CPU: the firmware's MP table lists only the first CPU of a socket (SeaBIOS: src/fw/mptable.c).
+    command+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 
-    QEMU_COMMAND+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
-    QEMU_COMMAND+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
-    QEMU_COMMAND+=(-device "virtio-blk-pci,drive=disk,addr=2")
+    command+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
+    command+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
+    command+=(-device "virtio-blk-pci,drive=disk,addr=2")
 
-    # Port 0: the kernel of the host picks a free one, and QMP's "info usernet" tells which.
-    QEMU_COMMAND+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
-    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
+    # Port 0: the host's kernel picks a free one, and QMP's "info usernet" tells which.
+    command+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")
+    command+=(-device "virtio-net-pci,netdev=net,mac=$(qemu_mac "$name"),romfile=,addr=3")
 
     case $SHMEM_MODE in
     plain)
-        # Preallocated: a full /dev/shm is then an error at the start, and not a SIGBUS in the middle of a guest's store.
-        QEMU_COMMAND+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
-        QEMU_COMMAND+=(-device "ivshmem-plain,memdev=shmem,addr=4")
+        # prealloc=on: a full /dev/shm is an error at the start, and not a SIGBUS in the middle of a guest's store.
+        command+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
+        command+=(-device "ivshmem-plain,memdev=shmem,addr=4")
         ;;
     doorbell)
-        # The server hands over the same file, which start.sh has allocated.
-        QEMU_COMMAND+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
-        QEMU_COMMAND+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
+        # The server passes the same file to QEMU. start.sh has allocated it.
+        command+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
+        command+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
         ;;
     esac
-    qemu_link "$name"
+    # A link to the other VM, for bench.sh to compare TCP with: eth1 in both, down and without an address until somebody
+    # sets it up. Each end is a datagram socket: either VM may start first, and frames to a VM that is down are lost.
+    peer=$(qemu_link_peer "$name")
+    if [[ -n $peer ]]; then
+        command+=(-netdev "dgram,id=link,local.type=unix,local.path=$dir/link.sock,remote.type=unix,remote.path=$VM_DIR/$peer/link.sock")
+        command+=(-device "virtio-net-pci,netdev=link,mac=$(qemu_mac "$name" 128),romfile=,addr=7")
+    fi
 
-    # A BAR so large that SeaBIOS places all 64-bit BARs above 4 GiB, the region's too.
-    [[ $above_4g == no ]] || QEMU_COMMAND+=(-device "pci-testdev,membar=4G,addr=5")
+    # A BAR this large makes SeaBIOS place all 64-bit BARs above 4 GiB, also the region's.
+    [[ $above_4g == no ]] || command+=(-device "pci-testdev,membar=4G,addr=5")
 
-    # Its power key is the VM's power button (POWER_KEY).
-    QEMU_COMMAND+=(-device "virtio-keyboard-pci,addr=6")
+    # A key of this keyboard is the VM's power button (POWER_KEY).
+    command+=(-device "virtio-keyboard-pci,addr=6")
 
-    # The console is this terminal's, Ctrl-C included; the second port is where the guest says that it is ready.
-    QEMU_COMMAND+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)
-    QEMU_COMMAND+=(-chardev "file,id=ready,path=$dir/ready" -serial chardev:ready)
-    QEMU_COMMAND+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
+    # The first serial port is the console, on this terminal; Ctrl-C goes to the guest. On the second one the guest reports
+    # that it is ready.
+    command+=(-chardev "stdio,id=console,signal=off,logfile=$dir/console.log" -serial chardev:console)
+    command+=(-chardev "file,id=ready,path=$dir/ready" -serial chardev:ready)
+    command+=(-qmp "unix:$dir/qmp.sock,server=on,wait=off" -pidfile "$dir/pid")
 
-    QEMU_COMMAND+=("${QEMU_EXTRA[@]}")
-}
-
-# A link between vm1 and vm2, for bench.sh to compare TCP with: eth1 in both, without an address and down until
-# somebody sets it up. Each end is a datagram socket, so that the order of starting does not matter and what is sent
-# while the other VM is down is lost, as on a wire.
-qemu_link() {
-    local peer here there
-    case $1 in
-    vm1) peer=vm2 ;;
-    vm2) peer=vm1 ;;
-    *) return 0 ;;
-    esac
-    qemu_has_dgram || return 0
-    here=local.type=unix,local.path=$VM_DIR/$1/link.sock
-    there=remote.type=unix,remote.path=$VM_DIR/$peer/link.sock
-    QEMU_COMMAND+=(-netdev "dgram,id=link,$here,$there")
-    QEMU_COMMAND+=(-device "virtio-net-pci,netdev=link,mac=$(qemu_mac "$1" 128),romfile=,addr=7")
+    command+=("${QEMU_EXTRA[@]}")
+    printf '%s\n' "${command[*]@Q}"
 }

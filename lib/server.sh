@@ -1,34 +1,35 @@
 # shellcheck shell=bash
-# The server of SHMEM_MODE=doorbell: a process on the host that gives each VM an id, the region, and the eventfds by
-# which the VMs interrupt each other. It runs from before the first VM starts until after the last has ended.
+# The ivshmem server, for SHMEM_MODE=doorbell: a process on the host. It gives each VM an id, the region, and the eventfds
+# that interrupt the other VMs. It starts before the first VM and ends after the last one.
 #
-#   VM_DIR/server/socket   where QEMU, and programs on the host, connect
-#                 pid      the server's process
-#                 peers    who is connected, a line each: id, process
+#   VM_DIR/server/socket   QEMU and programs on the host connect here
+#                 pid      the server's PID
+#                 peers    the connected peers, a line each: id, PID
+#                 ready    has a line when the server listens
 #                 log      arrivals, departures, refusals
 
-# The vectors of each peer. A constant, for QEMU and the server must agree on it.
+# The number of vectors of each peer. A constant, because QEMU and the server must agree on it.
 SERVER_VECTORS=8
 
-# The server's process id, or failure when it does not run. Found as vm_pid finds a VM.
+# Prints the server's PID; fails if it does not run. Finds it as vm_pid finds a VM.
 server_pid() {
     local pid
     read -r pid 2>/dev/null <"$VM_DIR/server/pid" || pid=''
     process_confirm "$pid" --socket "$VM_DIR/server/socket" || process_find --socket "$VM_DIR/server/socket"
 }
 
-# Starts the server for the region, the existing file $1, and waits until it listens.
+# server_start FILE: starts the server for the region in FILE, which exists, and waits until it listens.
 server_start() {
     local dir=$VM_DIR/server pid deadline=$((SECONDS + 10))
     local -a command=("$VM_DIR/bin/ivshmem-server" --socket "$dir/socket" --memory "$1"
         --vectors "$SERVER_VECTORS" --peers-file "$dir/peers")
-    [[ -x ${command[0]} ]] || die "there is no ${command[0]}: ./setup.sh builds it"
+    [[ -x ${command[0]} ]] || die "there is no ${command[0]}: run ./setup.sh, which builds it"
     install -d -m 700 -- "$dir"
     rm -f -- "$dir"/{pid,peers,ready}
-    # In a session of its own: no Ctrl-C meant for start.sh reaches it.
+    # setsid: a Ctrl-C for start.sh must not reach it.
     setsid "${command[@]}" </dev/null >"$dir/ready" 2>"$dir/log" {LAB_LOCK}>&- &
     pid=$!
-    disown "$pid" # whose end is told below, and not by bash
+    disown "$pid" # else bash would report its end
     printf '%d\n' "$pid" | write_file "$dir/pid" 600
     lab_own "$dir"
     until [[ -s $dir/ready ]]; do
@@ -39,11 +40,12 @@ server_start() {
     done
 }
 
+# Prints why the server did not start.
 server_last_words() {
     if [[ -s $VM_DIR/server/log ]]; then
         tail -n 1 -- "$VM_DIR/server/log"
     else
-        echo 'it was killed, or is too slow'
+        echo 'it was killed, or took longer than 10 s'
     fi
 }
 
@@ -51,17 +53,17 @@ server_runs() {
     server_pid >/dev/null
 }
 
-# Ends the server, if it runs; server_runs says whether that was so.
+# Ends the server if it runs. Reports an error if that fails.
 server_stop() {
     process_end server_pid
     if server_runs; then
-        error "cannot end the ivshmem server, process $(process_name "$(server_pid)"): end it as its user"
+        error "cannot end the ivshmem server, process $(process_name "$(server_pid)"): end it as that user or as root"
         return
     fi
     rm -f -- "$VM_DIR"/server/{pid,peers,ready,socket} 2>/dev/null || true
 }
 
-# The server as a JSON object: its process, null when it is dead, and its peers, with the VMs' names.
+# Prints the server as a JSON object: its PID (null if it is dead), and its peers with the names of the VMs.
 server_status() {
     local id pid name
     local -A names=()

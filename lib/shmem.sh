@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The shared region's file on the host.
+# The file of the shared region, on the host.
 
-# A path that is this lab's own. Nothing is made.
+# Prints the path of the region's file, which only this lab uses. Does not create it.
 shmem_path() {
     if [[ $SHMEM_HUGEPAGES == yes ]]; then
         printf '/dev/hugepages/ivshmem-%s' "$(lab_id)"
@@ -10,7 +10,7 @@ shmem_path() {
     fi
 }
 
-# The region's file as it is now, on huge pages or not; nothing if there is none.
+# Prints the path of the region's file that exists now, on huge pages or not; nothing if there is none.
 shmem_file_now() {
     local file
     for file in "/dev/shm/ivshmem-$(lab_id)" "/dev/hugepages/ivshmem-$(lab_id)"; do
@@ -21,8 +21,8 @@ shmem_file_now() {
     done
 }
 
-# The region's file was removed, or replaced by another, while the running VM $1 uses it: what the VMs share then has no
-# name any more, and nobody can join them.
+# Was the region's file removed or replaced while the running VM $1 uses it? Then the memory that the VMs share has no name
+# any more, and no other process can map it.
 shmem_removed() {
     local file pid
     file=$(shmem_file_now)
@@ -31,19 +31,19 @@ shmem_removed() {
     grep -qsF " $file (deleted)" "/proc/$pid/maps"
 }
 
-# Ends the program unless what the running VMs $1 (a line each) share is there as it should be.
+# shmem_require VMS: ends the program if the region or the server of the running VMs (a line each) is gone.
 shmem_require() {
     local running=$1 first=${1%%$'\n'*}
     if shmem_removed "$first"; then
         die "the region of ${running//$'\n'/, } was removed while they use it: ./stop.sh, then ./start.sh"
     fi
     if [[ $(vm_mode "$first") == doorbell ]] && ! server_runs; then
-        die "the ivshmem server of ${running//$'\n'/, } has died, and with it their doorbells: ./stop.sh, then ./start.sh"
+        die "the ivshmem server of ${running//$'\n'/, } has died, and their doorbells with it: ./stop.sh, then ./start.sh"
     fi
 }
 
-# Makes the region, zeroed, private to the user and with all its memory allocated, so that no guest's store can fail
-# later. With VMs running it is theirs: then it only must have the size that is asked for.
+# Makes the region: zeroed, private to the user, and with all its memory allocated, so that no store of a guest can fail
+# later. If VMs run, keeps their region and only checks it.
 shmem_create() {
     local file running user
     file=$(shmem_path)
@@ -54,9 +54,9 @@ shmem_create() {
     fi
     shmem_release
     user=$(shmem_user)
-    [[ -z $user ]] || die "the region of the VMs before is still used by process $(process_name "$user"): end it first"
+    [[ -z $user ]] || die "process $(process_name "$user") still uses the region of VMs that have ended: end it first"
     if ! (umask 077 && set -o noclobber && : >"$file") 2>/dev/null; then
-        die "cannot make the region $file: $(shmem_why_not "$file")"
+        die "cannot create the region $file: $(shmem_why_not "$file")"
     fi
     if ! fallocate --length "$SHMEM_BYTES" "$file" 2>/dev/null; then
         rm -f -- "$file"
@@ -65,22 +65,23 @@ shmem_create() {
     [[ $SHMEM_MODE == plain ]] || server_start "$file"
 }
 
-# The VMs $2 run and share a region: it must be file $1, as large as SHMEM_SIZE, in SHMEM_MODE, and ours.
+# shmem_check FILE VMS: ends the program unless the region of the running VMs (a line each) is FILE, has SHMEM_SIZE bytes, is
+# in SHMEM_MODE, and is ours.
 shmem_check() {
     local file=$1 running=${2//$'\n'/, } first=${2%%$'\n'*} now size mode
     mode=$(vm_mode "$first")
-    [[ $mode == "$SHMEM_MODE" ]] || die "$running run with SHMEM_MODE=$mode: for $SHMEM_MODE call ./stop.sh first"
+    [[ $mode == "$SHMEM_MODE" ]] || die "$running run with SHMEM_MODE=$mode: to change it to $SHMEM_MODE, run ./stop.sh first"
     shmem_require "$2"
     now=$(shmem_file_now)
-    [[ -r $now && -w $now ]] || die "$running run as $(stat -c %U -- "$now"), who alone may use their region $now:" \
-        "call as that user, or ./stop.sh as that user first"
+    [[ -r $now && -w $now ]] || die "$running run as $(stat -c %U -- "$now"), and only that user may use their region $now:" \
+        "run this as that user, or ./stop.sh as that user first"
     size=$(stat -c %s -- "$now")
     if [[ $now != "$file" ]] || ((size != SHMEM_BYTES)); then
-        die "$running share $now of $size bytes; for $file of $SHMEM_BYTES bytes call ./stop.sh first"
+        die "$running share $now of $size bytes: to change it to $file of $SHMEM_BYTES bytes, run ./stop.sh first"
     fi
 }
 
-# Why file $1 cannot be made, and what to do.
+# Prints why file $1 cannot be created, and what to do.
 shmem_why_not() {
     local folder=${1%/*}
     if [[ -e $1 ]]; then
@@ -88,13 +89,13 @@ shmem_why_not() {
     elif [[ ! -d $folder ]]; then
         printf 'there is no %s; mount it' "$folder"
     elif [[ ! -w $folder ]]; then
-        printf '%s cannot be written by %s; open it with: sudo chmod 1777 %s' "$folder" "$(id -un)" "$folder"
+        printf '%s may not write to %s; permit it with: sudo chmod 1777 %s' "$(id -un)" "$folder" "$folder"
     else
-        printf '%s is full, or takes no more files' "$folder"
+        printf '%s is full' "$folder"
     fi
 }
 
-# What to do when file $1 cannot have its memory.
+# Prints how to get memory for file $1.
 shmem_room_remedy() {
     if [[ $SHMEM_HUGEPAGES == yes ]]; then
         hugepages_remedy
@@ -104,8 +105,8 @@ shmem_room_remedy() {
     fi
 }
 
-# The number of a process that uses the region, or will in a moment: a VM's session, or one whose command line names the
-# region's file. Nothing if there is none. (The pattern comes by a file: grep's own line must not match.)
+# Prints the PID of a process that uses the region or is about to: the session of a VM, or a process whose command line names
+# the region's file. Prints nothing if there is none. (grep reads the pattern from a file, so that it does not find itself.)
 shmem_user() {
     local name file
     for name in $(vms_made); do
@@ -122,12 +123,12 @@ shmem_user() {
     done < <(grep -lszE -f <(printf '/dev/(shm|hugepages)/ivshmem-%s(,|$)\n' "$(lab_id)") -- /proc/[0-9]*/cmdline)
 }
 
-# Ends the server and gives the region's memory back, unless a process still uses it: then shmem_user tells which.
+# Ends the server and removes the region, which frees its memory; unless a process still uses the region.
 shmem_release() {
     local user id
     user=$(shmem_user)
     if [[ -n $user ]]; then
-        warn "the region stays: process $(process_name "$user") uses it"
+        warn "the region is kept: process $(process_name "$user") uses it"
         return
     fi
     server_stop

@@ -1,14 +1,18 @@
 # shellcheck shell=bash
-# What state a VM is in: what its process, QEMU and its guest say, asked each time.
+# The state of a VM. Each call asks the process, QEMU and the guest; nothing is remembered.
 #
-#   absent     has no folder yet                 halted    the guest has ended, QEMU has not
-#   stopped    has no process                    crashed   the guest, or its virtual machine, is beyond help
-#   starting   the guest is not ready yet        paused    somebody has stopped its CPUs
-#   ready      the guest said so                 io-error  QEMU has, for the host's disk is full
-#   degraded   as ready, but a unit of ours      hung      QEMU does not answer
-#              failed in it
+#   absent     it has no folder yet
+#   stopped    it has no process
+#   starting   the guest is not ready yet
+#   ready      the guest has reported that it is ready
+#   degraded   the guest has reported that a unit of the lab failed
+#   halted     the guest has ended, but QEMU has not
+#   crashed    the guest or its virtual machine cannot go on
+#   paused     somebody has stopped its CPUs
+#   io-error   QEMU has stopped its CPUs because the host's disk is full
+#   hung       QEMU does not answer
 
-# The state of VM $1 in a word.
+# Prints the state of VM $1, a word.
 vm_state() {
     if [[ ! -d $VM_DIR/$1 ]]; then
         echo absent
@@ -19,6 +23,7 @@ vm_state() {
     fi
 }
 
+# The same for a VM that has a process.
 vm_state_running() {
     local run
     run=$(vm_run_state "$1")
@@ -46,8 +51,8 @@ vm_state_running() {
     esac
 }
 
-# What QEMU says of the VM (QEMU: qapi/run-state.json, RunState); silent if it says nothing, and foreign if it is
-# another user's, whom alone it listens to.
+# Prints QEMU's state of VM $1 (QEMU: qapi/run-state.json, RunState); silent if QEMU does not answer, foreign if QEMU belongs
+# to another user and we cannot ask it.
 vm_run_state() {
     local pid answer socket=$VM_DIR/$1/qmp.sock
     pid=$(vm_pid "$1") || return 0
@@ -60,7 +65,7 @@ vm_run_state() {
     fi
 }
 
-# What the guest of VM $1 said on its second serial port (guest/etc/systemd/system/lab-ready.service).
+# Prints the state that the guest of VM $1 has reported (guest/etc/systemd/system/lab-ready.service).
 vm_guest_state() {
     if vm_ready "$1"; then
         echo ready
@@ -71,18 +76,19 @@ vm_guest_state() {
     fi
 }
 
+# Has the guest of VM $1 reported that it is ready?
 vm_ready() {
     [[ $(vm_word "$1") == ready* ]]
 }
 
-# The unit of ours that failed in the guest of VM $1; nothing if none did.
+# Prints the unit of the lab that failed in the guest of VM $1; nothing if none did.
 vm_failed_unit() {
     local word
     word=$(vm_word "$1")
     [[ ! $word =~ ^failed\ ([A-Za-z0-9@._-]+)$ ]] || printf '%s' "${BASH_REMATCH[1]}"
 }
 
-# The first line on that port, once all of it has come.
+# Prints the line that the guest of VM $1 wrote to its second serial port, once it is complete.
 vm_word() {
     local line
     if read -r line 2>/dev/null <"$VM_DIR/$1/ready"; then
@@ -90,7 +96,7 @@ vm_word() {
     fi
 }
 
-# Has every CPU of VM $1 halted with interrupts off (bit 9 of RFLAGS), as Linux leaves them when it cannot power down?
+# Has every CPU of VM $1 halted with interrupts off (bit 9 of RFLAGS)? Linux does that when it cannot power down.
 vm_halted() {
     local answer
     answer=$(qmp "$VM_DIR/$1/qmp.sock" human-monitor-command '{"command-line": "info registers -a"}') || return 1
@@ -103,7 +109,7 @@ vm_halted() {
         END { exit !(cpus && !runs) }'
 }
 
-# vm_advice NAME STATE: what a state that is not as it should be means, and what to do.
+# vm_advice NAME STATE: prints what this state of the VM means, and what to do about it.
 vm_advice() {
     local name=$1 pid='' unit
     pid=$(vm_pid "$name") || true
@@ -111,7 +117,7 @@ vm_advice() {
     starting) printf 'is still starting: ./start.sh waits until it is ready' ;;
     paused) printf 'is paused (%s): ./start.sh resumes it' "$(vm_run_state "$name")" ;;
     io-error)
-        printf 'is paused, for its disk could not grow (%s free in %s): make room there, then ./start.sh resumes it' \
+        printf 'is paused because its disk could not grow (%s free in %s): make room there, then ./start.sh resumes it' \
             "$(df -h --output=avail -- "$VM_DIR/$name" | tail -n 1 | tr -d ' ')" "$VM_DIR/$name"
         ;;
     halted) printf 'has halted: ./stop.sh %s ends it, ./start.sh %s starts it again' "$name" "$name" ;;
@@ -122,9 +128,9 @@ vm_advice() {
         ;;
     hung)
         if process_stopped "$pid"; then
-            printf 'hangs: its process %d was stopped; kill -CONT %d lets it go on' "$pid" "$pid"
+            printf 'hangs: its process %d was stopped; kill -CONT %d resumes it' "$pid" "$pid"
         else
-            printf 'hangs: its process %d does not answer on %s (does another program talk to it there?); ./stop.sh %s ends it' \
+            printf 'hangs: its process %d does not answer on %s (is another program connected there?); ./stop.sh %s ends it' \
                 "$pid" "$VM_DIR/$name/qmp.sock" "$name"
         fi
         ;;
@@ -132,20 +138,20 @@ vm_advice() {
     esac
 }
 
-# Why VM $1 ended, if that is known and worth a word.
+# Prints in parentheses why VM $1 ended; nothing if it ended well, or the reason is not known.
 vm_end_reason() {
     local status=''
     read -r status 2>/dev/null <"$VM_DIR/$1/exit" || return 0
     case $status in
     0) ;;
-    137) printf ' (it was killed, as the kernel does when memory is short: see dmesg; lower VM_MEMORY or VM_COUNT)' ;;
+    137) printf ' (it was killed, perhaps because the host ran out of memory: see dmesg; lower VM_MEMORY or VM_COUNT)' ;;
     *) printf " (QEMU's exit status %s)" "$status" ;;
     esac
 }
 
 # --- Waiting, and changing the state
 
-# Waits until VM $1 is no longer starting, or until second $2 of SECONDS.
+# vm_wait NAME DEADLINE: waits until the VM is no longer starting, or SECONDS reaches DEADLINE.
 vm_wait() {
     local asked=$SECONDS
     until [[ -n $(vm_word "$1") ]] || vm_ended "$1" || ((SECONDS >= $2)); do
@@ -157,8 +163,8 @@ vm_wait() {
     done
 }
 
-# vm_resume NAME STATE: lets a VM in this state go on if it is paused, or its process is stopped. A disk that is still
-# full pauses it again at once.
+# vm_resume NAME STATE: resumes a VM in this state if it is paused or its process is stopped. If the disk is still full, QEMU
+# pauses it again at once.
 vm_resume() {
     local name=$1 deadline pid
     case $2 in
@@ -176,7 +182,7 @@ vm_resume() {
     esac
 }
 
-# What QEMU and the guest of VM $1 printed last.
+# Shows the last lines that QEMU and the guest of VM $1 printed.
 vm_account() {
     local log
     for log in qemu.log console.log; do

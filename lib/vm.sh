@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A VM by its name: which there are, and which process each is.
+# Which VMs there are, and the process, the mode and the screen session of each.
 
-# The names of the VMs that the configuration asks for: vm1, vm2, …
+# Prints the names of the VMs that VM_COUNT asks for: vm1, vm2, …
 vms_wanted() {
     local i
     for ((i = 1; i <= VM_COUNT; i++)); do
@@ -9,7 +9,7 @@ vms_wanted() {
     done
 }
 
-# The names of the VMs that have a folder, whether the configuration still asks for them or not.
+# Prints the names of the VMs that have a folder, even if VM_COUNT does not ask for them any more.
 vms_made() {
     local path
     for path in "$VM_DIR"/vm[1-9]*; do
@@ -19,34 +19,32 @@ vms_made() {
     done | sort -V
 }
 
-# Ends the program unless each of the names that somebody typed is a VM with a folder.
+# vm_require NAME...: ends the program unless each name that the user typed is a VM with a folder.
 vm_require() {
-    local known
-    mapfile -t known < <(vms_made)
-    vm_require_among "${#@}" "$@" "${known[@]}"
+    vm_require_among "$(vms_made)" "$@"
 }
 
-# The same for VMs that the configuration asks for.
+# vm_require_configured NAME...: the same for the VMs that VM_COUNT asks for.
 vm_require_configured() {
-    local asked
-    mapfile -t asked < <(vms_wanted)
-    vm_require_among "${#@}" "$@" "${asked[@]}"
+    vm_require_among "$(vms_wanted)" "$@"
 }
 
-# vm_require_among COUNT NAME... EXISTING...: each of the first COUNT is among the rest.
+# vm_require_among VMS NAME...: ends the program unless each name is a line of VMS.
 vm_require_among() {
     local name verb=is
-    local -a names=("${@:2:$1}") existing=("${@:2+$1}")
+    local -a existing
+    mapfile -t existing < <(printf %s "$1")
+    shift
     ((${#existing[@]} < 2)) || verb=are
-    for name in "${names[@]}"; do
+    for name; do
         [[ $name =~ ^vm[0-9]+$ && " ${existing[*]} " == *" $name "* ]] ||
-            usage_error "no such VM: $(quoted "$name") (there $verb ${existing[*]:-none})"
+            usage_error "no such VM: $(quoted "$name") (there $verb $(listed "${existing[@]}"))"
     done
 }
 
-# The process id of VM $1, or failure when it does not run: the process that was started with this VM's pid file, whoever
-# started it. QEMU's own file (-pidfile) tells quickly; but only its user can read it, and what a crash or a reboot left in
-# it is somebody else's number.
+# Prints the PID of VM $1; fails if it does not run. It is the process with this VM's pid file on its command line, whoever
+# started it. QEMU's pid file gives it quickly. But only QEMU's user can read that file, and after a crash or a reboot the PID
+# in it may belong to another process.
 vm_pid() {
     local file=$VM_DIR/$1/pid pid
     read -r pid 2>/dev/null <"$file" || pid=''
@@ -57,7 +55,7 @@ vm_running() {
     vm_pid "$1" >/dev/null
 }
 
-# The names of the VMs that run now.
+# Prints the names of the VMs that run now.
 vms_running() {
     local name
     for name in $(vms_made); do
@@ -67,13 +65,13 @@ vms_running() {
     done
 }
 
-# Has VM $1 ended? Between its launch and QEMU's first words only its session is there.
+# Has VM $1 ended? While QEMU starts, only the VM's session can be found.
 vm_ended() {
     ! vm_running "$1" && ! process_find --session "$VM_DIR/$1" >/dev/null
 }
 
-# Whether the running VM $1 has doorbells: plain or doorbell. QEMU_ARGS may have added devices of any kind; ours is the one
-# at our server.
+# Prints the mode of the running VM $1: plain or doorbell. Looks for the connection to our server, because QEMU_ARGS may have
+# added an ivshmem-doorbell device of the user's.
 vm_mode() {
     local pid
     pid=$(vm_pid "$1") || return 0
@@ -84,8 +82,8 @@ vm_mode() {
     fi
 }
 
-# The screen session of VM $1, as screen -r takes it: its name, or that with the process id of its screen when another
-# session has the same name (another lab's VM). Fails if it has none that we may attach to.
+# Prints the screen session of VM $1 as screen -r takes it: its name, or PID.NAME when another session has the same name (a VM
+# of another lab). Fails if there is no session that we may attach to.
 vm_session() {
     local shell session
     local -a namesakes
@@ -99,6 +97,7 @@ vm_session() {
     printf '%s' "$session"
 }
 
+# Prints the parent of process $1.
 vm_parent() {
     sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null
 }

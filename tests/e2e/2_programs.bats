@@ -17,21 +17,21 @@ setup() {
     cd "$KIT"
 }
 
-# in_two COMMAND1 COMMAND2: shell commands in vm1 and vm2 at once; their outputs in out1 and out2, their statuses in
-# status1 and status2.
+teardown() {
+    end_background
+}
+
+# in_two COMMAND1 COMMAND2: shell commands in vm1 and vm2 at once; both succeed. Their outputs are in the files $ONE and $TWO.
 in_two() {
-    status1=0 status2=0
-    ./run.sh vm1 sh -c "$1" >"$BATS_TEST_TMPDIR/1" 2>"$BATS_TEST_TMPDIR/1.err" </dev/null &
-    ./run.sh vm2 sh -c "$2" >"$BATS_TEST_TMPDIR/2" 2>"$BATS_TEST_TMPDIR/2.err" </dev/null || status2=$?
-    wait "$!" || status1=$?
-    out1=$(<"$BATS_TEST_TMPDIR/1") out2=$(<"$BATS_TEST_TMPDIR/2")
-    tail -n 50 "$BATS_TEST_TMPDIR"/[12] "$BATS_TEST_TMPDIR"/[12].err
+    background one ./run.sh vm1 sh -c "$1" </dev/null
+    background two ./run.sh vm2 sh -c "$2" </dev/null
+    background_ended one 0
+    background_ended two 0
+    ONE=$BATS_TEST_TMPDIR/out.one TWO=$BATS_TEST_TMPDIR/out.two
 }
 
 @test "__shmem tells the three mappings apart, and says that TCG has no cache model" {
-    run --separate-stderr ./run.sh vm1 __shmem
-    echo "$output"
-    [ "$status" -eq 0 ]
+    succeeds ./run.sh vm1 __shmem
     grep -qE '^device +0000:00:04.0$' <<<"$output"
     grep -qE '^uc +uncached-minus .*no cache model under TCG$' <<<"$output"
     grep -qE '^wc +write-combining .*no cache model under TCG$' <<<"$output"
@@ -40,32 +40,24 @@ in_two() {
 
 @test "__latency measures between two VMs, and the JSON record says on what" {
     in_two '__latency -t 1 --json' '__latency -t 1 --json'
-    [ "$status1" -eq 0 ]
-    [ "$status2" -eq 0 ]
-    jq -es 'map(select(.record == "latency")) | length == 1 and
-        (.[0] | .median_us > 0 and .count > 1000 and .accelerator == "tcg" and .mapping == "uc")' <<<"$out1$out2"
+    cat "$ONE" "$TWO" | jq -es 'map(select(.record == "latency")) | length == 1 and
+        (.[0] | .median_us > 0 and .count > 1000 and .accelerator == "tcg" and .mapping == "uc")'
 }
 
 @test "__latency --matrix 3 fills a row in each of three VMs" {
-    run --separate-stderr ./run.sh --all __latency --matrix 3 -t 1
-    echo "$output"
-    [ "$status" -eq 0 ]
+    succeeds ./run.sh --all __latency --matrix 3 -t 1
     for name in vm1 vm2 vm3; do
         grep -q "^$name: " <<<"$output"
     done
 }
 
 @test "__bandwidth -k all measures and verifies every copy kernel" {
-    run --separate-stderr ./run.sh vm1 __bandwidth -k all -s 4M --json
-    echo "$output"
-    [ "$status" -eq 0 ]
+    succeeds ./run.sh vm1 __bandwidth -k all -s 4M --json
     jq -es 'map(.copy) | contains(["memcpy", "words", "sse2", "avx2", "nt", "movsb"])' <<<"$output"
 }
 
 @test "tar through __stream copies files from one VM to the other" {
     in_two 'tar c -C / etc | __stream send' 'mkdir -p /root/copy && __stream recv | tar x -C /root/copy'
-    [ "$status1" -eq 0 ]
-    [ "$status2" -eq 0 ]
     one=$(./run.sh vm1 sh -c 'cd / && find etc -type f ! -name adjtime -exec sha256sum {} + | sort')
     two=$(./run.sh vm2 sh -c 'cd /root/copy && find etc -type f ! -name adjtime -exec sha256sum {} + | sort')
     [ -n "$one" ]
@@ -75,37 +67,29 @@ in_two() {
 @test "four __stream channels at once, in VMs of one CPU" {
     all='for c in 0 1 2 3; do __stream WAY -c $c & pids="$pids $!"; done; for pid in $pids; do wait "$pid" || exit; done'
     in_two "${all/WAY/send -n 50M}" "${all/WAY/recv}"
-    [ "$status1" -eq 0 ]
-    [ "$status2" -eq 0 ]
-    [ "$(grep -c ' 52428800 bytes verified' <<<"$out2")" -eq 4 ]
+    same 4 "$(grep -c ' 52428800 bytes verified' "$TWO")"
 }
 
 @test "__stream tells that the other VM was killed" {
     ./run.sh vm3 sh -c '__stream send -t 100 >/dev/null 2>&1 </dev/null &'
-    ./run.sh vm1 sh -c '__stream recv >/root/out 2>&1; echo "ended with $?" >/root/ended' &
-    receiver=$!
-    wait_for 60 ./run.sh vm1 pgrep -x __stream
-    wait_for 60 ./run.sh vm3 pgrep -x __stream
+    background receiver ./run.sh vm1 sh -c '__stream recv >/root/out 2>&1; echo "ended with $?" >/root/ended' </dev/null
+    wait_until ./run.sh vm1 pgrep -x __stream
+    wait_until ./run.sh vm3 pgrep -x __stream
     kill -KILL "$(pid_of vm3)"
-    wait "$receiver"
-    run ./run.sh vm1 cat /root/ended /root/out
-    echo "$output"
-    [[ ${lines[0]} == 'ended with 4' ]]
+    background_ended receiver 0
+    succeeds ./run.sh vm1 cat /root/ended /root/out
+    same 'ended with 4' "${lines[0]}"
 }
 
 @test "__stress finds no violation on two VMs" {
-    run --separate-stderr ./run.sh --all __stress -n 2 -t 10
-    echo "$output"
-    [ "$status" -eq 0 ]
-    [ "$(grep -cE '^vm[12]: no violation$' <<<"$output")" -eq 2 ]
+    succeeds ./run.sh --all __stress -n 2 -t 10
+    same 2 "$(grep -cE '^vm[12]: no violation$' <<<"$output")"
     grep -qE '^vm1: +[1-9][0-9]+ atomic additions$' <<<"$output"
 }
 
 @test "__stress catches VMs whose atomics are not atomic: one possible CPU under TCG" {
     ./stop.sh
     ./start.sh --set VM_MAXCPUS=1 vm1 vm2
-    run ./run.sh --all __stress -n 2 -t 60
-    echo "$output"
-    [ "$status" -eq 1 ]
-    [[ $output == *"VIOLATION"* ]]
+    fails 1 ./run.sh --all __stress -n 2 -t 60
+    prints "VIOLATION"
 }

@@ -1,19 +1,21 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what the tests use
 # For the end-to-end tests: a copy of the checkout with a lab of its own, and its real VMs.
 
-bats_require_minimum_version 1.5.0
+# shellcheck source=tests/common.bash
+source "$BATS_TEST_DIRNAME/../common.bash"
+
+PATIENCE=600 SEPARATE_STDERR=yes
 : "${E2E_DIR:?is not set: call tests/run e2e}"
 
-# A copy, so that tests may edit it, and so that a user who is not root can read it.
+# Copies the checkout to KIT: tests may edit the copy, and a user who is not root can read it.
 make_kit() {
-    local root=$BATS_TEST_DIRNAME/../..
     rm -rf "$KIT"
     mkdir -p "$KIT"
-    git -C "$root" ls-files -z --cached --others --exclude-standard |
-        (cd "$root" && xargs -0 tar --create --mode=u=rwX,go=rX) | tar --extract --directory "$KIT"
+    git -C "$REPO" ls-files -z --cached --others --exclude-standard |
+        (cd "$REPO" && xargs -0 tar --create --mode=u=rwX,go=rX) | tar --extract --directory "$KIT"
 }
 
-# For setup_file: a fresh copy of the checkout, with the lab that 1_lab.bats built, all its disks as new.
+# For setup_file: a fresh copy of the checkout, on the lab that 1_lab.bats built, with new disks.
 begin_on_built_lab() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=3
     mkdir -p "$SCREENDIR"
@@ -24,22 +26,13 @@ begin_on_built_lab() {
     ./setup.sh --reset-disks >&2
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds. Fails after that time.
-wait_for() {
-    local deadline=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.2
-    done
-}
-
-# Types into the console of VM $1, as a user in its screen session would. Not $, ^ and \: screen expands those.
+# type_into NAME TEXT: types into the console of that VM, as a user in its screen session would. TEXT has no $, ^ or \: screen
+# expands those.
 type_into() {
     screen -S "$1" -p 0 -X stuff "$2"
 }
 
-# Has the console of VM $1 shown a line that matches $2? Without what the guest's bash tells the terminal.
+# console_shows NAME REGEX: the console of that VM has shown a line that matches? The codes for the terminal do not count.
 console_shows() {
     sed 's/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g' "$VM_DIR/$1/console.log" | grep -aqE -- "$2"
 }

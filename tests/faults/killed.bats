@@ -152,7 +152,7 @@ END
     wait_until test -s "$WORLD/left"
     kill -KILL "$first"
     background next ./setup.sh $STEPS
-    wait_until grep -q "Waiting for what setup.sh, process $first, has left running" "$BATS_TEST_TMPDIR/out.next"
+    wait_until grep -q "Waiting for a process that setup.sh, process $first, left running" "$BATS_TEST_TMPDIR/out.next"
     refuted grep -q starts "$BATS_TEST_TMPDIR/out.next"
     echo >"$WORLD/never"
     background_ended next 0

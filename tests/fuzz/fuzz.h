@@ -1,5 +1,5 @@
 /*
- * fuzz.h - what the targets share: the input as a supply of choices.
+ * fuzz.h - what the targets share. A target takes its choices from the input.
  *
  * A target includes the source that it tests after this, so that the tested
  * code calls adversary() at each load of an atomic and at each fence: those are
@@ -17,7 +17,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
-/* Changes the region, or not. */
+/* May change the region. */
 static void adversary(void);
 
 #undef atomic_load_explicit
@@ -34,7 +34,7 @@ static inline void fuzz_broken(const char *file, int line, const char *condition
 	abort();
 }
 
-/* What is left of the input. Behind its end it goes on with zeros. */
+/* The rest of the input. After its end there are zeros. */
 static const uint8_t *supply;
 static size_t supplied;
 

@@ -1,8 +1,8 @@
 /*
- * main.c - runs a target where there is no libFuzzer: random inputs, and
- * mutations of the last ones, the same in every run.
+ * main.c - runs a target without libFuzzer: on random inputs and mutations of
+ * them, the same in every run.
  *
- * Usage: TARGET SECONDS. Prints what libFuzzer prints at its end.
+ * Usage: TARGET SECONDS. The last line of output is that of libFuzzer.
  */
 #include <stdint.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  * message.c - fuzzes __read_write's reader of messages.
  *
  * The input is the page of the message and what an adversary changes in it
- * while it is read. Whatever is taken for a message must be one: its length
- * fits, its checksum agrees, and it can be printed.
+ * while it is read. A text that is accepted must be valid: its length fits, its
+ * checksum agrees, and it can be printed.
  */
 #include "fuzz.h"
 
@@ -52,7 +52,7 @@ static void adversary(void)
 	}
 }
 
-/* A message that arrives has the checksum that was there. */
+/* Reads while the adversary acts. */
 static void read_hostile(void)
 {
 	struct text text;
@@ -65,7 +65,7 @@ static void read_hostile(void)
 		print_quoted("Read from shmem: ", &text, "");
 }
 
-/* What was written over anything at all is read as it was. */
+/* A message that is written over anything is read unchanged. */
 static void write_then_read(void)
 {
 	struct text ours, theirs;

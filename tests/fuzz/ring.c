@@ -1,10 +1,10 @@
 /*
  * ring.c - fuzzes both ends of a ring.
  *
- * One input is a series of writes and reads of all lengths, with an adversary
- * in between who may change counts and bytes. While he has not, what comes out
- * must be what went in; from then on no access may leave the ring (the address
- * sanitizer sees to that), and no answer may exceed what was asked for.
+ * One input is a series of writes and reads of all lengths. In between, an
+ * adversary may change counts and bytes. Before it does, the ring must return the
+ * bytes that were written. Afterwards, no access may leave the ring (the address
+ * sanitizer checks that), and no result may exceed the requested length.
  */
 #include "fuzz.h"
 
@@ -15,9 +15,9 @@ enum { RING_SIZE = 64, LONGEST = 160 };
 static struct shmem_ring_counts *counts;
 static unsigned char *bytes;
 static bool hostile;  /* may the adversary act? */
-static bool tampered; /* has he? */
+static bool tampered; /* has it acted? */
 
-/* Values near those that are right are the interesting ones. */
+/* The interesting values are close to the right ones. */
 static void adversary(void)
 {
 	_Atomic uint64_t *count;

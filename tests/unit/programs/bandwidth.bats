@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __bandwidth
+# __bandwidth, on files.
 
 load prog.bash
 
@@ -10,34 +10,32 @@ kernels() {
 
 # --- As the specification has it ----------------------------------------------
 
-@test "__bandwidth: says what spec.md says, and leaves the message alone" {
+@test "__bandwidth: the output of the specification; the message is left alone" {
     truncate -s 128M region
     __read_write -f region 'still here' >/dev/null
     for folder in "$SANITIZED" "$STATIC"; do
-        try "$folder/__bandwidth" -f region
-        [ "$status" -eq 0 ]
-        [ -z "$stderr" ]
-        [ "${#lines[@]}" -eq 2 ]
-        [ "${lines[0]}" = '--- mmap successful' ]
+        succeeds "$folder/__bandwidth" -f region
+        same '' "$stderr"
+        same 2 "${#lines[@]}"
+        same '--- mmap successful' "${lines[0]}"
         [[ ${lines[1]} =~ ^'memcpy bandwidth: '[0-9]+\.[0-9][0-9]' MB/s'$ ]]
     done
-    [ "$(word region 64)" = 0000000000000000 ]
-    try __read_write -f region
-    [ "${lines[1]}" = "Read from shmem: 'still here'" ]
+    same 0000000000000000 "$(word region 64)"
+    succeeds __read_write -f region
+    same "Read from shmem: 'still here'" "${lines[1]}"
 }
 
 @test "__bandwidth: fills the upper half from end to end, and only that" {
     truncate -s 128M region
     __bandwidth -f region
     cmp -n $((64 * MIB)) region /dev/zero
-    [ "$(word region $((64 * MIB)))" != 0000000000000000 ]
-    [ "$(word region $((128 * MIB - 8)))" != 0000000000000000 ]
+    refuted test "$(word region $((64 * MIB)))" = 0000000000000000
+    refuted test "$(word region $((128 * MIB - 8)))" = 0000000000000000
 }
 
 @test "__bandwidth: an even number of samples: the median is one of them, not a number between two" {
     truncate -s 128M region
-    try __bandwidth -f region -s 4K -r 2 --json
-    [ "$status" -eq 0 ]
+    succeeds __bandwidth -f region -s 4K -r 2 --json
     jq -e '.count == 2 and .median_mb_s == .min_mb_s and .min_mb_s < .max_mb_s' <<<"$output"
 }
 
@@ -48,7 +46,7 @@ kernels() {
         __bandwidth -f region >"out$i" 3>&- & pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done
-    [ "$(cat out? | grep -c '^memcpy bandwidth: ')" -eq 3 ]
+    same 3 "$(cat out? | grep -c '^memcpy bandwidth: ')"
 }
 
 @test "__bandwidth: bytes that did not arrive fail the run" {
@@ -65,35 +63,33 @@ void *__wrap_memcpy(void *to, const void *from, size_t size)
 END
     gcc -static -Wl,--wrap=memcpy -o __liar "$STATIC"/bandwidth/*.o liar.c "$STATIC/libshmem.a"
     truncate -s 128M region
-    try ./__liar -f region
-    fails 1 'does not hold the copied bytes'
-    [ "$output" = '--- mmap successful' ]
+    complains 1 'does not hold the copied bytes' ./__liar -f region
+    same '--- mmap successful' "$output"
 }
 
 @test "__bandwidth: a region that is too small is refused" {
     truncate -s 64M region
-    try __bandwidth -f region
-    fails 1 'has 64 MiB, but 128 MiB are needed; set SHMEM_SIZE=128M'
+    complains 1 'has 64 MiB, but 128 MiB are needed; set SHMEM_SIZE=128M' __bandwidth -f region
 }
 
-@test "__bandwidth: a holder that is slow to fill memory lives, and is not robbed" {
-    start holder __bandwidth -f region --local -s 70M -r 1 --inject slow # 3.5 s for each time that it is filled
-    soon other_word 64 0000000000000000
-    start waiter __bandwidth -f region -s 4K -r 1
+@test "__bandwidth: a holder that takes long to fill memory keeps its claim" {
+    background holder __bandwidth -f region --local -s 70M -r 1 --inject slow # filling takes 3.5 s each time
+    wait_until other_word 64 0000000000000000
+    background waiter __bandwidth -f region -s 4K -r 1
     ends holder 0
     ends waiter 0
-    run ! grep 'took over' waiter.err
+    refuted grep 'took over' err.waiter
 }
 
-@test "__bandwidth: a holder whose output nobody reads is not robbed, and keeps nobody waiting" {
+@test "__bandwidth: a holder whose output is not read does not keep others waiting" {
     mkfifo pipe
     exec {gate}<>pipe
-    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
-    start holder bash -c 'exec __bandwidth -f region -s 4K -r 1 -k all --json >pipe'
-    soon grep -q poll "/proc/${PID[holder]}/wchan" # it waits for room in the pipe
-    start waiter __bandwidth -f region -s 4K -r 1
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # now the pipe is full
+    background holder bash -c 'exec __bandwidth -f region -s 4K -r 1 -k all --json >pipe'
+    wait_until grep -q poll "/proc/$holder/wchan" # the holder waits for room in the pipe
+    background waiter __bandwidth -f region -s 4K -r 1
     ends waiter 0
-    run ! grep 'took over' waiter.err
+    refuted grep 'took over' err.waiter
     head -c 64K <&"$gate" >/dev/null
     ends holder 0
 }
@@ -101,53 +97,48 @@ END
 # --- Options ------------------------------------------------------------------
 
 @test "-k list: needs no region; memcpy first" {
-    try __bandwidth -k list
-    [ "$status" -eq 0 ]
-    [ -z "$stderr" ]
-    [ "$(cut -d ' ' -f 1 <<<"$output" | xargs)" = 'memcpy words sse2 avx2 nt ntload movsb' ]
+    succeeds __bandwidth -k list
+    same '' "$stderr"
+    same 'memcpy words sse2 avx2 nt ntload movsb' "$(cut -d ' ' -f 1 <<<"$output" | xargs)"
 }
 
 @test "every kernel, in every direction, on every size, copies every byte" {
     for direction in --to --from --local; do
         for size in 4K 252K; do
             for kernel in $(kernels); do
-                try __bandwidth -f region -r 1 -s $size $direction -k "$kernel"
-                [ "$status" -eq 0 ]
-                [ -z "$stderr" ]
-                [ "${lines[0]}" = '--- mmap successful' ]
+                succeeds __bandwidth -f region -r 1 -s $size $direction -k "$kernel"
+                same '' "$stderr"
+                same '--- mmap successful' "${lines[0]}"
                 [[ ${lines[1]} =~ ^"$kernel bandwidth".*': '[0-9]+\.[0-9][0-9]' MB/s'$ ]]
             done
         done
     done
-    try "$STATIC/__bandwidth" -f region -r 1 -s 512K -k all
-    [ "$status" -eq 0 ]
-    [ "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4}$' <<<"$output")" -eq "$(kernels | wc -l)" ]
+    succeeds "$STATIC/__bandwidth" -f region -r 1 -s 512K -k all
+    same "$(kernels | wc -l)" "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4}$' <<<"$output")"
 }
 
-@test "--to stays within what it was told to fill; --from and --local write nothing but the pattern" {
+@test "--to writes to the given bytes only; --from and --local write nothing but the pattern" {
     __bandwidth -f region -r 1 -s 64K
     cmp -n $((MIB / 2)) region /dev/zero
     cmp -n $((MIB / 2 - 65536)) -i $((MIB / 2 + 65536)) region /dev/zero
-    [ "$(word region $((MIB / 2 + 65536 - 8)))" != 0000000000000000 ]
+    refuted test "$(word region $((MIB / 2 + 65536 - 8)))" = 0000000000000000
     cp region before
     __bandwidth -f region -r 1 -s 64K --local
     cmp region before
 }
 
 @test "--sweep: from 4 KiB to the area; all kernels" {
-    try __bandwidth -f region -r 1 --sweep -k all
-    [ "$status" -eq 0 ]
-    [ "$(sed -n 's/^ *\([0-9]* KiB\) .*/\1/p' <<<"$output" | xargs)" = '4 KiB 16 KiB 64 KiB 256 KiB 512 KiB' ]
+    succeeds __bandwidth -f region -r 1 --sweep -k all
+    same '4 KiB 16 KiB 64 KiB 256 KiB 512 KiB' "$(sed -n 's/^ *\([0-9]* KiB\) .*/\1/p' <<<"$output" | xargs)"
     grep -qx "block *$(kernels | xargs | sed 's/ / */g')" <<<"$output"
     ((${#lines[@]} <= 24))
-    try __bandwidth -f region -r 1 --sweep -s 20K --json
-    [ "$(jq -s 'map(.block_bytes) | @csv' <<<"$output")" = '"4096,16384,20480"' ]
+    succeeds __bandwidth -f region -r 1 --sweep -s 20K --json
+    same '"4096,16384,20480"' "$(jq -s 'map(.block_bytes) | @csv' <<<"$output")"
 }
 
 @test "--json: a record each, and nothing else" {
-    try __bandwidth -f region -s 64K -r 5 -k all --json
-    [ "$status" -eq 0 ]
-    [ "$(jq -r .copy <<<"$output")" = "$(kernels)" ]
+    succeeds __bandwidth -f region -s 64K -r 5 -k all --json
+    same "$(kernels)" "$(jq -r .copy <<<"$output")"
     jq -e '.record == "bandwidth" and .direction == "to" and .block_bytes == 65536 and .count == 5 and
         .copies_per_sample >= 1 and 0 < .min_mb_s and .min_mb_s <= .median_mb_s and
         .median_mb_s <= .max_mb_s and .verified' <<<"$output"
@@ -156,31 +147,27 @@ END
 @test "--inject: every fault is noticed with every kernel, to and from, and no figure is printed" {
     for fault in lost short clock; do
         for direction in --to --from; do
-            # What is checked of the clock does not depend on the kernel, and each takes a second.
+            # The check of the clock is the same for every kernel, and takes a second.
             for kernel in $([ "$fault" = clock ] && echo memcpy || kernels); do
                 fresh region
-                try "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
-                fails 1 "__bandwidth: $kernel: "
-                [ "$output" = '--- mmap successful' ]
+                complains 1 "__bandwidth: $kernel: " "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
+                same '--- mmap successful' "$output"
             done
         done
     done
 }
 
-@test "--inject says what is wrong" {
-    try __bandwidth -f region -s 64K -r 1 --inject lost
-    fails 1 'the shared memory does not hold the copied bytes'
+@test "--inject: the message says what is wrong" {
+    complains 1 'the shared memory does not hold the copied bytes' __bandwidth -f region -s 64K -r 1 --inject lost
     fresh region
-    try __bandwidth -f region -s 64K -r 1 --from --inject short
-    fails 1 "this VM's memory does not hold the copied bytes"
+    complains 1 "this VM's memory does not hold the copied bytes" __bandwidth -f region -s 64K -r 1 --from --inject short
     fresh region
-    try __bandwidth -f region -s 64K -r 1 --inject clock
-    fails 1 'that cannot be, so nothing is reported'
+    complains 1 'that cannot be, so nothing is reported' __bandwidth -f region -s 64K -r 1 --inject clock
 }
 
 @test "a wrong command line, and a region without the room" {
     cp region before
-    rejects <<'END'
+    refuses_each <<'END'
         -k fast: there is no such kernel; -k list shows them
             __bandwidth -k fast
         -s 5K: whole pages of 4 KiB are needed
@@ -190,7 +177,6 @@ END
         -r 0: a whole number from 1 to 1000
             __bandwidth -r 0
 END
-    try __bandwidth -f region -s 516K
-    fails 1 'the region has 1024 KiB, but 1032 KiB are needed'
+    complains 1 'the region has 1024 KiB, but 1032 KiB are needed' __bandwidth -f region -s 516K
     cmp region before
 }

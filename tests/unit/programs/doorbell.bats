@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __doorbell and the interrupts of the library: processes at the ivshmem server's socket do what VMs do; a fake server
-# says what no server should.
+# __doorbell and the library's interrupts. Processes at the ivshmem server's socket take the place of VMs. A fake server breaks
+# the protocol.
 
 bats_require_minimum_version 1.5.0
 load doorbell.bash
@@ -12,64 +12,54 @@ load doorbell.bash
     serve --vectors 3
     waits one 2 -t 30
     waits two 1 -t 30
-    try __doorbell -f server ring "$(id_of two)" 2 # where nobody waits
-    [ "$status" -eq 0 ]
-    try __doorbell -f server ring "$(id_of two)" 1
-    [ "$status" -eq 0 ]
-    [ -z "$output$stderr" ]
-    ended two
-    [ "$status" -eq 0 ]
-    [ "$(<two.out)" = 'vector 1: an interrupt' ]
-    kill -0 "${PID[one]}"
-    try __doorbell -f server ring "$(uname -n | cut -c -24)" 2
-    [ "$status" -eq 0 ]
-    ended one
-    [ "$status" -eq 0 ]
-    [ "$(<one.out)" = 'vector 2: an interrupt' ]
+    succeeds __doorbell -f server ring "$(id_of two)" 2 # nobody waits there
+    succeeds __doorbell -f server ring "$(id_of two)" 1
+    same '' "$output$stderr"
+    background_ended two 0
+    same 'vector 1: an interrupt' "$(<out.two)"
+    kill -0 "$one"
+    succeeds __doorbell -f server ring "$(uname -n | cut -c -24)" 2
+    background_ended one 0
+    same 'vector 2: an interrupt' "$(<out.one)"
 }
 
 @test "ring -n, wait -n: the host's interrupts are counted, however they come" {
     serve
     waits one -n 1000 -t 30
-    try __doorbell -f server ring "$(id_of one)" -n 1000
-    [ "$status" -eq 0 ]
-    ended one
-    [ "$status" -eq 0 ]
-    [ "$(sed 's/an interrupt/1 interrupts/' one.out | awk '{ sum += $3 } END { print sum }')" -eq 1000 ]
+    succeeds __doorbell -f server ring "$(id_of one)" -n 1000
+    background_ended one 0
+    same 1000 "$(sed 's/an interrupt/1 interrupts/' out.one | awk '{ sum += $3 } END { print sum }')"
 }
 
-@test "wait -t: its own status when nobody rings, and when too few do" {
+@test "wait -t: status 3 when no interrupt comes, and when too few do" {
     serve
-    try __doorbell -f server wait -t 0.1
-    [ "$status" -eq 3 ]
+    fails 3 __doorbell -f server wait -t 0.1
     [[ $stderr == *'0 of 1 interrupts came within 0.1 s' ]]
     waits one -n 2 -t 2
     __doorbell -f server ring "$(id_of one)"
-    ended one
-    [ "$status" -eq 3 ]
-    [ "$(<one.out)" = 'vector 0: an interrupt' ]
-    grep '1 of 2 interrupts came within 2 s' one.err
+    background_ended one 3
+    same 'vector 0: an interrupt' "$(<out.one)"
+    grep '1 of 2 interrupts came within 2 s' err.one
 }
 
-@test "list: who is connected, with their names, and which of them this is" {
+@test "list: the connected peers, their names, and which of them this is" {
     serve --vectors 2
     waits one
-    try __doorbell -f server
-    [ "$status" -eq 0 ]
-    [ -z "$stderr" ]
-    [ "${lines[0]}" = 'this is peer 1, each has 2 vectors' ]
-    [ "${lines[1]}" = '   id  name' ]
-    [ "$(awk '{ print $1, $2, $3 }' <<<"${lines[2]}")" = "$(id_of one) $(uname -n | cut -c -24) " ]
-    [ "$(xargs <<<"${lines[3]}")" = '1 - this one' ]
-    [ "${#lines[@]}" -eq 4 ]
-    kill -9 "${PID[one]}"
-    soon gone 0
-    try __doorbell -f server list
-    [ "${#lines[@]}" -eq 3 ]
+    succeeds __doorbell -f server
+    same '' "$stderr"
+    same 'this is peer 1, each has 2 vectors' "${lines[0]}"
+    same '   id  name' "${lines[1]}"
+    same "$(id_of one) $(uname -n | cut -c -24) " "$(awk '{ print $1, $2, $3 }' <<<"${lines[2]}")"
+    same '1 - this one' "$(xargs <<<"${lines[3]}")"
+    same 4 "${#lines[@]}"
+    kill -9 "$one"
+    wait_until peer_left 0
+    succeeds __doorbell -f server list
+    same 3 "${#lines[@]}"
 }
 
-# gone ID: is not in the list.
-gone() {
+# peer_left ID: it is not in the list?
+peer_left() {
     ! __doorbell -f server --json | jq -e "select(.id == $1)" >/dev/null
 }
 
@@ -80,124 +70,109 @@ gone() {
         length == 2 and .[0].id == 0 and .[0].this_one == false and (.[0].name | length > 0) and
         .[1].this_one and .[1].name == null and (map(.vectors == 8) | all)'
     __doorbell -f server --json ring 0 | jq -e '.record == "rung" and .peer == 0 and .vector == 0 and .count == 1'
-    ended one
-    jq -e '.record == "interrupt" and .vector == 0 and .count == 1' one.out
+    await one
+    jq -e '.record == "interrupt" and .vector == 0 and .count == 1' out.one
 }
 
-@test "ring: a peer that is not there, or whose name is nobody's or not one's alone" {
+@test "ring: an absent peer, an unknown name, a name of two peers" {
     serve --vectors 2
-    try __doorbell -f server ring 77
-    fails 1 'no peer 77 is connected; to list the peers: __doorbell list'
-    try __doorbell -f server ring vm9
-    fails 1 'no peer vm9 is connected'
+    complains 1 'no peer 77 is connected; to list the peers: __doorbell list' __doorbell -f server ring 77
+    complains 1 'no peer vm9 is connected' __doorbell -f server ring vm9
     waits one
     waits two
-    try __doorbell -f server ring "$(uname -n | cut -c -24)"
-    fails 1 'are both named'
-    try __doorbell -f server ring "$(id_of two)" 2
-    fails 1 'there is no vector 2: the device has 2, from 0 to 1'
-    try __doorbell -f server wait 2
-    fails 1 'there is no vector 2'
+    complains 1 'are both named' __doorbell -f server ring "$(uname -n | cut -c -24)"
+    complains 1 'there is no vector 2: the device has 2, from 0 to 1' __doorbell -f server ring "$(id_of two)" 2
+    complains 1 'there is no vector 2' __doorbell -f server wait 2
 }
 
-@test "a server that ends: who is connected still rings and is rung" {
+@test "a server that ends: connected peers still ring each other" {
     serve
     waits one -n 2 -t 30
-    start test1 __doorbell -f server test -n 20000
-    start test2 __doorbell -f server test -n 20000
+    background test1 __doorbell -f server test -n 20000
+    background test2 __doorbell -f server test -n 20000
     until [ "$(word region $((0xf080)))" != 0000000000000000 ]; do sleep .01; done
-    kill "${PID[server]}"
-    ended server
-    ended test1
-    [ "$status" -eq 0 ]
-    grep 'none was lost' test1.out
-    ended test2
-    [ "$status" -eq 0 ]
-    until_said one.err 'has ended: connected peers can still ring'
-    try __doorbell -f server
-    fails 1 'cannot open server: No such file or directory; is the ivshmem server running?'
+    kill "$server"
+    await server
+    background_ended test1 0
+    grep 'none was lost' out.test1
+    background_ended test2 0
+    wait_until_said err.one 'has ended: connected peers can still ring'
+    complains 1 'cannot open server: No such file or directory; is the ivshmem server running?' __doorbell -f server
 }
 
 # --- Wake-ups -----------------------------------------------------------------
 
 @test "test: thousands of interrupts, none lost, counted on both sides" {
     serve
-    start one __doorbell -f server test -n 3000 --json
-    start two __doorbell -f server test -n 3000 --json
+    background one __doorbell -f server test -n 3000 --json
+    background two __doorbell -f server test -n 3000 --json
     ends one 0
     ends two 0
-    cat one.out two.out | jq -se 'length == 2 and all(.record == "doorbell-test" and .lost == 0 and
+    cat out.one out.two | jq -se 'length == 2 and all(.record == "doorbell-test" and .lost == 0 and
         .interrupts >= 3000 and .exchanges >= .interrupts and .rings >= 3000)'
-    start one "$STATIC/__doorbell" -f server test -n 20000
-    start two "$STATIC/__doorbell" -f server test -n 20000
+    background one "$STATIC/__doorbell" -f server test -n 20000
+    background two "$STATIC/__doorbell" -f server test -n 20000
     ends one 0
     ends two 0
-    grep -xE '[0-9]+ wake-ups by interrupt in .* s; [0-9]+ exchanges needed none, [0-9]+ interrupts were slow, none was lost' one.out
+    grep -xE '[0-9]+ wake-ups by interrupt in .* s; [0-9]+ exchanges needed none, [0-9]+ interrupts were slow, none was lost' out.one
 }
 
 @test "test --inject skip, order: a wake-up that is lost is noticed" {
     serve
     for fault in skip order; do
-        start one __doorbell -f server test -n 1000000
-        start two __doorbell -f server test -n 1000000 --inject $fault
+        background one __doorbell -f server test -n 1000000
+        background two __doorbell -f server test -n 1000000 --inject $fault
         ends one 1 'a wake-up was LOST: number '
-        grep '1 was LOST$' one.out
+        grep '1 was LOST$' out.one
         ends two 6 'the other side gave up'
     done
 }
 
-# judged NOTICE: one's time is up, and its word is there: another notice is up, or, on code that takes it down, none.
-judged() {
+# notice_replaced NOTICE: is that notice on neither seat any more? Then the sleeper's deadline has passed.
+notice_replaced() {
     [ "$(word region $((0xf100)))" != "$1" ] && [ "$(word region $((0xf280)))" != "$1" ]
 }
 
-@test "test: a peer that was stopped before it looked for who sleeps still finds the notice, and rings" {
+@test "test: a peer that is stopped before it looks for the notice still finds it later, and rings" {
     serve
-    start one __doorbell -f server test -n 300
-    start two __doorbell -f server test -n 300 --inject stop
-    until_said two.err 'stopping now'
-    soon judged "$(sed -n 's/.*under notice //p' two.err)"
-    kill -CONT "${PID[two]}"
+    background one __doorbell -f server test -n 300
+    background two __doorbell -f server test -n 300 --inject stop
+    wait_until_said err.two 'stopping now'
+    wait_until notice_replaced "$(sed -n 's/.*under notice //p' err.two)"
+    kill -CONT "$two"
     ends one 0
-    ended two
-    [ "$status" -eq 0 ]
-    grep -E ' [1-9][0-9]* interrupts were slow, none was lost$' one.out
+    background_ended two 0
+    grep -E ' [1-9][0-9]* interrupts were slow, none was lost$' out.one
 }
 
 @test "test: a peer that is stopped there for good has died, and no wake-up was lost" {
     serve
-    start one __doorbell -f server test
-    start two __doorbell -f server test --inject stop
+    background one __doorbell -f server test
+    background two __doorbell -f server test --inject stop
     ends one 4 'the other side died'
 }
 
-@test "test: one that dies, one that gives up, one that nobody comes to" {
+@test "test: a side that dies, a side that gives up, a side that stays alone" {
     serve
-    start one __doorbell -f server test
-    start two __doorbell -f server test --inject die
+    background one __doorbell -f server test
+    background two __doorbell -f server test --inject die
     ends one 4 'the other side died'
-    ended two
-    [ "$status" -eq 137 ]
-    try __doorbell -f server test -t 0.1
-    fails 3 'no other side came within 0.1 s'
+    background_ended two 137
+    complains 3 'no other side came within 0.1 s' __doorbell -f server test -t 0.1
 }
 
 # --- Every program takes a socket ---------------------------------------------
 
 @test "the other programs take the socket for a region, too" {
     serve
-    try __read_write -f server 'through the server'
-    [ "$status" -eq 0 ]
-    try __read_write -f region
-    [ "${lines[1]}" = "Read from shmem: 'through the server'" ]
-    try __shmem -f server
-    [ "$status" -eq 0 ]
-    [ "${lines[0]}" = 'file      server, 1024 KiB' ]
-    start one __latency -f server -n 200
-    try __latency -f region -n 200
-    [ "$status" -eq 0 ]
-    ended one
-    [ "$status" -eq 0 ]
+    succeeds __read_write -f server 'through the server'
+    succeeds __read_write -f region
+    same "Read from shmem: 'through the server'" "${lines[1]}"
+    succeeds __shmem -f server
+    same 'file      server, 1024 KiB' "${lines[0]}"
+    background one __latency -f server -n 200
+    succeeds __latency -f region -n 200
+    background_ended one 0
 }
 
 # --- Hostile servers ----------------------------------------------------------
@@ -210,9 +185,8 @@ judged() {
             # shellcheck disable=SC2086 # words
             fake $messages
             # shellcheck disable=SC2086 # words
-            try $command -f server
-            fails 1 "$expected"
-            ended fake
+            complains 1 "$expected" $command -f server
+            await fake
         done
     done <<'END'
 1|another version of the protocol
@@ -236,9 +210,8 @@ END
     while IFS='|' read -r messages expected; do
         # shellcheck disable=SC2086 # words
         fake 0 3 -1=region $messages
-        try __doorbell -f server
-        fails 1 "$expected"
-        ended fake
+        complains 1 "$expected" __doorbell -f server
+        await fake
     done <<'END'
 -1|an id that no peer can have
 65536=event|an id that no peer can have
@@ -257,86 +230,78 @@ END
     local -a silences=('0 3' '0 3 half' '0 3 -1=region 4=event')
     for i in "${!silences[@]}"; do
         read -ra messages <<<"${silences[i]}"
-        start "fake$i" fake-server "server$i" "${messages[@]}"
-        until_said "fake$i.out" listening
-        start "asks$i" __doorbell -f "server$i"
+        background "fake$i" fake-server "server$i" "${messages[@]}"
+        wait_until_said "out.fake$i" listening
+        background "asks$i" __doorbell -f "server$i"
     done
     for i in "${!silences[@]}"; do
         ends "asks$i" 1 'within 5 s; is it an ivshmem server?'
-        ended "fake$i"
+        await "fake$i"
     done
 }
 
 @test "a server of another kind: no table, peers of more vectors, one that leaves" {
     fake 0 3 -1=region 4=event 4=event 5=event 5 9 100*3=event
-    try __doorbell -f server
-    [ "$status" -eq 0 ]
-    [ "${lines[0]}" = 'this is peer 3, each has 64 vectors' ]
-    [[ $stderr == *'this peer is not in the table of peers'* ]]
-    ended fake
+    succeeds __doorbell -f server
+    same 'this is peer 3, each has 64 vectors' "${lines[0]}"
+    says 'this peer is not in the table of peers'
+    await fake
     for peer in 5 9; do
         fake 0 3 -1=region 4=event 4=event 5=event 5 9 100*3=event
-        try __doorbell -f server ring $peer
-        [ "$status" -eq 1 ]
+        fails 1 __doorbell -f server ring $peer
         [[ $stderr == *"peer $peer is not connected any more, or has no vector 0" ]]
-        ended fake
+        await fake
     done
     fake 0 3 -1=region 4=event 4=event 100*3=event
-    try __doorbell -f server ring 4 1
-    [ "$status" -eq 0 ]
-    ended fake
+    succeeds __doorbell -f server ring 4 1
+    await fake
 }
 
 @test "a server that pauses while it hands out our vectors: the rest is learnt of" {
     fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
-    start waiter __doorbell -f server wait 5 -t 30
-    sleep .5 # no time to wait for anything, but for the waiter to go wrong
+    background waiter __doorbell -f server wait 5 -t 30
+    sleep .5 # nothing is awaited: the waiter gets time to go wrong
     touch go
-    until_said waiter.err 'waiting for vector 5'
-    kill "${PID[waiter]}"
-    ended waiter
-    ended fake
+    wait_until_said err.waiter 'waiting for vector 5'
+    kill "$waiter"
+    await waiter
+    await fake
 
     rm go
-    le64 8 | put region $((0xfc0)) # as the lab's server tells
+    le64 8 | put region $((0xfc0)) # as the lab's server writes it
     fake 0 3 -1=region 4=event 3*3=event wait=go 5*3=event
-    start list __doorbell -f server
+    background list __doorbell -f server
     sleep .5
     touch go
-    ended list
-    [ "$status" -eq 0 ]
-    [ "$(head -n 1 list.out)" = 'this is peer 3, each has 8 vectors' ]
-    ended fake
+    background_ended list 0
+    same 'this is peer 3, each has 8 vectors' "$(head -n 1 out.list)"
+    await fake
 
-    le64 64 | put region $((0xfc0)) # which is not so
+    le64 64 | put region $((0xfc0)) # a wrong number
     fake 0 3 -1=region 2*3=event
-    try __doorbell -f server
-    [ "${lines[0]}" = 'this is peer 3, each has 2 vectors' ]
-    ended fake
+    succeeds __doorbell -f server
+    same 'this is peer 3, each has 2 vectors' "${lines[0]}"
+    await fake
 }
 
-@test "a socket that nobody serves, one that is too long, a file: one line each" {
+@test "a socket without a server, a path that is too long, a file: one line each" {
     serve
-    kill -9 "${PID[server]}"
-    ended server
-    try __doorbell -f server
-    fails 1 'cannot connect to server: Connection refused; is the ivshmem server running'
+    kill -9 "$server"
+    await server
+    complains 1 'cannot connect to server: Connection refused; is the ivshmem server running' __doorbell -f server
     long=$(printf 'l%.0s' {1..100})
     mkdir "$long"
     mv server "$long/server-at-the-end-of-a-long-path"
-    try __doorbell -f "$long/server-at-the-end-of-a-long-path"
-    fails 1 'the path of a socket has less than 108 characters'
-    try __doorbell -f region
-    fails 1 'region is an ordinary file and has no interrupts'
+    complains 1 'the path of a socket has less than 108 characters' __doorbell -f "$long/server-at-the-end-of-a-long-path"
+    complains 1 'region is an ordinary file and has no interrupts' __doorbell -f region
 }
 
 # --- Command line -------------------------------------------------------------
 
-@test "what is refused, in one line with status 2" {
+@test "wrong command lines: one line, status 2" {
     while IFS='|' read -r arguments expected; do
         # shellcheck disable=SC2086 # words
-        try __doorbell -f server $arguments
-        fails 2 "$expected"
+        refuses "$expected" __doorbell -f server $arguments
     done <<'END'
 knock|'knock' is not a command
 ring|ring: which peer?
@@ -351,15 +316,12 @@ wait -n 0|-n 0: a whole number from 1
 wait -t never|-t never: seconds are needed
 END
     serve
-    try __doorbell -f server wait x
-    fails 2 "'x' is not the number of a vector"
-    try __doorbell -f server wait -- -1
-    fails 2 "'-1' is not the number of a vector"
+    refuses "'x' is not the number of a vector" __doorbell -f server wait x
+    refuses "'-1' is not the number of a vector" __doorbell -f server wait -- -1
 }
 
 @test "-h: an example, and the statuses" {
-    try __doorbell -h
-    [ "$status" -eq 0 ]
+    succeeds __doorbell -h
     [[ $output == *'Usage: __doorbell '*'Exit status:'*'Example:'*'__doorbell ring vm1'* ]]
     (($(wc -L <<<"$output") <= 100))
 }

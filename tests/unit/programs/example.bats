@@ -1,29 +1,28 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# prog/example.c: short, against the public header alone, and it does what it says.
+# prog/example.c: it is short, includes the public header only, and does what README.md says.
 
 load prog.bash
 
 @test "__example counts its visitors" {
-    try __example -f region
-    [ "$status" -eq 0 ]
-    [ "$output" = 'visit 1; nobody was here before' ]
-    try "$STATIC/__example" -f region
+    succeeds __example -f region
+    same 'visit 1; nobody was here before' "$output"
+    succeeds "$STATIC/__example" -f region
     [[ $output =~ ^'visit 2; the visitor before left '[0-9]{1,2}$ ]]
-    try __example -f region --json
+    succeeds __example -f region --json
     jq -e '.record == "visit" and .program == "__example" and .count == 3' <<<"$output"
 }
 
 @test "__example: many at once are all counted" {
     for _ in {1..20}; do __example -f region >/dev/null 3>&- & done
     wait
-    try __example -f region
+    succeeds __example -f region
     [[ $output == 'visit 21; '* ]]
 }
 
 @test "example.c fits into a README, and includes the public header only" {
     (($(wc -l <"$PROG/example.c") <= 40))
-    [ "$(grep '#include' "$PROG/example.c")" = '#include "shmem.h"' ]
+    same '#include "shmem.h"' "$(grep '#include' "$PROG/example.c")"
 }
 
 @test "README.md shows prog/example.c as it is" {

@@ -1,10 +1,10 @@
 /*
- * fake-server.c - for doorbell.bats: an ivshmem server that says what it is told.
+ * fake-server.c - for doorbell.bats: an ivshmem server that sends any messages.
  *
  *	fake-server SOCKET MESSAGE...
  *
- * listens, says so on stdout, sends the messages to the first who connects, and
- * waits until that one has gone. A message is
+ * It listens, prints that, sends the messages to the first client, and waits until
+ * that client has gone. A message is
  *
  *	NUMBER          eight bytes
  *	NUMBER=event    with an eventfd; NUMBER=FILE with that file
@@ -12,7 +12,7 @@
  *	half            four bytes
  *	wait=FILE       nothing, until that file is there
  *	end             closes the connection
- *	COUNT*MESSAGE   so often
+ *	COUNT*MESSAGE   the message, that many times
  */
 #include <endian.h>
 #include <err.h>
@@ -40,7 +40,7 @@ static void send_bytes(int to, const void *bytes, size_t size, const int *fds, s
 					   .cmsg_len = CMSG_LEN(count * sizeof(int)) };
 		memcpy(CMSG_DATA(first), fds, count * sizeof(int));
 	}
-	/* Who has heard enough has gone. */
+	/* A client that has seen enough has gone. */
 	if (sendmsg(to, &header, MSG_NOSIGNAL) != (ssize_t)size)
 		exit(0);
 }

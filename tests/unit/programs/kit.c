@@ -90,8 +90,8 @@ static void summary(void)
 }
 
 /*
- * Meets on that many seats, on seat -s; then renews the beat for each line on
- * stdin and says how the others are; leaves at the end of it.
+ * Meets the others: seats is the number of seats, seat is ours. Then each line on
+ * stdin renews the beat and prints the state of the others. Leaves at its end.
  */
 static void meet(const struct shmem_options *options, int seats, int seat, uint64_t timeout)
 {
@@ -135,7 +135,7 @@ static void print_cpus(uint64_t mask)
 
 enum { PAGE = 4096 };
 
-static void *source; /* a page that cannot be read, until somebody does */
+static void *source; /* a page that becomes readable at the first attempt to read it */
 
 static void stop_once(int number)
 {
@@ -145,7 +145,7 @@ static void stop_once(int number)
 	raise(SIGSTOP);
 }
 
-/* Meets one other on seat 0, then writes into a ring behind the seats. */
+/* Meets one other, from seat 0, then writes into a ring behind the seats. */
 static void stopped_in_ring(const struct shmem_options *options)
 {
 	struct shmem region = shmem_open(options);

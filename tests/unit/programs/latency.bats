@@ -1,56 +1,51 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __latency: two processes on one file do what two VMs do.
+# __latency, polling. Two processes on one file take the place of two VMs.
 
 load prog.bash
 
 AREA=$((0x10000)) PLACES=$((0x11000)) PLACE=512
 
-# both OPTION...: two runs at once; measured and answered are their names by what they did.
+# both STATUS OPTION...: runs two at once, named one and two; both end with that status.
 both() {
-    start one __latency -f region "$@"
-    start two __latency -f region "$@"
-    ended one
-    one=$status
-    ended two
-    two=$status
+    background one __latency -f region "${@:2}"
+    background two __latency -f region "${@:2}"
+    background_ended one "$1"
+    background_ended two "$1"
 }
 
 @test "two find each other, in either order; one measures, one answers" {
     for folder in "$SANITIZED" "$STATIC"; do
         PATH=$folder:$PATH
-        start one __latency -f region -n 200
-        soon grep -q 'waiting for __latency: run this program in another VM' one.err
-        try __latency -f region -n 200
-        [ "$status" -eq 0 ]
+        background one __latency -f region -n 200
+        wait_until grep -q 'waiting for __latency: run this program in another VM' err.one
+        succeeds __latency -f region -n 200
         [[ $output =~ ^'answered '[0-9]+' round trips of ' ]] || [[ $output == *': 200 round trips in '* ]]
-        ended one
-        [ "$status" -eq 0 ]
-        [ "$(cat one.out <(echo "$output") | grep -c ': 200 round trips in ')" -eq 1 ]
-        [ "$(cat one.out <(echo "$output") | grep -c '^answered ')" -eq 1 ]
+        echo "$output" >out.two
+        background_ended one 0
+        same 1 "$(cat out.one out.two | grep -c ': 200 round trips in ')"
+        same 1 "$(cat out.one out.two | grep -c '^answered ')"
     done
 }
 
 @test "the figures: in order, on one screen, and one way is not called measured" {
-    both -n 500
-    [ "$one$two" = 00 ]
-    screen=$(grep -l 'round trip in us' one.out two.out)
+    both 0 -n 500
+    screen=$(grep -l 'round trip in us' out.one out.two)
     (($(wc -l <"$screen") <= 30))
     (($(wc -L <"$screen") <= 100))
     grep -q '^mapping file, accelerator .*, one reading of the clock [0-9]* ns$' "$screen"
     grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "$screen"
-    [ "$(cat one.out two.out | grep -cE '^used here: [0-9]+\.[0-9] % of a CPU, 0 sleeps, 0 interrupts, 0 of them late$')" -eq 2 ]
+    same 2 "$(cat out.one out.two | grep -cE '^used here: [0-9]+\.[0-9] % of a CPU, 0 sleeps, 0 interrupts, 0 of them late$')"
     grep -q '^half of the median, called one way and not measured: ' "$screen"
     sed -n 's/^round trip in us: *min \(.*\)  median \(.*\)  p99 \(.*\)  p99.9 \(.*\)  max \(.*\)$/\1 \2 \3 \4 \5/p' "$screen" |
         awk '{ exit !(0 < $1 && $1 <= $2 && $2 <= $3 && $3 <= $4 && $4 <= $5) }'
 }
 
 @test "--json: a record each; the histogram has every round trip" {
-    both -n 500 --json
-    [ "$one$two" = 00 ]
-    [ "$(wc -l <one.out)" -eq 1 ]
-    [ "$(wc -l <two.out)" -eq 1 ]
-    cat one.out two.out | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
+    both 0 -n 500 --json
+    same 1 "$(wc -l <out.one)"
+    same 1 "$(wc -l <out.two)"
+    cat out.one out.two | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
         $m.record == "latency" and $m.program == "__latency" and $m.count == 500 and
         $m.from_seat == 0 and $m.to_seat == 1 and
         0 < $m.min_us and $m.min_us <= $m.median_us and $m.median_us <= $m.p99_us and
@@ -66,156 +61,140 @@ both() {
 }
 
 @test "-t ends it" {
-    both -t 0.05 --json
-    [ "$one$two" = 00 ]
-    cat one.out two.out | jq -se 'map(select(.record == "latency"))[0] | .count > 0 and .seconds >= 0.05'
+    both 0 -t 0.05 --json
+    cat out.one out.two | jq -se 'map(select(.record == "latency"))[0] | .count > 0 and .seconds >= 0.05'
 }
 
 @test "-p pins; a CPU that is not there is refused" {
     cpu=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
-    both -n 10 --json -p "$cpu"
-    [ "$one$two" = 00 ]
-    cat one.out two.out | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
-    try __latency -f region -p 1023
-    fails 1 'cannot run on CPU 1023: Invalid argument'
+    both 0 -n 10 --json -p "$cpu"
+    cat out.one out.two | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
+    complains 1 'cannot run on CPU 1023: Invalid argument' __latency -f region -p 1023
 }
 
 @test "--matrix: each measures to each" {
-    for i in 1 2 3; do start "$i" __latency -f region -n 50 --json --matrix 3; done
+    for i in 1 2 3; do background "run$i" __latency -f region -n 50 --json --matrix 3; done
     for i in 1 2 3; do
-        ended "$i"
-        [ "$status" -eq 0 ]
-        [ "$(wc -l <"$i.out")" -eq 2 ]
-        [ "$(jq -s 'map(.from_seat) | unique | length' "$i.out")" -eq 1 ]
+        background_ended "run$i" 0
+        same 2 "$(wc -l <"out.run$i")"
+        same 1 "$(jq -s 'map(.from_seat) | unique | length' "out.run$i")"
     done
-    [ "$(cat 1.out 2.out 3.out | jq -r '"\(.from_seat)\(.to_seat)"' | sort | xargs)" = '01 02 10 12 20 21' ]
-    [ "$(cat 1.out 2.out 3.out | jq -s 'map(.count) | unique[]')" = 50 ]
+    same '01 02 10 12 20 21' "$(cat out.run1 out.run2 out.run3 | jq -r '"\(.from_seat)\(.to_seat)"' | sort | xargs)"
+    same 50 "$(cat out.run1 out.run2 out.run3 | jq -s 'map(.count) | unique[]')"
 }
 
-@test "--matrix: each prints its row; a pair besides does not disturb it" {
-    for i in 1 2; do start "$i" __latency -f region -n 50 --matrix 2; done
-    both -n 50
-    [ "$one$two" = 00 ]
+@test "--matrix: each prints its row; a pair at the same time does not disturb it" {
+    for i in 1 2; do background "run$i" __latency -f region -n 50 --matrix 2; done
+    both 0 -n 50
     for i in 1 2; do
-        ended "$i"
-        [ "$status" -eq 0 ]
-        [[ $(<"$i.out") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
-        grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "$i.out"
-        [ "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5} +[0-9]+\.[0-9] +0$' "$i.out")" -eq 1 ]
+        background_ended "run$i" 0
+        [[ $(<"out.run$i") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
+        grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "out.run$i"
+        same 1 "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5} +[0-9]+\.[0-9] +0$' "out.run$i")"
     done
 }
 
-@test "--matrix: who is missing is not waited for for ever" {
-    for i in 1 2; do start "$i" __latency -f region -w 1 --matrix 3; done
+@test "--matrix: waiting for a missing participant ends" {
+    for i in 1 2; do background "run$i" __latency -f region -w 1 --matrix 3; done
     for i in 1 2; do
-        ended "$i"
-        [ "$status" -eq 1 ]
-        grep -q '^__latency: nobody came within 1.0 s (-w); run this program in as many VMs as --matrix says at the same time$' "$i.err"
+        background_ended "run$i" 1
+        grep -q '^__latency: nobody came within 1.0 s (-w); run this program in as many VMs as --matrix says at the same time$' "err.run$i"
     done
 }
 
 @test "nobody comes: one line and status 1, and the seat is free" {
-    try __latency -f region -w 0.2
-    fails 1 'nobody came within 0.2 s (-w); run this program in two VMs at the same time'
-    [ -z "$output" ]
-    [ "$(word region $AREA)" = 0000000000000000 ]
+    complains 1 'nobody came within 0.2 s (-w); run this program in two VMs at the same time' __latency -f region -w 0.2
+    same '' "$output"
+    same 0000000000000000 "$(word region $AREA)"
 }
 
 @test "the leftover of a killed run is taken over" {
-    start one __latency -f region -t 600
-    start two __latency -f region -t 600
-    soon other_word $PLACES 0000000000000000
-    kill -9 "${PID[one]}" "${PID[two]}"
-    both -n 50
-    [ "$one$two" = 00 ]
-    cat one.out two.out | grep -q ': 50 round trips in '
-    cat one.err two.err | grep -q 'took over a seat of __latency'
+    background one __latency -f region -t 600
+    background two __latency -f region -t 600
+    wait_until other_word $PLACES 0000000000000000
+    kill -9 "$one" "$two"
+    both 0 -n 50
+    cat out.one out.two | grep -q ': 50 round trips in '
+    cat err.one err.two | grep -q 'took over a seat of __latency'
 }
 
 @test "an area of rubbish is taken over" {
     for source in /dev/urandom <(tr '\0' '\377' </dev/zero); do
         head -c $((0x10000)) "$source" | put region $AREA
-        both -n 50
-        [ "$one$two" = 00 ]
-        cat one.out two.out | grep -q ': 50 round trips in '
+        both 0 -n 50
+        cat out.one out.two | grep -q ': 50 round trips in '
     done
 }
 
-@test "names that are no names are printed harmlessly" {
-    start one __latency -f region -t 600
-    start two __latency -f region -t 600
-    soon other_word $((PLACES + PLACE + 384)) 0000000000000000
+@test "bytes that are no names are printed harmlessly" {
+    background one __latency -f region -t 600
+    background two __latency -f region -t 600
+    wait_until other_word $((PLACES + PLACE + 384)) 0000000000000000
     yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + 384))
     yes $'\e[31m\n"' | head -c 64 | put region $((PLACES + PLACE + 384))
     le64 77 | put region $((PLACES + PLACE))
-    ended one
-    ended two
-    run cat one.err two.err
-    [[ $output == *'?[31m?"'* ]]
-    [[ $output != *$'\e'* ]]
+    await one
+    await two
+    cat err.one err.two >said
+    grep -F '?[31m?"' said
+    refuted grep $'\e' said
 }
 
 @test "a peer that dies, on either side" {
     for victim in measurer answerer; do
         fresh region
-        start one __latency -f region -t 600
-        soon grep -q waiting one.err
-        start two __latency -f region -t 600
-        soon other_word $((PLACES + PLACE)) 0000000000000000
+        background one __latency -f region -t 600
+        wait_until grep -q waiting err.one
+        background two __latency -f region -t 600
+        wait_until other_word $((PLACES + PLACE)) 0000000000000000
         dead=one alive=two
         [ $victim = measurer ] || dead=two alive=one
-        kill -9 "${PID[$dead]}"
-        ended $alive
-        [ "$status" -eq 1 ]
-        [ ! -s $alive.out ]
-        grep -qE '^__latency: .* \(seat [01]\) died: it gave no sign of life for 3 s$' $alive.err
+        kill -9 "${!dead}"
+        background_ended $alive 1
+        refuted test -s out.$alive
+        grep -qE '^__latency: .* \(seat [01]\) died: it gave no sign of life for 3 s$' err.$alive
     done
 }
 
 @test "Ctrl-C, kill: the other side learns of it at once, and the seat is free" {
     for signal in INT TERM; do
         fresh region
-        # What a script starts in the background ignores Ctrl-C otherwise.
-        start one env --default-signal=INT __latency -f region -t 600
-        start two env --default-signal=INT __latency -f region -t 600
-        soon other_word $((PLACES + PLACE)) 0000000000000000
-        kill -s $signal "${PID[one]}"
-        ended one
+        background one __latency -f region -t 600
+        background two __latency -f region -t 600
+        wait_until other_word $((PLACES + PLACE)) 0000000000000000
+        kill -s $signal "$one"
+        await one
         ((status > 128))
-        ended two
-        [ "$status" -eq 1 ]
-        grep -q ' gave up$' two.err
-        [ "$(word region $AREA)$(word region $((AREA + 64)))" = 00000000000000000000000000000000 ]
+        background_ended two 1
+        grep -q ' gave up$' err.two
+        same 00000000000000000000000000000000 "$(word region $AREA)$(word region $((AREA + 64)))"
     done
 }
 
 @test "--inject: every fault is noticed by the other side" {
     while read -r fault expected; do
         fresh region
-        both -t 600 -w 4 --inject "$fault"
+        both 1 -t 600 -w 4 --inject "$fault"
         measurer=one
-        ! grep -q 'seat 1' two.err || measurer=two
-        [ ! -s $measurer.out ]
-        run cat $measurer.err
-        [[ $output == *"$expected"* ]]
-        ((one == 1 && two == 1))
+        ! grep -q 'seat 1' err.two || measurer=two
+        refuted test -s out.$measurer
+        grep -F "$expected" err.$measurer
     done <<'END'
         rubbish (seat 1) sent a number that is not of this run
         die (seat 1) died: it gave no sign of life for 3 s
         leave (seat 1) gave up
         deaf (seat 1) lives, but did not answer in time (-w)
 END
-    try __latency -f region -w 1 --inject clock
-    fails 1 'the time stamp counter does not run evenly'
-    both -t 600 -w 4 --inject back
-    grep -q 'the time stamp counter stepped back, by [0-9]* ns: .*; stay on one with -p CPU$' one.err two.err
-    [ ! -s one.out ]
-    [ ! -s two.out ]
+    complains 1 'the time stamp counter does not run evenly' __latency -f region -w 1 --inject clock
+    both 1 -t 600 -w 4 --inject back
+    grep -q 'the time stamp counter stepped back, by [0-9]* ns: .*; stay on one with -p CPU$' err.one err.two
+    refuted test -s out.one
+    refuted test -s out.two
 }
 
 @test "a wrong command line" {
     cp region before
-    rejects <<'END'
+    refuses_each <<'END'
         -t 0: seconds are needed
             __latency -t 0
         -n 0: a whole number from 1

@@ -6,18 +6,16 @@ load prog.bash
 
 setup_file() {
     build_programs
-    build_helper kit
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -static -I "$PROG" -I "$PROG/lib/include" -o "$SANITIZED/__stepper" \
-        "$BATS_TEST_DIRNAME/stepper.c" "$STATIC/libshmem.a"
+    compile_sanitized __kit kit.c
+    compile __stepper stepper.c -static "$STATIC/libshmem.a"
 }
 
 # --- Options ------------------------------------------------------------------
 
-@test "values of options: what is taken" {
+@test "values of options: valid ones" {
     while read -r option value expected; do
-        try __kit "$option" "$value"
-        [ "$status" -eq 0 ]
-        [ "$output" = "$expected" ]
+        succeeds __kit "$option" "$value"
+        same "$expected" "$output"
     done <<'END'
         --number 5 5
         --number 0x1f4 500
@@ -35,12 +33,10 @@ setup_file() {
 END
 }
 
-@test "values of options: what is refused, in one line with status 2" {
+@test "values of options: wrong ones: one line, status 2" {
     while read -r option value expected; do
         value=${value/EMPTY/}
-        try __kit "$option" "$value"
-        fails 2 "$expected"
-        [ -z "$output" ]
+        refuses "$expected" __kit "$option" "$value"
     done <<'END'
         --number 4 --number 4: a whole number from 5 to 500
         --number 501 a whole number
@@ -67,8 +63,8 @@ END
 END
 }
 
-@test "long options: what is wrong is named as it was typed" {
-    rejects <<'END'
+@test "long options: a wrong one is named as it was typed" {
+    refuses_each <<'END'
         unknown option --fast
             __kit --fast
         unknown option --fast
@@ -88,22 +84,19 @@ END
 END
 }
 
-@test "-h and --help say the same, and what can be injected" {
-    try __kit -h
-    [ "$status" -eq 0 ]
+@test "-h and --help say the same, and list the faults for --inject" {
+    succeeds __kit -h
     short=$output
-    [[ $short == *'--json '* ]]
-    [[ $short == *$'\n''                first        a fault'$'\n'* ]]
-    try __kit --help
-    [ "$output" = "$short" ]
+    prints '--json ' $'\n''                first        a fault'$'\n'
+    succeeds __kit --help
+    same "$short" "$output"
 }
 
 # --- Records ------------------------------------------------------------------
 
-@test "a record is one object on one line, and says what it is about" {
-    try __kit -f region --inject second --record plain
-    [ "$status" -eq 0 ]
-    [ "${#lines[@]}" -eq 1 ]
+@test "a record is one object on one line, with all fields" {
+    succeeds __kit -f region --inject second --record plain
+    same 1 "${#lines[@]}"
     jq -e '.record == "test" and .program == "__kit" and (.version | type) == "string" and
         .mapping == "file" and .memory_type == null and .region_bytes == 1048576 and
         .text == "plain" and .nothing == null and .number == 1.5 and .infinite == null and .flag and
@@ -114,9 +107,9 @@ END
 }
 
 @test "a record's texts may have any bytes" {
-    every=$(printf "$(printf '\\x%02x' {1..255})x") # $() takes newlines at the end
-    try __kit -f region --record "$every"
-    [ "${#lines[@]}" -eq 1 ]
+    every=$(printf "$(printf '\\x%02x' {1..255})x") # the x at the end: $() removes final newlines
+    succeeds __kit -f region --record "$every"
+    same 1 "${#lines[@]}"
     jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
     printf %s "$every" | cmp text -
 }
@@ -124,98 +117,90 @@ END
 # --- Figures ------------------------------------------------------------------
 
 @test "percentiles are samples, by nearest rank" {
-    try __kit --summary < <(seq 1000 | shuf)
-    [ "$output" = '1000 1 500 990 999 1000' ]
-    try __kit --summary < <(seq 10000 | shuf)
-    [ "$output" = '10000 1 5000 9900 9990 10000' ]
-    try __kit --summary <<<'7'
-    [ "$output" = '1 7 7 7 7 7' ]
-    try __kit --summary <<<'4 1'
-    [ "$output" = '2 1 1 4 4 4' ]
-    try __kit --summary <<<'3 1 2'
-    [ "$output" = '3 1 2 3 3 3' ]
+    succeeds __kit --summary < <(seq 1000 | shuf)
+    same '1000 1 500 990 999 1000' "$output"
+    succeeds __kit --summary < <(seq 10000 | shuf)
+    same '10000 1 5000 9900 9990 10000' "$output"
+    succeeds __kit --summary <<<'7'
+    same '1 7 7 7 7 7' "$output"
+    succeeds __kit --summary <<<'4 1'
+    same '2 1 1 4 4 4' "$output"
+    succeeds __kit --summary <<<'3 1 2'
+    same '3 1 2 3 3 3' "$output"
 }
 
 @test "a histogram agrees with the samples: exact below 128, within 1.6 % above" {
-    try __kit --histogram < <(seq 127 | shuf)
-    [ "${lines[0]}" = '127 1 64 126 127 127' ]
-    try __kit --histogram < <(seq 100000 | shuf)
+    succeeds __kit --histogram < <(seq 127 | shuf)
+    same '127 1 64 126 127 127' "${lines[0]}"
+    succeeds __kit --histogram < <(seq 100000 | shuf)
     read -r count min median p99 p999 max <<<"${lines[0]}"
-    [ "$count $min $max" = '100000 1 100000' ]
+    same '100000 1 100000' "$count $min $max"
     ((median >= 50000 && median <= 50800))
     ((p99 >= 99000 && p99 <= 100000))
     ((p999 >= 99900 && p999 <= 100000))
-    try __kit --histogram </dev/null
-    [ "$output" = '0 0 0 0 0 0' ]
+    succeeds __kit --histogram </dev/null
+    same '0 0 0 0 0 0' "$output"
 }
 
 @test "a histogram of any samples fits on a screen, and no sample is missing from it" {
     samples=('5' '0' '0 18446744073709551615' '18446744073709551615' '1 1 1 1000000' '100 101 102 103 104 100000000000'
         "$(seq 300 | tr '\n' ' ')" "$(shuf -i 1-4000000000 -n 500 | tr '\n' ' ')" '127 128 255 256 65535 65536')
     for set in "${samples[@]}"; do
-        try __kit --histogram <<<"$set"
-        [ "$status" -eq 0 ]
+        succeeds __kit --histogram <<<"$set"
         ((${#lines[@]} >= 2 && ${#lines[@]} <= 24))
-        [ "$(awk 'NR > 1 { n += $3 } END { print n }' <<<"$output")" -eq "$(wc -w <<<"$set")" ]
+        same "$(wc -w <<<"$set")" "$(awk 'NR > 1 { n += $3 } END { print n }' <<<"$output")"
         awk 'NR > 2 && $1 <= last { exit 1 } { last = $1 }' < <(tail -n +2 <<<"$output")
     done
 }
 
 # --- CPUs ---------------------------------------------------------------------
 
-# siblings CPU LIST
+# siblings CPU LIST: makes LIST the hardware threads of the core of that CPU.
 siblings() {
     mkdir -p "$CPUS/cpu$1/topology"
     echo "$2" >"$CPUS/cpu$1/topology/thread_siblings_list"
 }
 
-# order MASK: in which CPUs are used.
+# order MASK: the order in which these CPUs are used.
 order() {
     __kit --cpus "$1"
 }
 
 @test "CPUs: cores first, hardware threads of the same core after them, all within the affinity" {
-    [ "$(order 0xf)" = '0 1 2 3' ] # nobody tells
+    same '0 1 2 3' "$(order 0xf)" # the kernel does not say which threads share a core
     siblings 0 0-1
     siblings 1 0-1
     siblings 2 2-3
     siblings 3 2-3
-    [ "$(order 0xf)" = '0 2 1 3' ]
-    [ "$(order 0xe)" = '1 2 3' ] # the thread whose sibling may not be used is a core
-    [ "$(order 0xa)" = '1 3' ]
-    [ "$(order 0x3)" = '0 1' ]
+    same '0 2 1 3' "$(order 0xf)"
+    same '1 2 3' "$(order 0xe)" # a thread whose sibling may not be used counts as a core
+    same '1 3' "$(order 0xa)"
+    same '0 1' "$(order 0x3)"
     for cpu in 0 1 2 3; do siblings $cpu "$((cpu % 2)),$((cpu % 2 + 2))"; done
-    [ "$(order 0xf)" = '0 1 2 3' ]
+    same '0 1 2 3' "$(order 0xf)"
     for cpu in 0 1 2 3; do siblings $cpu 0-3; done # four threads
     siblings 4 4-7
-    [ "$(order 0x1f)" = '0 4 1 2 3' ]
+    same '0 4 1 2 3' "$(order 0x1f)"
     siblings 0 rubbish
     siblings 1 '0-'
     siblings 2 '1,,2'
-    [ "$(wc -w < <(order 0xf))" -eq 4 ]
+    same 4 "$(wc -w < <(order 0xf))"
 }
 
 # --- Meetings -----------------------------------------------------------------
 
-# meet NAME OPTION...: starts __kit so; lines go to it by tell, and its stdin is closed by leave.
+# meet NAME OPTION...: starts __kit with them. ask sends a line to it, and leave closes its stdin.
 meet() {
     mkfifo "$1.in"
-    exec {both}<>"$1.in" # so that neither end waits for the other
-    start "$1" alone "$1.in" __kit -f region "${@:2}"
+    exec {both}<>"$1.in" # so that opening either end does not block
+    background "$1" __kit -f region "${@:2}" <"$1.in"
     exec {writer}>"$1.in" {both}>&-
     in[$1]=$writer
 }
 declare -gA in
 
-# alone FIFO COMMAND...: without the pipes to the others, whose end they would not see.
-alone() {
-    local fd
-    exec <"$1" {both}>&-
-    for fd in "${in[@]}"; do exec {fd}>&-; done
-    exec "${@:2}"
-}
-
-tell() {
+# ask NAME: has it write about each of the others: lives, left or died.
+ask() {
     echo >&"${in[$1]}"
 }
 
@@ -223,193 +208,186 @@ leave() {
     local fd=${in[$1]}
     exec {fd}>&-
     unset "in[$1]"
-    ended "$1"
+    await "$1"
 }
 
 met() {
-    grep -q '^met ' "$1.out"
+    grep -q '^met ' "out.$1"
 }
 
 session() {
-    sed -n 's/^met [0-9]* //p' "$1.out"
+    sed -n 's/^met [0-9]* //p' "out.$1"
 }
 
-says() {
-    [ "$(tail -n 1 "$1.out")" = "$2" ]
-}
-
-# Until it answers so; each answer is to a line of ours.
-until_says() {
-    tell "$1"
+# answers NAME TEXT: asks it. Is its last line TEXT?
+answers() {
+    ask "$1"
     sleep .02
-    says "$1" "$2"
+    [ "$(tail -n 1 "out.$1")" = "$2" ]
 }
 
 @test "meeting: two find each other and agree on a session, a new one each time" {
     for round in 1 2 3; do
         meet one$round --meet 2
         meet two$round --meet 2
-        soon met one$round
-        soon met two$round
-        [ "$(session one$round)" = "$(session two$round)" ]
-        [ "$(cut -d ' ' -f 2 one$round.out two$round.out | sort)" = $'0\n1' ]
+        wait_until met one$round
+        wait_until met two$round
+        same "$(session two$round)" "$(session one$round)"
+        same $'0\n1' "$(cut -d ' ' -f 2 out.one$round out.two$round | sort)"
         leave one$round
         leave two$round
-        [ "$(word region $((0x3000)))" = 0000000000000000 ]
-        [ "$(word region $((0x3040)))" = 0000000000000000 ]
+        same 0000000000000000 "$(word region $((0x3000)))"
+        same 0000000000000000 "$(word region $((0x3040)))"
     done
-    [ "$(for round in 1 2 3; do session one$round; done | sort -u | wc -l)" -eq 3 ]
+    same 3 "$(for round in 1 2 3; do session one$round; done | sort -u | wc -l)"
 }
 
 @test "meeting: seats that were asked for, in either order" {
     meet one -s 1 --meet 2
-    soon grep -q 'waiting for the test: run this program in another VM' one.err
+    wait_until grep -q 'waiting for the test: run this program in another VM' err.one
     meet two -s 0 --meet 2
-    soon met one
-    soon met two
-    [[ $(<one.out) == 'met 1 '* ]]
-    [[ $(<two.out) == 'met 0 '* ]]
-    [ "$(session one)" = "$(session two)" ]
+    wait_until met one
+    wait_until met two
+    [[ $(<out.one) == 'met 1 '* ]]
+    [[ $(<out.two) == 'met 0 '* ]]
+    same "$(session two)" "$(session one)"
 }
 
 @test "meeting: five at once" {
-    for i in 1 2 3 4 5; do meet "$i" --meet 5; done
-    for i in 1 2 3 4 5; do soon met "$i"; done
-    [ "$(for i in 1 2 3 4 5; do session "$i"; done | sort -u | wc -l)" -eq 1 ]
-    [ "$(cat {1..5}.out | cut -d ' ' -f 2 | sort | xargs)" = '0 1 2 3 4' ]
+    for i in 1 2 3 4 5; do meet "peer$i" --meet 5; done
+    for i in 1 2 3 4 5; do wait_until met "peer$i"; done
+    same 1 "$(for i in 1 2 3 4 5; do session "peer$i"; done | sort -u | wc -l)"
+    same '0 1 2 3 4' "$(cat out.peer{1..5} | cut -d ' ' -f 2 | sort | xargs)"
 }
 
 @test "meeting: nobody comes, and the seat is free again" {
-    try __kit -f region --seconds .5x --meet 2
-    [ "$status" -eq 2 ]
-    try __kit -f region --seconds 0.7 --meet 2
-    [ "${lines[1]}" = nobody ]
+    fails 2 __kit -f region --seconds .5x --meet 2
+    succeeds __kit -f region --seconds 0.7 --meet 2
+    same nobody "${lines[1]}"
     cmp region /dev/zero -n "$MIB" || [ "$(word region $((0x3000)))" = 0000000000000000 ]
 }
 
-@test "meeting: who has left is said to have left, who was killed to have died" {
+@test "meeting: a peer that leaves is seen as left" {
     meet one --meet 2
     meet two --meet 2
-    soon met one
-    soon met two
-    soon until_says one "$(($(cut -d ' ' -f 2 two.out))) lives"
+    wait_until met one
+    wait_until met two
+    wait_until answers one "$(($(cut -d ' ' -f 2 out.two))) lives"
     leave two
-    soon until_says one "$(($(cut -d ' ' -f 2 two.out))) left"
+    wait_until answers one "$(($(cut -d ' ' -f 2 out.two))) left"
 }
 
 @test "meeting: a killed one is noticed, and its seat taken over" {
     meet one -s 0 --meet 2
     meet two -s 1 --meet 2
-    soon met one
-    soon met two
-    kill -9 "${PID[two]}"
-    soon until_says one '1 died'
-    kill -9 "${PID[one]}"
+    wait_until met one
+    wait_until met two
+    kill -9 "$two"
+    wait_until answers one '1 died'
+    kill -9 "$one"
     meet three -s 0 --meet 2
     meet four -s 1 --meet 2
-    soon met three
-    soon met four
-    [ "$(session three)" = "$(session four)" ]
-    [ "$(session three)" != "$(session one)" ]
-    grep -q 'took over a seat of the test' three.err
-    grep -q 'took over a seat of the test' four.err
+    wait_until met three
+    wait_until met four
+    same "$(session four)" "$(session three)"
+    refuted test "$(session three)" = "$(session one)"
+    grep -q 'took over a seat of the test' err.three
+    grep -q 'took over a seat of the test' err.four
 }
 
 @test "meeting: a seat that somebody holds is not taken" {
     meet one -s 0 --seconds 10 --meet 2
-    soon grep -q waiting one.err
-    try __kit -f region -s 0 --seconds 4 --meet 2
-    [ "${lines[1]}" = taken ]
-    kill -0 "${PID[one]}"
+    wait_until grep -q waiting err.one
+    succeeds __kit -f region -s 0 --seconds 4 --meet 2
+    same taken "${lines[1]}"
+    kill -0 "$one"
 }
 
-@test "meeting: one that was paused and robbed learns of it" {
+@test "meeting: a paused peer whose seat was taken over learns of it" {
     meet one -s 0 --meet 2
     meet two -s 1 --meet 2
-    soon met one
-    soon met two
-    kill -STOP "${PID[two]}"
+    wait_until met one
+    wait_until met two
+    kill -STOP "$two"
     meet three -s 1 --seconds 20 --meet 2
-    soon grep -q 'took over a seat' three.err
-    kill -CONT "${PID[two]}"
-    tell two
+    wait_until grep -q 'took over a seat' err.three
+    kill -CONT "$two"
+    ask two
     leave two
-    [ "$status" -eq 1 ]
-    grep -q '^__kit: another VM took over our seat' two.err
-    soon until_says one '1 left'
+    same 1 "$status"
+    grep -q '^__kit: another VM took over our seat' err.two
+    wait_until answers one '1 left'
 }
 
 @test "meeting: two builds with another SHMEM_SIZE name both sizes, and give up their seats" {
     meet one -s 0 --meet 2
-    soon other_word $((0x3000)) 0000000000000000
+    wait_until other_word $((0x3000)) 0000000000000000
     truncate -s 2M region
     meet two -s 1 --meet 2
     leave one
     leave two
-    grep 'the region of the test is 1048576 bytes here and 2097152 in the VM on seat 1: SHMEM_SIZE in prog.h' one.err
-    grep 'the region of the test is 2097152 bytes here and 1048576 in the VM on seat 0: SHMEM_SIZE in prog.h' two.err
-    [ "$(word region $((0x3000)))$(word region $((0x3040)))" = 00000000000000000000000000000000 ]
+    grep 'the region of the test is 1048576 bytes here and 2097152 in the VM on seat 1: SHMEM_SIZE in prog.h' err.one
+    grep 'the region of the test is 2097152 bytes here and 1048576 in the VM on seat 0: SHMEM_SIZE in prog.h' err.two
+    same 00000000000000000000000000000000 "$(word region $((0x3000)))$(word region $((0x3040)))"
 }
 
-# is_stopped NAME
+# is_stopped NAME: by SIGSTOP?
 is_stopped() {
-    [ "$(cut -d ' ' -f 3 "/proc/${PID[$1]}/stat")" = T ]
+    [ T = "$(cut -d ' ' -f 3 "/proc/${!1}/stat")" ]
 }
 
-@test "ring: a writer that was paused while it copied, and robbed, counts nothing any more" {
-    start one __kit -f region --stopped-in-ring
+@test "ring: a writer whose seat was taken over while it copied counts nothing any more" {
+    background one __kit -f region --stopped-in-ring
     meet two -s 1 --meet 2
-    soon is_stopped one
+    wait_until is_stopped one
     leave two
     meet three -s 1 --meet 2
     meet four -s 0 --meet 2
-    soon met three # over the body of one
-    soon met four
-    kill -CONT "${PID[one]}"
+    wait_until met three # in the place of one, which is stopped
+    wait_until met four
+    kill -CONT "$one"
     ends one 1 'another VM took over our seat of the test'
-    [ "$(word region $((0x4000)))" = 0000000000000000 ]
+    same 0000000000000000 "$(word region $((0x4000)))"
 }
 
 @test "meeting: rubbish on the seats is no peer" {
     for rubbish in 5 -1 65536 65537; do
         fresh region
         for seat in 0 1 2 3; do le64 "$rubbish" "$rubbish" | put region $((0x3000 + 64 * seat)); done
-        try __kit -f region -s 0 --seconds 4 --meet 2
-        [ "${lines[1]}" = nobody ]
+        succeeds __kit -f region -s 0 --seconds 4 --meet 2
+        same nobody "${lines[1]}"
     done
 }
 
 @test "meeting: a peer whose beat moves but who never agrees is none" {
-    start one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
-    while kill -0 "${PID[one]}" 2>/dev/null; do
+    background one __kit -f region -s 0 --seconds 3 --meet 2 </dev/null
+    while kill -0 "$one" 2>/dev/null; do
         le64 $((0x123456780000 + RANDOM)) "$RANDOM" | put region $((0x3040))
     done
-    ended one
-    says one nobody
+    await one
+    same nobody "$(tail -n 1 out.one)"
 }
 
 # --- However the program ends -------------------------------------------------
 
 @test "a signal after any instruction of taking, renewing and giving back leaves no seat and no claim behind" {
-    try __stepper -f region
-    [ "$status" -eq 0 ]
+    succeeds __stepper -f region
     [[ $output =~ ^'free after each of '[0-9]+' instructions'$ ]]
 }
 
 @test "Ctrl-C and the like, and a reader that goes away: the seat is free at once" {
     for signal in INT TERM HUP QUIT PIPE; do
-        start one env --default-signal="$signal" __stress -f region -n 2
-        soon other_word $((0x40000)) 0000000000000000
-        kill -s $signal "${PID[one]}"
-        ended one
+        background one __stress -f region -n 2
+        wait_until other_word $((0x40000)) 0000000000000000
+        kill -s $signal "$one"
+        await one
         ((status > 128))
-        [ "$(word region $((0x40000)))" = 0000000000000000 ]
+        same 0000000000000000 "$(word region $((0x40000)))"
     done
 }
 
-@test "libshmem: every external symbol begins with shmem_, so that it meets none of a program's own" {
-    run nm --defined-only --extern-only "$STATIC/libshmem.a"
-    [ "$status" -eq 0 ]
+@test "libshmem: every external symbol begins with shmem_, so that it collides with none of a program" {
+    succeeds nm --defined-only --extern-only "$STATIC/libshmem.a"
     [ "$(grep -c ' T shmem_' <<<"$output")" -gt 50 ]
-    run ! grep -E ' [A-Z] ' <(grep -vE ' shmem_|^$|:$' <<<"$output")
+    refuted grep -E ' [A-Z] ' <(grep -vE ' shmem_|^$|:$' <<<"$output")
 }

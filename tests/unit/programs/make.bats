@@ -8,20 +8,18 @@ load prog.bash
     cp -r "$PROG" prog
     rm -rf prog/build
     make -s -C prog PROGRAMS=read_write
-    try prog/build/__read_write -f region
-    [ "$output" = "$WRITTEN" ]
+    succeeds prog/build/__read_write -f region
+    same "$WRITTEN" "$output"
     sed -i -e 's/^\(#define SHMEM_SIZE\) 0$/\1 (2UL << 20)/' \
            -e 's/^\(#define SHMEM_BAR_ADDRESS\) ""$/\1 "0000:00:1e.7"/' prog/prog.h
     make -s -C prog PROGRAMS=read_write WERROR=1
-    try prog/build/__read_write -f region
-    fails 1 'region has 1048576 bytes, SHMEM_SIZE in prog.h says 2097152; amend it and rebuild'
+    complains 1 'region has 1048576 bytes, SHMEM_SIZE in prog.h says 2097152; amend it and rebuild' prog/build/__read_write -f region
     truncate -s 4M region
-    try prog/build/__read_write -f region
-    [ "$output" = "$READ" ]
-    try prog/build/__read_write
-    fails 1 'no ivshmem device (PCI 1af4:1110) at 0000:00:1e.7'
-    try prog/build/__read_write -h
-    [[ $output == *'(default: 0000:00:1e.7;'* ]]
+    succeeds prog/build/__read_write -f region
+    same "$READ" "$output"
+    complains 1 'no ivshmem device (PCI 1af4:1110) at 0000:00:1e.7' prog/build/__read_write
+    succeeds prog/build/__read_write -h
+    prints '(default: 0000:00:1e.7;'
 }
 
 @test "make: the program in shmem.h's comment builds with one word and runs" {
@@ -33,21 +31,19 @@ load prog.bash
     } >prog/first.c
     make -s -C prog WERROR=1 PROGRAMS=first
     printf '\x2a' | put region $((0x3000))
-    try prog/build/__first -f region
-    [ "$status" -eq 0 ]
-    [ "$output" = 42 ]
+    succeeds prog/build/__first -f region
+    same 42 "$output"
 }
 
 @test "make install: static programs under PREFIX; make clean: nothing left" {
     make -s -C "$PROG" O="$PWD/out" DESTDIR="$PWD/root" install
     for program in __read_write __bandwidth; do
         [ -x "root/usr/local/bin/$program" ]
-        run readelf -l "root/usr/local/bin/$program"
-        [ "$status" -eq 0 ]
-        [[ $output != *INTERP* ]]
+        succeeds readelf -l "root/usr/local/bin/$program"
+        prints_not INTERP
     done
     make -s -C "$PROG" O="$PWD/out" PREFIX="$PWD/own" install
     [ -x own/bin/__read_write ]
     make -s -C "$PROG" O="$PWD/out" clean
-    [ ! -e out ]
+    refuted test -e out
 }

@@ -1,16 +1,22 @@
 # shellcheck shell=bash disable=SC2034,SC2059,SC2154 # what the tests use; formats that are made up; what bats sets
 # What the tests of the C programs share. Several processes on one file, 'region', do what several VMs do on a device.
-# A file that needs more before or after its tests has functions of its own in place of setup_file, setup or teardown.
+# A file that needs more before or after its tests has its own setup_file, setup or teardown.
 
-bats_require_minimum_version 1.5.0
+# shellcheck source=tests/common.bash
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../common.bash"
 
+SEPARATE_STDERR=yes
 MIB=$((1 << 20))
 
-# Where the sanitized programs look for devices, for /dev/mem, for the kernel's list of memory types, for /dev/vfio, and
-# for the CPUs' topology: in the folder that they are started in.
+# The sources, and the programs: SANITIZED for the tests, STATIC as they are installed. They are built once for all files of
+# a run.
+PROG=$REPO/prog SERVER=$REPO/server SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
+
+# The sanitized programs look in these files and folders below the current one: for devices, for /dev/mem, for the kernel's
+# list of memory types, for /dev/vfio, and for the CPUs' topology.
 TREE=devices MEMORY=memory TYPES=types VFIO=vfio CPUS=cpus
 
-# What __read_write says, to the letter.
+# The exact output of __read_write.
 GREETING='Other VM says hello world!'
 WRITTEN="--- mmap successful
 Written to shmem: '$GREETING'; run this program again on another VM"
@@ -24,154 +30,96 @@ setup_file() {
 }
 
 setup() {
-    begin 1M
+    begin_region 1M
 }
 
 teardown() {
-    end_all
+    end_background
 }
 
-# In setup_file. Builds the programs, once for all files of a run: SANITIZED for all that is tried, STATIC as they are
-# installed.
+# For setup_file: builds the programs.
 build_programs() {
-    export PROG=$BATS_TEST_DIRNAME/../../../prog
-    export SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
     places+=" -DCPU_DEVICES='\"$CPUS\"'"
-    (
-        flock 9
-        make -s -C "$PROG" O="$STATIC" WERROR=1 || exit
-        make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
-    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+    alone make -s -C "$PROG" O="$STATIC" WERROR=1
+    alone make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
 }
 
-# build_server: in setup_file, after build_programs. The ivshmem server, SANITIZED.
+# For setup_file: builds the ivshmem server.
 build_server() {
-    (
-        flock 9
-        make -s -C "$PROG/../server" O="$SANITIZED/server" WERROR=1 SANITIZE=1
-    ) 9>"$BATS_RUN_TMPDIR/build.lock"
+    alone make -s -C "$SERVER" O="$SANITIZED/server" WERROR=1 SANITIZE=1
 }
 
-# build_helper NAME: in setup_file, after build_programs. Builds the program NAME.c of the tests over the library.
-build_helper() {
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -fsanitize=address,undefined -I "$PROG" -I "$PROG/lib/include" -I "$PROG/lib" \
-        -o "$SANITIZED/__$1" "$BATS_TEST_DIRNAME/$1.c" "$SANITIZED/libshmem.a"
+# compile PROGRAM SOURCE [OPTION...]: for setup_file. Compiles a C source of the tests; only this file's tests have the
+# program.
+compile() {
+    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -I "$PROG" -I "$PROG/lib/include" -I "$PROG/lib" \
+        -o "$BATS_FILE_TMPDIR/$1" "$BATS_TEST_DIRNAME/$2" "${@:3}"
 }
 
-# begin [SIZE]: in setup. A folder with a region and nothing else; the sanitizers end programs with a status of their own.
-begin() {
+# compile_sanitized PROGRAM SOURCE: the same with the library, after build_programs.
+compile_sanitized() {
+    compile "$@" -fsanitize=address,undefined "$SANITIZED/libshmem.a"
+}
+
+# alone COMMAND...: runs it while no other file of tests builds anything.
+alone() {
+    flock "$BATS_RUN_TMPDIR/build.lock" "$@"
+}
+
+# begin_region [SIZE]: for setup. Works in a folder with a region and nothing else. A sanitizer that finds something ends
+# the program with status 99.
+begin_region() {
     cd "$BATS_TEST_TMPDIR" || return
-    PATH=$SANITIZED:$PATH
+    PATH=$SANITIZED:$SANITIZED/server:$BATS_FILE_TMPDIR:$PATH
     export ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=exitcode=99
     fresh region "${1:-1M}"
 }
 
-# In teardown: nothing that was started stays. With wait's own words about a killed job kept away.
-end_all() {
-    local name
-    for name in "${!PID[@]}"; do
-        kill -9 "${PID[$name]}" || true
-        wait "${PID[$name]}" || true
-    done
-} 2>/dev/null
+# --- What must hold, beyond common.bash
 
-# --- A program that is waited for
-
-# Runs it with stdout, stderr and status apart, and shows them if the test fails.
-try() {
-    run --separate-stderr "$@"
-    printf '%q ' "$@"
-    printf '\n[status %s]\n%s\n[stderr]\n%s\n' "$status" "$output" "$stderr"
-}
-
-# fails STATUS TEXT: the last try said exactly one line, as its program.
-fails() {
-    [ "$status" -eq "$1" ]
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ $stderr == __*:\ * ]]
-    [[ $stderr == *$2* ]]
-}
-
-# rejects: each second line of stdin is a wrong command, in which EMPTY is an empty argument; the line before it is in what
-# it says. It prints nothing and ends with status 2.
-rejects() {
-    local expected
+# refuses_each: each second line of stdin is a wrong command, in which EMPTY is an empty argument. The command refuses with
+# the text of the line before.
+refuses_each() {
+    local text
     local -a command
-    while read -r expected; do
+    while read -r text; do
         read -ra command
-        try "${command[@]/#EMPTY/}"
-        fails 2 "$expected"
-        [ -z "$output" ]
+        refuses "$text" "${command[@]/#EMPTY/}"
     done
 }
 
-# --- Programs side by side
-
-# start NAME COMMAND...: in the background, its process in PID[NAME]; stdin as it is, the rest in NAME.out and NAME.err.
-# Without the descriptor $gate of this shell, so that closing it here is the end of that file.
-declare -gA PID
-start() {
-    local name=$1
-    : >"$name.out" # before anybody reads what an earlier one of this name has said
-    : >"$name.err"
-    (
-        [[ -z ${gate:-} ]] || exec {gate}>&-
-        if [[ $(type -t "$2") == function ]]; then "${@:2}"; fi # which ends with an exec of its own
-        exec "${@:2}"
-    ) <&0 >"$name.out" 2>"$name.err" 3>&- &
-    PID[$name]=$!
-}
-
-# ended NAME: waits for it, sets status to its own, and shows what it said if the test fails.
-ended() {
-    status=0
-    wait "${PID[$1]}" 2>/dev/null || status=$?
-    unset "PID[$1]"
-    printf '[%s: status %s]\n' "$1" "$status"
-    head -c 1000 "$1.out" "$1.err" | tr -c '[:print:]\n' '?'
-}
-
-# ends NAME STATUS [TEXT]: waits for it; TEXT is in its one line of stderr, apart from notices of waiting or taking over,
-# and of what was received.
+# ends NAME STATUS [TEXT]: background_ended, and stderr is one line that holds TEXT; without TEXT, it is empty. Lines that
+# say who was waited for, what was taken over, and how much was received do not count.
 ends() {
-    local status said
-    ended "$1"
-    ((status == $2)) || return 1
-    said=$(grep -vE ': (waiting for|took over|received [0-9]+ bytes in) ' "$1.err") || true
+    local said
+    background_ended "$1" "$2"
+    said=$(grep -vE ': (waiting for|took over|received [0-9]+ bytes in) ' <<<"$stderr") || true
     if [[ -n ${3:-} ]]; then
-        [[ $said == *"$3"* && $said != *$'\n'* ]]
+        [[ $said == *"$3"* && $said != *$'\n'* ]] || failure "stderr of $1 is not one line that says '$3'"
     else
-        [[ -z $said ]]
+        [[ -z $said ]] || failure "$1 complains"
     fi
 }
 
-# soon COMMAND...: returns as soon as it succeeds, fails after some 30 s.
-soon() {
-    local i
-    for ((i = 0; i < 3000; i++)); do
-        if "$@"; then return; fi
-        sleep .01
-    done
-    return 1
-}
+# --- The ivshmem server
 
-# until_said FILE TEXT: when TEXT is in the file.
-until_said() {
-    if soon grep -qsF -- "$2" "$1"; then return; fi
-    echo "not said within 30 s in $1: $2"
-    cat "$1"
-    return 1
+# serve [OPTION...]: starts the server at the socket 'server', with the memory 'region', and waits until it is ready.
+# SERVE_UNDER is a command to run it under.
+serve() {
+    background server "${SERVE_UNDER[@]}" ivshmem-server --socket server --memory region --peers-file peers "$@" </dev/null
+    wait_until_said out.server ready
 }
+SERVE_UNDER=()
 
-# other_word OFFSET WORD: the region has another one there than word said.
+# --- Bytes
+
+# other_word OFFSET WORD: the region's word there is another one?
 other_word() {
     [ "$(word region "$1")" != "$2" ]
 }
 
-# --- Bytes
-
-# fresh FILE [SIZE]: a region of zeros, as before the first VM writes to it.
+# fresh FILE [SIZE]: makes it a region of zeros, as before the first VM writes to it.
 fresh() {
     truncate -s 0 "$1"
     truncate -s "${2:-1M}" "$1"
@@ -199,7 +147,7 @@ le64() {
 
 # --- Devices
 
-# device ADDRESS VENDOR DEVICE START SIZE [COMMAND]: one more in TREE.
+# device ADDRESS VENDOR DEVICE START SIZE [COMMAND]: adds one to TREE. START and SIZE are those of BAR 2.
 device() {
     local folder=$TREE/$1 none='0x0000000000000000 0x0000000000000000 0x0000000000000000'
     mkdir -p "$folder"
@@ -217,7 +165,7 @@ device() {
     echo 0 >"$folder/enable"
 }
 
-# ivshmem ADDRESS [START [SIZE [COMMAND]]]
+# ivshmem ADDRESS [START [SIZE [COMMAND]]]: adds an ivshmem device to TREE.
 ivshmem() {
     device "$1" 0x1af4 0x1110 "${2:-0xf0000000}" "${3:-$MIB}" "${4:-02}"
 }

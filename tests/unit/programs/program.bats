@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# What is the same for all programs: command line, files, output.
+# All programs alike: command line, files, output.
 
 load prog.bash
 
@@ -8,24 +8,23 @@ load prog.bash
     read -ra programs < <(sed -n 's/^PROGRAMS := //p' "$PROG/Makefile")
     ((${#programs[@]} >= 2))
     for program in "${programs[@]/#/__}"; do
-        try "$program" -h
-        [ "$status" -eq 0 ]
-        [ -z "$stderr" ]
+        succeeds "$program" -h
+        same '' "$stderr"
         [[ $output == "Usage: $program "* ]]
         for option in '-d ADDRESS' '-m KIND' '-f FILE' --json -h; do
-            [[ $output == *$'\n'"  $option "* ]]
+            prints $'\n'"  $option "
         done
         [[ $output == *"root@vm"[12]":~# "*"$program"* ]]
         (($(wc -L <<<"$output") <= 100))
         help=$output
-        try "$program" --help
-        [ "$output" = "$help" ]
+        succeeds "$program" --help
+        same "$help" "$output"
     done
 }
 
 @test "a wrong command line: one line, status 2, nothing touched" {
     cp region before
-    rejects <<'END'
+    refuses_each <<'END'
         unknown option -x
             __read_write -x
         unknown option -c
@@ -66,8 +65,7 @@ END
     mkdir folder
     mkfifo fifo
     while read -r file expected; do
-        try __read_write -f "$file"
-        fails 1 "$expected"
+        complains 1 "$expected" __read_write -f "$file"
     done <<'END'
         absent cannot open absent: No such file or directory; to create one: truncate
         folder folder is not an ordinary file
@@ -81,17 +79,14 @@ END
     chmod 0 region
     drop=()
     if ((EUID == 0)); then drop=(setpriv --bounding-set=-all --inh-caps=-all); fi
-    try "${drop[@]}" "$STATIC/__read_write" -f region
-    fails 1 'cannot open region: Permission denied'
+    complains 1 'cannot open region: Permission denied' "${drop[@]}" "$STATIC/__read_write" -f region
 }
 
 @test "output that cannot be written: status 1, and not into the region" {
     for program in __read_write __bandwidth; do
         for arguments in -h '-f region'; do
-            try bash -c "$program $arguments >/dev/full"
-            fails 1 'cannot write to stdout: No space left on device'
-            try bash -c "$program $arguments >&-"
-            fails 1 'cannot write to stdout: Bad file descriptor'
+            complains 1 'cannot write to stdout: No space left on device' bash -c "$program $arguments >/dev/full"
+            complains 1 'cannot write to stdout: Bad file descriptor' bash -c "$program $arguments >&-"
         done
     done
     cmp -n "$MIB" region /dev/zero

@@ -1,48 +1,43 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __read_write, and the claim on the message, which another program holds.
+# __read_write, and the claim on the message, which a program of the tests holds (holder.c).
 
 load prog.bash
 
 setup_file() {
     build_programs
-    build_helper holder
-}
-
-teardown() {
-    [ -z "${holder:-}" ] || end_holder
-    end_all
+    compile_sanitized __holder holder.c
 }
 
 # --- Who holds the claim ------------------------------------------------------
 
-# Holds the message's claim until its stdin, ${HOLDER[1]}, is closed.
+# hold: starts a program that holds the claim on the message until let_go.
 hold() {
-    coproc HOLDER { exec __holder -f region 2>holder.err 3>&-; }
-    holder=$HOLDER_PID
-    expect held
+    mkfifo commands
+    exec {gate}<>commands
+    background holder __holder -f region <commands
+    wait_until_said out.holder held
 }
 
-# Returns when a program has said on this stderr that it waits for the holder.
-says_waiting() {
-    until_said "$1" 'waiting for the message, which another VM holds'
+# renew TIMES: has the holder renew the claim, for the TIMES-th time.
+renew() {
+    echo >&"$gate"
+    wait_until renewed "$1"
 }
 
-# The holder gives the claim back and ends.
+# renewed TIMES: the holder has renewed it that many times?
+renewed() {
+    [ "$(grep -c renewed out.holder)" -eq "$1" ]
+}
+
+# let_go: the holder gives the claim back and ends.
 let_go() {
-    # shellcheck disable=SC2093,SC1083 # a descriptor that an array's element names
-    exec {HOLDER[1]}>&-
+    exec {gate}>&-
 }
 
-end_holder() {
-    kill -9 "$holder" || true
-    wait "$holder" || true # also takes bash's own 'Killed' message
-} 2>/dev/null
-
-expect() {
-    local line
-    read -r -t 30 line <&"${HOLDER[0]}"
-    [ "$line" = "$1" ]
+# wait_until_waiting NAME: until that program says that it waits for the holder.
+wait_until_waiting() {
+    wait_until_said "err.$1" 'waiting for the message, which another VM holds'
 }
 
 # --- __read_write -------------------------------------------------------------
@@ -50,62 +45,57 @@ expect() {
 @test "__read_write: the first writes, the others read, to the letter" {
     for folder in "$SANITIZED" "$STATIC"; do
         fresh region
-        try "$folder/__read_write" -f region
-        [ "$status" -eq 0 ]
-        [ "$output" = "$WRITTEN" ]
-        [ -z "$stderr" ]
+        succeeds "$folder/__read_write" -f region
+        same "$WRITTEN" "$output"
+        same '' "$stderr"
         for _ in 1 2; do
-            try "$folder/__read_write" -f region
-            [ "$status" -eq 0 ]
-            [ "$output" = "$READ" ]
-            [ -z "$stderr" ]
+            succeeds "$folder/__read_write" -f region
+            same "$READ" "$output"
+            same '' "$stderr"
         done
     done
 }
 
 @test "__read_write TEXT: replaces what is there; -c clears it" {
     __read_write -f region 'a rather long first message'
-    try __read_write -f region short
-    [ "${lines[1]}" = "Written to shmem: 'short'; run this program again on another VM" ]
-    try __read_write -f region
-    [ "${lines[1]}" = "Read from shmem: 'short'" ]
-    try __read_write -f region -c
-    [ "$status" -eq 0 ]
-    [ "${#lines[@]}" -eq 2 ]
+    succeeds __read_write -f region short
+    same "Written to shmem: 'short'; run this program again on another VM" "${lines[1]}"
+    succeeds __read_write -f region
+    same "Read from shmem: 'short'" "${lines[1]}"
+    succeeds __read_write -f region -c
+    same 2 "${#lines[@]}"
     [[ ${lines[1]} == Cleared* ]]
-    try __read_write -f region
-    [ "$output" = "$WRITTEN" ]
+    succeeds __read_write -f region
+    same "$WRITTEN" "$output"
 }
 
 @test "__read_write: a text of any bytes comes out on one line, unambiguously" {
     __read_write -f region -- $'-\n\e[31m\x7f\xc3\xa4\\n\'~ '
-    try __read_write -f region
-    [ "${lines[1]}" = "Read from shmem: '-\\x0a\\x1b[31m\\x7f\\xc3\\xa4\\\\n'~ '" ]
-    [ "${#lines[@]}" -eq 2 ]
+    succeeds __read_write -f region
+    same "Read from shmem: '-\\x0a\\x1b[31m\\x7f\\xc3\\xa4\\\\n'~ '" "${lines[1]}"
+    same 2 "${#lines[@]}"
 }
 
 @test "__read_write: the longest text passes whole, a longer one not at all" {
     longest=$(printf '%4072s' '' | tr ' ' '\1')
     __read_write -f region "$longest" >/dev/null
-    run __read_write -f region
-    [ "${lines[1]}" = "Read from shmem: '${longest//$'\1'/\\x01}'" ]
+    succeeds __read_write -f region
+    same "Read from shmem: '${longest//$'\1'/\\x01}'" "${lines[1]}"
     cp region before
-    try __read_write -f region "${longest}x"
-    fails 2 '4073 bytes'
+    refuses '4073 bytes' __read_write -f region "${longest}x"
     cmp region before
 }
 
 @test "__read_write: of two at once one writes, the other reads" {
-    hold # so that both have found no message before either may write
-    start one __read_write -f region
-    start two __read_write -f region
-    says_waiting one.err
-    says_waiting two.err
+    hold # until both have found no message: neither may write before
+    background one __read_write -f region
+    background two __read_write -f region
+    wait_until_waiting one
+    wait_until_waiting two
     let_go
     ends one 0
     ends two 0
-    run sort -u one.out two.out
-    [ "$output" = "$(printf '%s\n%s\n' "$WRITTEN" "$READ" | sort -u)" ]
+    same "$(printf '%s\n%s\n' "$WRITTEN" "$READ" | sort -u)" "$(sort -u out.one out.two)"
 }
 
 @test "__read_write: never reads a mixture of two messages" {
@@ -125,9 +115,9 @@ expect() {
 @test "__read_write: rubbish in the region is no message" {
     __read_write -f region 'a real message' >/dev/null
     cp region good
-    [ "$(word good 4096)" = 0000000000000002 ]
+    same 0000000000000002 "$(word good 4096)"
 
-    table=( # what: offset, then the words that are put there
+    table=( # what: the offset, the words to write there
         'sequence odd, as of a writer killed half-way: 4096 3'
         'length of 2^64-1: 4104 -1'
         'length of one more than fits: 4104 4073'
@@ -145,27 +135,27 @@ expect() {
         read -ra words <<<"${row##*: }"
         cp good region
         le64 "${words[@]:1}" | put region "${words[0]}"
-        try __read_write -f region
-        [ "$output" = "$WRITTEN" ]
-        [ -z "$stderr" ]
-        try __read_write -f region
-        [ "$output" = "$READ" ]
+        succeeds __read_write -f region
+        same "$WRITTEN" "$output"
+        same '' "$stderr"
+        succeeds __read_write -f region
+        same "$READ" "$output"
     done
 }
 
 @test "__read_write --json: a record and nothing else, the text byte for byte" {
-    try __read_write -f region --json
-    [ "${#lines[@]}" -eq 1 ]
+    succeeds __read_write -f region --json
+    same 1 "${#lines[@]}"
     jq -e --arg text "$GREETING" '.record == "message" and .program == "__read_write" and .action == "written" and
         .text == $text' <<<"$output"
     __read_write -f region "$(printf "$(printf '\\x%02x' {1..255})x")" >/dev/null
-    try __read_write -f region --json
-    [ "${#lines[@]}" -eq 1 ]
+    succeeds __read_write -f region --json
+    same 1 "${#lines[@]}"
     jq -e '.action == "read"' <<<"$output"
     jq -je .text <<<"$output" | iconv -f UTF-8 -t LATIN1 >text
     printf "$(printf '\\x%02x' {1..255})x" | cmp text -
-    try __read_write -f region --json -c
-    [ "${#lines[@]}" -eq 1 ]
+    succeeds __read_write -f region --json -c
+    same 1 "${#lines[@]}"
     jq -e '.action == "cleared" and .text == null' <<<"$output"
 }
 
@@ -173,94 +163,89 @@ expect() {
 
 @test "claim: a region of random bytes is taken over" {
     head -c 1M /dev/urandom >region
-    try __read_write -f region
-    [ "$output" = "$WRITTEN" ]
-    [[ $stderr == *'__read_write: took over the message: its holder gave no sign of life'* ]]
-    [ "$(word region 0)" = 0000000000000000 ]
-    try __read_write -f region
-    [ "$output" = "$READ" ]
-    [ -z "$stderr" ]
+    succeeds __read_write -f region
+    same "$WRITTEN" "$output"
+    says '__read_write: took over the message: its holder gave no sign of life'
+    same 0000000000000000 "$(word region 0)"
+    succeeds __read_write -f region
+    same "$READ" "$output"
+    same '' "$stderr"
 }
 
 @test "claim: reading a message waits for nobody" {
     __read_write -f region >/dev/null
     hold
-    try __read_write -f region
-    [ "$output" = "$READ" ]
-    [ -z "$stderr" ]
+    succeeds __read_write -f region
+    same "$READ" "$output"
+    same '' "$stderr"
 }
 
-@test "claim: who waits says so, and goes on when it is dropped" {
+@test "claim: a waiter says so, and goes on when the holder drops it" {
     hold
-    start waiter __read_write -f region
-    says_waiting waiter.err
+    background waiter __read_write -f region
+    wait_until_waiting waiter
     let_go
     ends waiter 0
-    [ "$(<waiter.out)" = "$WRITTEN" ]
-    [ "$(wc -l <waiter.err)" -eq 1 ]
+    same "$WRITTEN" "$(<out.waiter)"
+    same 1 "$(wc -l <err.waiter)"
 }
 
-@test "claim: a holder that renews is not robbed" {
+@test "claim: a holder that renews keeps it" {
     hold
-    start waiter __read_write -f region
-    for _ in {1..45}; do
-        echo >&"${HOLDER[1]}"
-        expect renewed
-        sleep .1 # no time to wait for anything, but for the waiter to go wrong
+    background waiter __read_write -f region
+    for times in {1..45}; do
+        renew "$times"
+        sleep .1 # nothing is awaited: the waiter gets time to go wrong
     done
-    kill -0 "${PID[waiter]}" # still waiting
+    kill -0 "$waiter" # still waiting
     let_go
     ends waiter 0
-    [ "$(<waiter.out)" = "$WRITTEN" ]
-    run ! grep 'took over' waiter.err
+    same "$WRITTEN" "$(<out.waiter)"
+    refuted grep 'took over' err.waiter
 }
 
 @test "claim: a killed holder's is taken over" {
     hold
-    end_holder
-    try __read_write -f region
-    [ "$output" = "$WRITTEN" ]
-    [[ $stderr == *'took over the message'* ]]
+    kill -9 "$holder"
+    succeeds __read_write -f region
+    same "$WRITTEN" "$output"
+    says 'took over the message'
 }
 
-@test "claim: a holder that was paused and robbed learns of it" {
+@test "claim: a paused holder whose claim was taken over learns of it" {
     hold
     kill -STOP "$holder"
-    try __read_write -f region
-    [ "$output" = "$WRITTEN" ]
+    succeeds __read_write -f region
+    same "$WRITTEN" "$output"
     kill -CONT "$holder"
-    echo >&"${HOLDER[1]}"
+    echo >&"$gate"
     let_go
-    status=0
-    wait "$holder" || status=$?
-    [ "$status" -eq 1 ]
-    grep '^__holder: another VM took over the message' holder.err
-    [ "$(word region 0)" = 0000000000000000 ]
+    ends holder 1 '__holder: another VM took over the message'
+    same 0000000000000000 "$(word region 0)"
 }
 
 @test "claim: Ctrl-C and the like, and an end of its own, give it back at once" {
     mkfifo silence
     exec {gate}<>silence
     for signal in INT TERM HUP QUIT PIPE; do
-        start one env --default-signal="$signal" __holder -f region <silence
-        until_said one.out held
-        [ "$(word region 0)" != 0000000000000000 ]
-        kill -s $signal "${PID[one]}"
-        ended one
+        background one __holder -f region <silence
+        wait_until_said out.one held
+        refuted test "$(word region 0)" = 0000000000000000
+        kill -s $signal "$one"
+        await one
         ((status > 128))
-        [ "$(word region 0)" = 0000000000000000 ]
+        same 0000000000000000 "$(word region 0)"
     done
     exec {gate}>&-
-    try __bandwidth -f region -s 64K -r 1 --inject lost
-    [ "$status" -eq 1 ]
-    [ "$(word region 64)" = 0000000000000000 ]
+    fails 1 __bandwidth -f region -s 64K -r 1 --inject lost
+    same 0000000000000000 "$(word region 64)"
 }
 
 @test "claim: waiting for one whose holder lives ends, and says why" {
     le64 77 | put region 64
-    start waiter __bandwidth -f region -s 64K -w 0.8
-    while [ -e "/proc/${PID[waiter]}/exe" ]; do
-        le64 $((0x123456780000 + RANDOM)) | put region 64 # somebody shows life
+    background waiter __bandwidth -f region -s 64K -w 0.8
+    while [ -e "/proc/$waiter/exe" ]; do
+        le64 $((0x123456780000 + RANDOM)) | put region 64 # a holder renews its claim
     done
     ends waiter 1 'another VM holds the area of __bandwidth, and is still alive after 0.8 s; wait until it has finished, or end its program'
 }

@@ -6,7 +6,7 @@ load prog.bash
 
 FOLDER=$TREE/0000:00:04.0
 
-# A device above 4 GiB that can be mapped in all three ways.
+# whole_device: adds a device above 4 GiB that can be mapped in all three ways.
 whole_device() {
     ivshmem 0000:00:04.0 0x140000000
     truncate -s 1M "$FOLDER/resource2_wc"
@@ -14,25 +14,23 @@ whole_device() {
 }
 
 @test "a file: its size, and a measurement that says write-back" {
-    try __shmem -f region
-    [ "$status" -eq 0 ]
-    [ -z "$stderr" ]
-    [ "${lines[0]}" = 'file      region, 1024 KiB' ]
+    succeeds __shmem -f region
+    same '' "$stderr"
+    same 'file      region, 1024 KiB' "${lines[0]}"
     [[ ${lines[1]} == 'machine   accelerator '* ]]
     grep -qE '^file +- +[0-9]+\.[0-9] +[0-9]+   (write-back|no cache model under TCG)$' <<<"$output"
-    [[ $output != *Why* ]]
+    prints_not Why
 }
 
 @test "a device: where it is, and all three mappings with what the kernel says" {
     whole_device
     for line in 'PAT: [mem 0x0000000140000000-0x0000000140100000] write-combining' \
-        'write-combining @ 0x140000000-0x140100000'; do # of older kernels
+        'write-combining @ 0x140000000-0x140100000'; do # the form of older kernels
         printf '%s\n' 'PAT memtype list:' 'PAT: [mem 0x00000000fed00000-0x00000000fed01000] uncached-minus' "$line" >"$TYPES"
-        try __shmem
-        [ "$status" -eq 0 ]
-        [ -z "$stderr" ]
-        [ "${lines[0]}" = 'device    0000:00:04.0' ]
-        [ "${lines[1]}" = 'BAR 2     0x140000000, 1024 KiB, above 4 GiB' ]
+        succeeds __shmem
+        same '' "$stderr"
+        same 'device    0000:00:04.0' "${lines[0]}"
+        same 'BAR 2     0x140000000, 1024 KiB, above 4 GiB' "${lines[1]}"
         for kind in uc wc wb; do
             grep -qE "^$kind +write-combining +[0-9]+\.[0-9] +[0-9]+   (write-back|no cache model under TCG)$" <<<"$output"
         done
@@ -43,7 +41,7 @@ whole_device() {
 
 @test "uncached memory that behaves cached: both that can cause it are named, none is concluded" {
     whole_device
-    try __shmem
+    succeeds __shmem
     [[ $output == *'no cache model under TCG'* ]] ||
         [[ $output == *'Why: the mapping is cached although it asks for uncached. Either '*'KVM does on Intel; or '*TCG* ]]
 }
@@ -53,43 +51,37 @@ whole_device() {
     for other in 'PAT: [mem 0x0000000140000000-0x00000001400ff000] write-combining' \
         'PAT: [mem 0x0000000140001000-0x0000000140100000] write-combining' 'rubbish' 'PAT: [mem 0x' ''; do
         echo "$other" >"$TYPES"
-        try __shmem
-        [ "$status" -eq 0 ]
+        succeeds __shmem
         grep -qE '^wb +- ' <<<"$output"
     done
     rm "$TYPES"
-    try __shmem
+    succeeds __shmem
     grep -q 'mount -t debugfs none /sys/kernel/debug' <<<"$output"
 }
 
 @test "a mapping that is not available: the reason; the others are shown" {
     ivshmem 0000:00:04.0 0xf0000000
-    try __shmem
-    [ "$status" -eq 0 ]
+    succeeds __shmem
     [[ ${lines[1]} == *'below 4 GiB' ]]
     grep -qE '^uc +- +[0-9]' <<<"$output"
     grep -qE '^wc +not available: cannot open .*resource2_wc: No such file or directory; run as root, on a kernel with PAT' <<<"$output"
     grep -qE '^wb +not available: -m wb: BAR 2 of 0000:00:04.0 is at 0xf0000000, and below 4 GiB' <<<"$output"
     rm "$FOLDER/resource2"
-    try __shmem
-    fails 1 'the shared memory cannot be mapped: '
+    complains 1 'the shared memory cannot be mapped: ' __shmem
 }
 
 @test "no device, no file: one line, status 1" {
-    try __shmem
-    fails 1 'cannot list'
-    try __shmem -f absent
-    fails 1 'the shared memory cannot be mapped: cannot open absent'
+    complains 1 'cannot list' __shmem
+    complains 1 'the shared memory cannot be mapped: cannot open absent' __shmem -f absent
 }
 
 @test "--json: a record for each mapping, had or not" {
     whole_device
     rm "$FOLDER/resource2_wc"
     echo 'PAT: [mem 0x0000000140000000-0x0000000140100000] uncached-minus' >"$TYPES"
-    try __shmem --json
-    [ "$status" -eq 0 ]
-    [ -z "$stderr" ]
-    [ "$(jq -r .mapping <<<"$output" | xargs)" = 'uc wc wb' ]
+    succeeds __shmem --json
+    same '' "$stderr"
+    same 'uc wc wb' "$(jq -r .mapping <<<"$output" | xargs)"
     jq -se '.[0] | .record == "mapping" and .available and .memory_type == "uncached-minus" and
         .physical_address == 5368709120 and .load_ns > 0 and .store_mb_s > 0 and
         .ordinary_load_ns > 0 and .ordinary_store_mb_s > 0 and (.verdict | test("write-back|TCG"))' <<<"$output"
@@ -100,20 +92,17 @@ whole_device() {
     __shmem -f region
     cmp -n $((MIB / 2)) region /dev/zero
     cmp -i $((MIB / 2 + 16384)) -n $((MIB / 2 - 16384)) region /dev/zero
-    [ "$(word region $((MIB / 2)))" != 0000000000000000 ]
+    refuted test "$(word region $((MIB / 2)))" = 0000000000000000
 }
 
 @test "--inject: lost stores are noticed, slow memory is told by its kind" {
     whole_device
-    try "$SANITIZED/__shmem" --inject lost
-    fails 1 'a value stored in the memory did not read back'
+    complains 1 'a value stored in the memory did not read back' "$SANITIZED/__shmem" --inject lost
     fresh region
-    try "$STATIC/__shmem" -f region --inject loads
-    [ "$status" -eq 0 ]
+    succeeds "$STATIC/__shmem" -f region --inject loads
     [[ $output == *' write-combining' ]]
-    try "$STATIC/__shmem" -f region --inject accesses
-    [ "$status" -eq 0 ]
+    succeeds "$STATIC/__shmem" -f region --inject accesses
     [[ $output == *' uncached' ]]
-    try __shmem --inject accesses
-    [[ $output == *'even the write-back mapping behaves otherwise'* ]]
+    succeeds __shmem --inject accesses
+    prints 'even the write-back mapping behaves otherwise'
 }

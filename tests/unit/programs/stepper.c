@@ -1,10 +1,10 @@
 /*
- * stepper.c - for library.bats: a signal at every instruction of holding.
+ * stepper.c - for library.bats: a signal after every instruction of taking and dropping.
  *
- * Takes a seat and a claim, shows life, and gives both back, one instruction at a
- * time (the trap flag: Intel SDM volume 3, "Single-Step Exception"), in a process
- * that gets SIGTERM after the first of them, then in one that gets it after the
- * second, and so on. Whatever is held in the region afterwards stayed behind.
+ * A process takes a seat and a claim, renews them, and gives both back. It runs in
+ * single steps (the trap flag: Intel SDM volume 3, "Single-Step Exception"). The
+ * first process gets SIGTERM after one instruction, the next one after two, and so
+ * on. After each, nothing in the region may be held.
  */
 #include <err.h>
 #include <signal.h>
@@ -53,7 +53,7 @@ static _Noreturn void hold_and_give_back(const struct shmem *region)
 	_exit(ALL_DONE);
 }
 
-/* Returns how it ended, as waitpid has it. */
+/* Returns the status of waitpid. */
 static int with_signal_after(long instructions, const struct shmem *region)
 {
 	int status;

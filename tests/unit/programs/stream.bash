@@ -6,49 +6,43 @@ load prog.bash
 # In the control page of channel 0 (see struct channel in stream_channel.c), and its ring.
 WRITTEN_AT=$((0x20080)) READ_AT=$((0x200c0)) ACCEPTED_AT=$((0x20148)) RING_AT=$((0x100000))
 
+# The two commands.
+SEND=(__stream send -f region) RECV=(__stream recv -f region)
+
 setup() {
-    begin 4M
+    begin_region 4M
 }
 
 teardown() {
     [ -z "${gate:-}" ] || exec {gate}>&-
-    end_all
+    end_background
 }
 
-# Both for start.
-send() {
-    exec __stream send -f region "$@"
-}
-
-recv() {
-    exec __stream recv -f region "$@"
-}
-
-# Starts both, the sender with a stdin that stays open as long as $gate, and returns when 'begun' has come through.
+# Starts both, and returns when the receiver has got 'begun'. The sender's stdin stays open until $gate is closed.
 start_gated() {
     mkfifo pipe
-    exec {gate}<>pipe # which waits for no reader
-    start recv recv
-    start send send <pipe
+    exec {gate}<>pipe # for reading and writing: opening it waits for no reader
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" <pipe
     echo begun >&"$gate"
-    until_said recv.out begun
+    wait_until_said out.recv begun
 }
 
-# Starts both, with generated data without end, and returns when it flows.
+# Starts both with endless generated data, and returns when it flows.
 start_flowing() {
     local before
-    start recv recv
-    start send send -t 1000
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" -t 1000
     for _ in 1 2; do
         before=$(word region "$ACCEPTED_AT")
-        soon other_word "$ACCEPTED_AT" "$before"
+        wait_until other_word "$ACCEPTED_AT" "$before"
     done
 }
 
-# insist OFFSET WORD NAME: puts it there again and again until that program has ended.
+# insist OFFSET WORD NAME: overwrites the word there until the background process NAME has ended.
 insist() {
     le64 "$2" >word
-    while [ -e "/proc/${PID[$3]}/exe" ]; do
+    while [ -e "/proc/${!3}/exe" ]; do
         put region "$1" <word
     done
 }
@@ -59,22 +53,22 @@ shut() {
     gate=
 }
 
-# same_bytes FILE: is what the receiver wrote.
-same_bytes() {
-    cmp "$1" recv.out
+# received FILE: the receiver has written the same bytes as FILE holds.
+received() {
+    cmp "$1" out.recv
 }
 
-# Three channels carry different data at once, whatever send and recv are.
+# Three channels carry different data at once.
 carry_three_channels() {
     local channel
     for channel in 0 3 7; do
         head -c 700000 /dev/urandom >"data$channel"
-        start "recv$channel" recv -c "$channel"
-        start "send$channel" send -c "$channel" <"data$channel"
+        background "recv$channel" "${RECV[@]}" -c "$channel"
+        background "send$channel" "${SEND[@]}" -c "$channel" <"data$channel"
     done
     for channel in 0 3 7; do
         ends "send$channel" 0
         ends "recv$channel" 0
-        cmp "data$channel" "recv$channel.out"
+        cmp "data$channel" "out.recv$channel"
     done
 }

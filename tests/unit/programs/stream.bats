@@ -1,69 +1,64 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream: what it carries.
+# __stream: the data that it carries, and its command line.
 
 load stream.bash
 
 # --- Generated data -----------------------------------------------------------
 
 @test "__stream: generates data, verifies it, both print the throughput" {
-    start recv recv
-    try __stream send -f region -n 20M </dev/null
-    [ "$status" -eq 0 ]
+    background recv "${RECV[@]}"
+    succeeds __stream send -f region -n 20M </dev/null
     pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of memcpy'\''s [0-9.]+, [0-9.]+ % of a CPU'
     grep -xE "sent to receiver, $pattern" <<<"$output"
     ends recv 0
-    grep -xE "received from sender, $pattern" recv.out
+    grep -xE "received from sender, $pattern" out.recv
 }
 
 @test "__stream: /dev/null for stdin means generated data, and -t its time" {
-    start recv recv
-    try bash -c '__stream send -f region -t 0.01 </dev/null'
-    [ "$status" -eq 0 ]
+    background recv "${RECV[@]}"
+    succeeds bash -c '__stream send -f region -t 0.01 </dev/null'
     [[ $output == 'sent to receiver, '* ]]
     ends recv 0
-    start recv recv
-    try bash -c ': | __stream send -f region -t 0.01' # the option outdoes the pipe
-    [ "$status" -eq 0 ]
+    background recv "${RECV[@]}"
+    succeeds bash -c ': | __stream send -f region -t 0.01' # -t has precedence over the pipe
     [[ $output == 'sent to receiver, '* ]]
     ends recv 0
 }
 
 @test "__stream --sweep: all sizes of messages" {
-    start recv recv
-    try __stream send -f region --sweep -n 300001
-    [ "$status" -eq 0 ]
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" --sweep -n 300001
+    ends send 0
     ends recv 0
-    for out in <(echo "$output") recv.out; do
-        [ "$(sed -E 's/.*messages of ([0-9]+) bytes: .* ([0-9]+) bytes verified.*/\1 \2/' "$out" | xargs)" = \
-            '64 300001 256 300001 1024 300001 4096 300001 16384 300001 65536 300001 262144 300001 1048576 300001' ]
+    for out in out.send out.recv; do
+        same '64 300001 256 300001 1024 300001 4096 300001 16384 300001 65536 300001 262144 300001 1048576 300001' \
+            "$(sed -E 's/.*messages of ([0-9]+) bytes: .* ([0-9]+) bytes verified.*/\1 \2/' "$out" | xargs)"
     done
 }
 
 @test "__stream -s: a size that divides nothing, through rings of two sizes" {
     for size in 4M 64M; do
         fresh region "$size"
-        start recv recv
-        try __stream send -f region -s 1001 -n 3000001
-        [ "$status" -eq 0 ]
+        background recv "${RECV[@]}"
+        succeeds __stream send -f region -s 1001 -n 3000001
         [[ $output == *'messages of 1001 bytes'*' 3000001 bytes verified'* ]]
         ends recv 0
     done
 }
 
 @test "__stream --json: a record for each size, from both" {
-    start recv recv --json
-    try __stream send -f region --json -n 100K -s 4K
-    [ "$status" -eq 0 ]
-    ends recv 0
+    background recv "${RECV[@]}" --json
+    succeeds __stream send -f region --json -n 100K -s 4K
     jq -e '.record == "stream" and .program == "__stream" and .role == "send" and .channel == 0 and
         .message_bytes == 4096 and .verified_bytes == 102400 and .count == 1 and .median_mb_per_s > 0 and
         .min_mb_per_s <= .max_mb_per_s and .memcpy_mb_per_s > 0 and .of_memcpy > 0 and .mapping == "file" and
         .cpu_percent > 0 and .sleep == false and .sleeps == 0 and .rings == 0' <<<"$output"
+    ends recv 0
     jq -e '.role == "recv" and .message_bytes == 4096 and .verified_bytes == 102400 and .median_mb_per_s > 0 and
-        .cpu_percent > 0 and .sleep == false' recv.out
-    start recv recv
-    try bash -c 'head -c 1000 /dev/zero | __stream send -f region --json'
+        .cpu_percent > 0 and .sleep == false' out.recv
+    background recv "${RECV[@]}"
+    succeeds bash -c 'head -c 1000 /dev/zero | __stream send -f region --json'
     jq -e '.record == "copy" and .bytes == 1000 and .mb_per_s > 0 and .cpu_percent >= 0' <<<"$output"
     ends recv 0
 }
@@ -84,23 +79,23 @@ load stream.bash
 @test "__stream: whichever starts first; a file, a pipe; no byte, one, many" {
     for bytes in 0 1 65536 65537 1000000; do
         head -c "$bytes" /dev/urandom >data
-        start recv recv
-        until_said recv.err 'waiting for channel 0 of __stream'
-        start send send <data
+        background recv "${RECV[@]}"
+        wait_until_said err.recv 'waiting for channel 0 of __stream'
+        background send "${SEND[@]}" <data
         ends send 0
         ends recv 0
-        same_bytes data
-        grep -xE "sent $bytes bytes from stdin in [0-9.]+ s: [0-9.]+ MB/s, [0-9.]+ % of a CPU" send.out
-        grep -xE "__stream: received $bytes bytes in [0-9.]+ s: [0-9.]+ % of a CPU" recv.err
+        received data
+        grep -xE "sent $bytes bytes from stdin in [0-9.]+ s: [0-9.]+ MB/s, [0-9.]+ % of a CPU" out.send
+        grep -xE "__stream: received $bytes bytes in [0-9.]+ s: [0-9.]+ % of a CPU" err.recv
 
         mkfifo pipe
         cat data >pipe 3>&- &
-        start send send <pipe
-        until_said send.err 'waiting for channel 0 of __stream'
-        start recv recv
+        background send "${SEND[@]}" <pipe
+        wait_until_said err.send 'waiting for channel 0 of __stream'
+        background recv "${RECV[@]}"
         ends send 0
         ends recv 0
-        same_bytes data
+        received data
         rm pipe
     done
 }
@@ -111,7 +106,7 @@ load stream.bash
 
 @test "__stream: leaves the other areas alone" {
     truncate -s 8M region
-    start recv recv -c 7
+    background recv "${RECV[@]}" -c 7
     __stream send -f region -c 7 -n 5M
     ends recv 0
     cmp -n $((0x20000)) region /dev/zero
@@ -122,7 +117,7 @@ load stream.bash
 # --- Command line -------------------------------------------------------------
 
 @test "__stream: a wrong command line or region" {
-    rejects <<'END_OF_TABLE'
+    refuses_each <<'END_OF_TABLE'
         give send or recv
             __stream -f region
         'bring' is neither send nor recv
@@ -143,15 +138,13 @@ load stream.bash
             __stream -f region recv -n 10 -t 1
 END_OF_TABLE
     truncate -s 2M region
-    try __stream recv -f region
-    fails 1 'the region has 2 MiB, but 4 MiB are needed'
+    complains 1 'the region has 2 MiB, but 4 MiB are needed' __stream recv -f region
 }
 
 @test "__stream -h: the statuses and the faults" {
-    try __stream -h
-    [ "$status" -eq 0 ]
-    [[ $output == *'3 nobody came; 4 the other side died; 5 '*' 6 it gave up.'* ]]
+    succeeds __stream -h
+    prints '3 nobody came; 4 the other side died; 5 ' ' 6 it gave up.'
     for fault in count header bytes total clock die leave skip; do
-        [[ $output == *$'\n'"                $fault "* ]]
+        prints $'\n'"                $fault "
     done
 }

@@ -5,16 +5,13 @@
 load stream.bash
 
 @test "__stream: nobody comes: status 3" {
-    try __stream recv -f region -w 0.1
-    fails 3 'no sender came to channel 0 within 0.1 s'
-    try __stream send -f region -w 0.1 -c 5
-    fails 3 'no receiver came to channel 5 within 0.1 s'
+    complains 3 'no sender came to channel 0 within 0.1 s' __stream recv -f region -w 0.1
+    complains 3 'no receiver came to channel 5 within 0.1 s' __stream send -f region -w 0.1 -c 5
 }
 
 @test "__stream: the channel is taken: status 1, and the others go on" {
     start_gated
-    try __stream send -f region -w 0.5
-    [ "$status" -eq 1 ]
+    fails 1 __stream send -f region -w 0.5
     [[ $stderr == *'another program is sending on channel 0; choose another channel with -c' ]]
     shut
     ends send 0
@@ -23,33 +20,33 @@ load stream.bash
 
 @test "__stream: the sender is killed: status 4, and what came is there" {
     start_gated
-    kill -9 "${PID[send]}"
+    kill -9 "$send"
     ends recv 4 'the sender died: it gave no sign of life for 3 s (after 6 bytes)'
-    [ "$(<recv.out)" = begun ]
+    same begun "$(<out.recv)"
 }
 
 @test "__stream: the receiver is killed: status 4" {
     start_gated
-    kill -9 "${PID[recv]}"
+    kill -9 "$recv"
     ends send 4 'the receiver died'
 }
 
 @test "__stream: killed with the ring full: status 4" {
     start_flowing
-    kill -STOP "${PID[recv]}"
+    kill -STOP "$recv"
     ends send 4 'the receiver died'
 }
 
 @test "__stream: a pause of a second is no death" {
     start_gated
-    kill -STOP "${PID[send]}"
-    sleep 1 # no time to wait for anything, but for the receiver to go wrong
-    kill -CONT "${PID[send]}"
+    kill -STOP "$send"
+    sleep 1 # nothing is awaited: the receiver gets time to go wrong
+    kill -CONT "$send"
     echo on >&"$gate"
-    until_said recv.out on
-    kill -STOP "${PID[recv]}"
+    wait_until_said out.recv on
+    kill -STOP "$recv"
     sleep 1
-    kill -CONT "${PID[recv]}"
+    kill -CONT "$recv"
     shut
     ends send 0
     ends recv 0
@@ -57,55 +54,53 @@ load stream.bash
 
 @test "__stream: stopped for long: 4 for the other, 6 for itself when it goes on" {
     start_gated
-    kill -STOP "${PID[send]}"
+    kill -STOP "$send"
     ends recv 4 'the sender died'
-    kill -CONT "${PID[send]}"
+    kill -CONT "$send"
     ends send 6 'the receiver gave up'
 }
 
 @test "__stream: ended by Ctrl-C and the like: status 6 for the other" {
     start_gated
-    kill -TERM "${PID[send]}"
+    kill -TERM "$send"
     ends recv 6 'the sender gave up (after 6 bytes)'
     ends send 143
     shut
     rm pipe
     start_gated
-    kill -TERM "${PID[recv]}"
+    kill -TERM "$recv"
     ends send 6 'the receiver gave up'
     ends recv 143
 }
 
 @test "__stream: nobody reads what recv writes: 1 for it, 6 for the sender" {
-    start send bash -c 'cat /dev/zero | __stream send -f region'
-    run bash -c '__stream recv -f region 2>recv.err | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}'
-    [ "$status" -eq 1 ]
-    grep 'cannot write to stdout: Broken pipe' recv.err
+    background send bash -c 'cat /dev/zero | __stream send -f region'
+    fails 1 bash -c '__stream recv -f region | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}'
+    says 'cannot write to stdout: Broken pipe'
     ends send 6 'the receiver gave up'
-    start send bash -c 'cat /dev/zero | __stream send -f region'
-    run bash -c '__stream recv -f region >/dev/full'
-    [ "$status" -eq 1 ]
-    [[ $output == *'cannot write to stdout: No space left on device' ]]
+    background send bash -c 'cat /dev/zero | __stream send -f region'
+    fails 1 bash -c '__stream recv -f region >/dev/full'
+    [[ $stderr == *'cannot write to stdout: No space left on device' ]]
     ends send 6 'the receiver gave up'
 }
 
 @test "__stream: leftovers of killed runs, and rubbish all over, are taken over" {
     start_gated
-    kill -9 "${PID[recv]}" "${PID[send]}"
+    kill -9 "$recv" "$send"
     ends recv 137
     ends send 137
-    start recv recv
+    background recv "${RECV[@]}"
     head -c 200000 /dev/urandom >data
-    start send send <data
+    background send "${SEND[@]}" <data
     ends send 0
     ends recv 0
-    same_bytes data
-    grep 'took over a seat of channel 0' send.err recv.err
+    received data
+    grep 'took over a seat of channel 0' err.send err.recv
 
     head -c 4M /dev/urandom >region
-    start recv recv
-    start send send <data
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" <data
     ends send 0
     ends recv 0
-    same_bytes data
+    received data
 }

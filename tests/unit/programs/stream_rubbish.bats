@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream: the other side, or who overwrote its bytes, writes rubbish.
+# __stream: the other side writes rubbish, or a third one overwrites its bytes.
 
 load stream.bash
 
 @test "__stream: rubbish in the counts while it runs: status 5" {
-    table=( # who notices: offset, then the word that is put there
+    table=( # the side that notices: the offset, the word to write there
         "recv: $WRITTEN_AT -1"
         "recv: $WRITTEN_AT 0"
         "recv: $WRITTEN_AT $((1 << 40))"
@@ -32,7 +32,7 @@ load stream.bash
 
 @test "__stream: rubbish where a header will be read: status 5" {
     start_gated
-    # The counts say that there is a header, and it is one of zeros.
+    # The counts announce a header, and it is all zeros.
     le64 $((6 + 64 + 64)) | put region "$WRITTEN_AT"
     ends recv 5 "a header without this session's number (after 6 bytes)"
     shut
@@ -50,20 +50,20 @@ load stream.bash
     for _ in {1..6}; do
         fresh region 4M
         start_flowing
-        # Not over the seats: whose seat is gone ends with 1.
+        # Not over the seats: a side that loses its seat ends with status 1.
         for _ in {1..4}; do
             head -c 208 /dev/urandom | put region "$WRITTEN_AT"
             head -c 128K /dev/urandom | put region "$RING_AT"
         done
         for name in send recv; do
-            ended "$name"
+            await "$name"
             [[ $status =~ ^[56]$ ]]
         done
     done
 }
 
 @test "__stream --inject: each fault is noticed" {
-    table=( # fault, who makes it, how they end, what is said
+    table=( # the fault, the side that makes it, both statuses, the message
         "count send 6 5 claims to have written more than the ring holds"
         "count recv 5 6 claims to have read what was never written"
         "header send 6 5 a header without this session's number"
@@ -83,20 +83,18 @@ load stream.bash
         sender=() receiver=()
         [ "$who" = recv ] && receiver=(--inject "$fault") || sender=(--inject "$fault")
         fresh region 4M
-        start recv recv "${receiver[@]}"
-        start send send -n 100K "${sender[@]}"
-        ended send
-        [ "$status" -eq "$send_status" ]
-        ended recv
-        [ "$status" -eq "$recv_status" ]
-        grep -qF "$text" send.err recv.err
+        background recv "${RECV[@]}" "${receiver[@]}"
+        background send "${SEND[@]}" -n 100K "${sender[@]}"
+        background_ended send "$send_status"
+        background_ended recv "$recv_status"
+        grep -qF "$text" err.send err.recv
     done
 }
 
 @test "__stream --inject bytes: damaged data of the user's is not handed on" {
-    start recv recv
-    start send send --inject bytes <"$BATS_TEST_FILENAME"
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" --inject bytes <"$BATS_TEST_FILENAME"
     ends recv 5 'data that does not fit its checksum'
     ends send 6 'gave up'
-    [ ! -s recv.out ]
+    refuted test -s out.recv
 }

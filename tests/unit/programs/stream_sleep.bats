@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# __stream --sleep: processes at the ivshmem server's socket do what VMs in doorbell mode do.
+# __stream --sleep. Processes at the ivshmem server's socket take the place of VMs in doorbell mode.
 
 load stream.bash
 
-# In the control page of channel 0: the notice of the side that sleeps there, 0 while it is awake.
+# The notices of both sides in the control page of channel 0. A notice is 0 while its side is awake.
 SEND_NOTICE_AT=$((0x20180)) RECV_NOTICE_AT=$((0x20200))
 
 setup_file() {
@@ -13,95 +13,79 @@ setup_file() {
 }
 
 setup() {
-    begin 4M
-    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region
-    until_said server.out ready
+    begin_region 4M
+    serve
 }
 
 # --- Helpers ------------------------------------------------------------------
 
-# Both for start, and for start_gated.
-send() {
-    exec __stream send -f server --sleep "$@"
+SEND=(__stream send -f server --sleep) RECV=(__stream recv -f server --sleep)
+SPINNING_SEND=(__stream send -f server) SPINNING_RECV=(__stream recv -f server)
+
+# wait_until_asleep OFFSET: until the side whose notice is there sleeps.
+wait_until_asleep() {
+    wait_until other_word "$1" 0000000000000000
 }
 
-recv() {
-    exec __stream recv -f server --sleep "$@"
-}
-
-# The same without --sleep.
-spinning_send() {
-    exec __stream send -f server "$@"
-}
-
-spinning_recv() {
-    exec __stream recv -f server "$@"
-}
-
-# until_asleep OFFSET: whose notice is there sleeps.
-until_asleep() {
-    soon other_word "$1" 0000000000000000
-}
-
-# slept FILE: a record there is of one who was woken by interrupts, and not by its own deadline.
+# slept FILE: its record says that interrupts ended the sleeps, not the sleeper's deadline.
 slept() {
     jq -e '.sleep and .sleeps > 0 and .interrupts > 0 and .rings > 0 and .cpu_percent > 0' "$1"
 }
 
 # --- What it carries ----------------------------------------------------------
 
-@test "__stream --sleep: generated data, both asleep; what they say of it" {
-    start recv recv
-    start send send -n 40M
+@test "__stream --sleep: generated data; both sides sleep and report it" {
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" -n 40M
     ends send 0
     ends recv 0
-    for out in send.out recv.out; do
+    for out in out.send out.recv; do
         grep -E ' 41943040 bytes verified\), .*, [0-9.]+ % of a CPU, slept [0-9]+ times, woken by [0-9]+ interrupts$' $out
     done
-    start recv recv --json
-    start send send -n 40M --json
+    background recv "${RECV[@]}" --json
+    background send "${SEND[@]}" -n 40M --json
     ends send 0
     ends recv 0
-    slept send.out
-    slept recv.out
+    slept out.send
+    slept out.recv
 }
 
 @test "__stream --sleep: small messages, with a ring for some of them only" {
-    start recv recv --json
-    start send send --json -s 64 -n 2M
+    background recv "${RECV[@]}" --json
+    background send "${SEND[@]}" --json -s 64 -n 2M
     ends send 0
     ends recv 0
-    # Each round is 32768 messages and as many reads.
-    jq -e '.rings < 32768' send.out
-    jq -e '.rings < 32768' recv.out
+    # A round has 32768 messages and as many reads.
+    jq -e '.rings < 32768' out.send
+    jq -e '.rings < 32768' out.recv
 }
 
 @test "__stream --sleep: the user's data, and its CPU on stderr" {
     for bytes in 0 1 65537 3000000; do
         head -c "$bytes" /dev/urandom >data
-        start recv recv
-        start send send <data
+        background recv "${RECV[@]}"
+        background send "${SEND[@]}" <data
         ends send 0
         ends recv 0
-        same_bytes data
-        grep -E "^sent $bytes bytes from stdin in .* % of a CPU, slept [0-9]+ times, woken by" send.out
-        grep -E "^__stream: received $bytes bytes in .* % of a CPU, slept [0-9]+ times, woken by" recv.err
+        received data
+        grep -E "^sent $bytes bytes from stdin in .* % of a CPU, slept [0-9]+ times, woken by" out.send
+        grep -E "^__stream: received $bytes bytes in .* % of a CPU, slept [0-9]+ times, woken by" err.recv
     done
 }
 
 @test "__stream --sleep: one side only, the other spins and rings it" {
-    start recv recv --json
-    start send spinning_send -n 20M --json
+    background recv "${RECV[@]}" --json
+    background send "${SPINNING_SEND[@]}" -n 20M --json
     ends send 0
     ends recv 0
-    jq -e '.sleep and .interrupts > 0 and .rings == 0' recv.out
-    jq -e '(.sleep | not) and .sleeps == 0 and .rings > 0' send.out
-    start recv spinning_recv --json
-    start send send -n 20M --json
+    jq -e '.sleep and .interrupts > 0 and .rings == 0' out.recv
+    jq -e '(.sleep | not) and .sleeps == 0 and .rings > 0' out.send
+    background recv "${SPINNING_RECV[@]}" --json
+    background send "${SEND[@]}" -n 20M --json
     ends send 0
     ends recv 0
-    jq -e '(.sleep | not) and .sleeps == 0 and .rings > 0' recv.out
-    jq -e '.sleep and .interrupts > 0 and .rings == 0' send.out
+    jq -e '(.sleep | not) and .sleeps == 0 and .rings > 0' out.recv
+    jq -e '.sleep and .interrupts > 0 and .rings == 0' out.send
 }
 
 @test "__stream --sleep: several channels at once, in both directions" {
@@ -109,12 +93,11 @@ slept() {
 }
 
 @test "__stream --sleep: channels beyond the vectors share them" {
-    kill "${PID[server]}"
-    ended server
-    start server "$SANITIZED/server/ivshmem-server" --socket server --memory region --vectors 2
-    until_said server.out ready
-    start recv recv -c 7
-    start send send -c 7 -n 1M
+    kill "$server"
+    await server
+    serve --vectors 2
+    background recv "${RECV[@]}" -c 7
+    background send "${SEND[@]}" -c 7 -n 1M
     ends send 0
     ends recv 0
 }
@@ -122,32 +105,31 @@ slept() {
 # --- Ends ---------------------------------------------------------------------
 
 @test "__stream --sleep: nobody comes: status 3" {
-    try __stream recv -f server --sleep -w 0.1
-    fails 3 'no sender came to channel 0 within 0.1 s'
+    complains 3 'no sender came to channel 0 within 0.1 s' __stream recv -f server --sleep -w 0.1
 }
 
 @test "__stream --sleep: the sender is killed while recv sleeps: status 4, and what came is there" {
     start_gated
-    until_asleep "$RECV_NOTICE_AT"
-    kill -9 "${PID[send]}"
+    wait_until_asleep "$RECV_NOTICE_AT"
+    kill -9 "$send"
     ends recv 4 'the sender died: it gave no sign of life for 3 s (after 6 bytes)'
-    [ "$(<recv.out)" = begun ]
+    same begun "$(<out.recv)"
 }
 
 @test "__stream --sleep: the receiver is killed while send sleeps before a full ring: status 4" {
     start_flowing
-    kill -STOP "${PID[recv]}"
-    until_asleep "$SEND_NOTICE_AT"
-    kill -9 "${PID[recv]}"
+    kill -STOP "$recv"
+    wait_until_asleep "$SEND_NOTICE_AT"
+    kill -9 "$recv"
     ends send 4 'the receiver died'
 }
 
 @test "__stream --sleep: one that sleeps for longer than 3 s is not dead" {
     start_gated
-    until_asleep "$RECV_NOTICE_AT"
-    sleep 4 # no time to wait for anything, but for either to go wrong
+    wait_until_asleep "$RECV_NOTICE_AT"
+    sleep 4 # nothing is awaited: both get time to go wrong
     echo on >&"$gate"
-    until_said recv.out on
+    wait_until_said out.recv on
     shut
     ends send 0
     ends recv 0
@@ -155,15 +137,15 @@ slept() {
 
 @test "__stream --sleep: ended by SIGTERM while the other sleeps: status 6" {
     start_gated
-    until_asleep "$RECV_NOTICE_AT"
-    kill -TERM "${PID[send]}"
+    wait_until_asleep "$RECV_NOTICE_AT"
+    kill -TERM "$send"
     ends recv 6 'the sender gave up (after 6 bytes)'
     ends send 143
 }
 
 @test "__stream --sleep: rubbish for one who sleeps: status 5" {
     start_gated
-    until_asleep "$RECV_NOTICE_AT"
+    wait_until_asleep "$RECV_NOTICE_AT"
     le64 $((1 << 40)) | put region "$WRITTEN_AT"
     ends recv 5 'it claims to have written more than the ring holds'
     ends send 6 'the receiver gave up'
@@ -172,29 +154,29 @@ slept() {
 @test "__stream --sleep: leftovers of killed runs, and rubbish all over" {
     head -c 200000 /dev/urandom >data
     start_gated
-    until_asleep "$RECV_NOTICE_AT"
-    kill -9 "${PID[recv]}" "${PID[send]}"
+    wait_until_asleep "$RECV_NOTICE_AT"
+    kill -9 "$recv" "$send"
     ends recv 137
     ends send 137
-    start recv recv
-    start send send <data
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" <data
     ends send 0
     ends recv 0
-    same_bytes data
+    received data
     head -c $((0x20000)) /dev/urandom | put region $((0x20000))
-    start recv recv
-    start send send <data
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" <data
     ends send 0
     ends recv 0
-    same_bytes data
+    received data
 }
 
 @test "__stream --sleep: faults on purpose end as they do without" {
     while IFS='|' read -r fault status expected; do
-        start recv recv
-        start send send -n 20M --inject "$fault"
+        background recv "${RECV[@]}"
+        background send "${SEND[@]}" -n 20M --inject "$fault"
         ends recv "$status" "$expected"
-        ended send
+        await send
     done <<'END'
 header|5|a header without this session's number
 bytes|5|but was sent as
@@ -206,29 +188,27 @@ END
 }
 
 @test "__stream --inject skip: rings that are left out are noticed, on either side" {
-    start recv recv
-    start send send -t 1000 --inject skip
+    background recv "${RECV[@]}"
+    background send "${SEND[@]}" -t 1000 --inject skip
     ends recv 1 'no interrupt arrives here: the sender moved its bytes 20 times while we slept'
     ends send 6 'the receiver gave up'
-    start recv spinning_recv --inject skip
-    start send send -t 1000
+    background recv "${SPINNING_RECV[@]}" --inject skip
+    background send "${SEND[@]}" -t 1000
     ends send 1 'no interrupt arrives here: the receiver moved its bytes 20 times while we slept'
     ends recv 6 'the sender gave up'
 }
 
 # --- Where nobody can be rung -------------------------------------------------
 
-@test "__stream --sleep: on a file, and across from one: a line that says what it needs" {
-    try __stream recv -f region --sleep
-    fails 1 'region is an ordinary file and has no interrupts'
-    start recv recv
-    start send __stream send -f region -n 1M
+@test "__stream --sleep: on a file, and with the other side on a file: a line that says what it needs" {
+    complains 1 'region is an ordinary file and has no interrupts' __stream recv -f region --sleep
+    background recv "${RECV[@]}"
+    background send __stream send -f region -n 1M
     ends send 1 'region is an ordinary file and has no interrupts'
     ends recv 6 'the sender gave up'
 }
 
 @test "__stream --sleep: in a VM in plain mode: a line that says so" {
     ivshmem 0000:00:04.0 0xf0000000 $((4 * MIB))
-    try __stream recv --sleep
-    fails 1 'this VM was started with SHMEM_MODE=plain'
+    complains 1 'this VM was started with SHMEM_MODE=plain' __stream recv --sleep
 }

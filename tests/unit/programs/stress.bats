@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# __stress, without a VM: its participants are processes on one file.
+# __stress. Its participants are processes on one file.
 
 load prog.bash
 
@@ -7,18 +7,13 @@ DESKS=$((0x41000)) DESK_SIZE=$((0x3000)) COUNTER=$((0x40400))
 
 # --- Helpers ------------------------------------------------------------------
 
-# For start.
-participant() {
-    exec __stress -f region "$@"
-}
-
-# Starts two that go on for long, and returns when they are under way.
+# Starts two that run for long, and returns when both have written.
 start_two() {
-    start one participant -t 1000
-    start two participant -t 1000
-    until_said one.out 'goes on for 1000 s'
-    until_said two.out 'goes on for 1000 s'
-    soon other_word "$COUNTER" 0000000000000000
+    background one __stress -f region -t 1000
+    background two __stress -f region -t 1000
+    wait_until_said out.one 'goes on for 1000 s'
+    wait_until_said out.two 'goes on for 1000 s'
+    wait_until other_word "$COUNTER" 0000000000000000
 }
 
 # --- No violation -------------------------------------------------------------
@@ -27,59 +22,59 @@ start_two() {
     for participants in 1 2 3; do
         fresh region 1M
         for ((i = 0; i < participants; i++)); do
-            start "$i" participant -n "$participants" -t 0.3
+            background "participant$i" __stress -f region -n "$participants" -t 0.3
         done
         for ((i = 0; i < participants; i++)); do
-            ends "$i" 0
-            [[ $(head -n 1 "$i.out") == "participant "[0-2]" of $participants goes on for 0.3 s" ]]
-            [ "$(tail -n 1 "$i.out")" = 'no violation' ]
-            grep -E '^ *[1-9][0-9]* atomic additions$' "$i.out"
-            grep -E '^ *[1-9][0-9]* entries under a spinlock$' "$i.out"
-            grep -E '^ *[1-9][0-9]* messages passed by data and flag$' "$i.out"
-            grep -E '^ *[0-9]+ store, fence, load on both sides$' "$i.out"
-            grep -E '^ *[1-9][0-9]* reads of an aligned 64-bit word$' "$i.out"
-            grep -E '^ *[1-9][0-9]* blocks of 4 KB with a checksum$' "$i.out"
-            grep -E '^ *[0-9]+ times a load overtook a store before it, which x86 allows$' "$i.out"
+            ends "participant$i" 0
+            [[ $(head -n 1 "out.participant$i") == "participant "[0-2]" of $participants goes on for 0.3 s" ]]
+            same 'no violation' "$(tail -n 1 "out.participant$i")"
+            grep -E '^ *[1-9][0-9]* atomic additions$' "out.participant$i"
+            grep -E '^ *[1-9][0-9]* entries under a spinlock$' "out.participant$i"
+            grep -E '^ *[1-9][0-9]* messages passed by data and flag$' "out.participant$i"
+            grep -E '^ *[0-9]+ store, fence, load on both sides$' "out.participant$i"
+            grep -E '^ *[1-9][0-9]* reads of an aligned 64-bit word$' "out.participant$i"
+            grep -E '^ *[1-9][0-9]* blocks of 4 KB with a checksum$' "out.participant$i"
+            grep -E '^ *[0-9]+ times a load overtook a store before it, which x86 allows$' "out.participant$i"
         done
-        sort -u ./*.out | grep -c '^participant' | grep -x "$participants"
-        rm ./*.out
+        sort -u ./out.* | grep -c '^participant' | grep -x "$participants"
+        rm ./out.*
     done
 }
 
 @test "__stress --json: one record each; it goes on as long as the longest" {
-    start one participant --json -t 0.01
-    start two participant --json -t 1.5
+    background one __stress -f region --json -t 0.01
+    background two __stress -f region --json -t 1.5
     ends one 0
     ends two 0
-    for out in one.out two.out; do
+    for out in out.one out.two; do
         jq -e '.record == "stress" and .program == "__stress" and .participants == 2 and .violation == null and
             .cycles >= 2 and .counter > 0 and .lock > 0 and .message > 0 and .fenced > 0 and .buffered > 0 and
             .torn > 0 and .block > 0 and .seen_buffered >= 0 and .mapping == "file"' "$out"
     done
-    [ "$(jq .cycles one.out)" = "$(jq .cycles two.out)" ]
-    [ "$(jq -s 'map(.seat) | sort == [0, 1]' one.out two.out)" = true ]
+    same "$(jq .cycles out.two)" "$(jq .cycles out.one)"
+    same true "$(jq -s 'map(.seat) | sort == [0, 1]' out.one out.two)"
 }
 
 @test "__stress: leaves the other areas alone" {
-    participant -n 1 -t 0.1 >/dev/null &
+    __stress -f region -n 1 -t 0.1 >/dev/null &
     wait $!
     cmp -n $((0x40000)) region /dev/zero
     cmp -i $((0x80000)) -n $((0x80000)) region /dev/zero
-    run ! cmp -s -i $((0x40000)) -n $((0x40000)) region /dev/zero
+    refuted cmp -s -i $((0x40000)) -n $((0x40000)) region /dev/zero
 }
 
-@test "__stress: what killed runs left, and rubbish all over, is no violation" {
+@test "__stress: leftovers of killed runs, and rubbish all over, are no violation" {
     start_two
-    kill -9 "${PID[one]}" "${PID[two]}"
+    kill -9 "$one" "$two"
     ends one 137
     ends two 137
-    start one participant -t 0.1
-    start two participant -t 0.1
+    background one __stress -f region -t 0.1
+    background two __stress -f region -t 0.1
     ends one 0
     ends two 0
     head -c 1M /dev/urandom >region
-    start one participant -t 0.1
-    start two participant -t 0.1
+    background one __stress -f region -t 0.1
+    background two __stress -f region -t 0.1
     ends one 0
     ends two 0
 }
@@ -87,36 +82,34 @@ start_two() {
 # --- The others ---------------------------------------------------------------
 
 @test "__stress: the others do not come: status 3" {
-    try __stress -f region -w 0.1
-    fails 3 '2 participants did not come together within 0.1 s'
+    complains 3 '2 participants did not come together within 0.1 s' __stress -f region -w 0.1
 }
 
 @test "__stress: more than were asked for: status 1, and the others go on" {
     start_two
-    try __stress -f region -w 0.2
-    [ "$status" -eq 1 ]
+    fails 1 __stress -f region -w 0.2
     [[ $stderr == *'all seats are taken: 2 others run this already' ]]
-    kill -0 "${PID[one]}"
-    kill -0 "${PID[two]}"
+    kill -0 "$one"
+    kill -0 "$two"
 }
 
 @test "__stress: one is killed: status 4" {
     start_two
-    kill -9 "${PID[one]}"
+    kill -9 "$one"
     ends two 4 ' died: it gave no sign of life for 3 s'
 }
 
 @test "__stress: one is stopped for long: 4 for the other, 6 for itself when it goes on" {
     start_two
-    kill -STOP "${PID[one]}"
+    kill -STOP "$one"
     ends two 4 ' died: it gave no sign of life for 3 s'
-    kill -CONT "${PID[one]}"
+    kill -CONT "$one"
     ends one 6 ' gave up'
 }
 
 @test "__stress: one is ended by a signal: status 6" {
     start_two
-    kill -TERM "${PID[one]}"
+    kill -TERM "$one"
     ends two 6 ' gave up'
     ends one 143
 }
@@ -127,28 +120,28 @@ start_two() {
     start_two
     status=0
     wait_for_end() {
-        while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
+        while [ -e "/proc/$one/exe" ] && [ -e "/proc/$two/exe" ]; do
             le64 5 | put region "$COUNTER"
         done
     }
     wait_for_end
     ends one 1 'the memory violates a promise of the architecture: counter'
     ends two 1 'the memory violates a promise of the architecture: counter'
-    grep -E 'VIOLATION \(counter\): 2 participants together added [0-9]+, and the counter is [0-9]+' one.out two.out
+    grep -E 'VIOLATION \(counter\): 2 participants together added [0-9]+, and the counter is [0-9]+' out.one out.two
 }
 
 @test "__stress: random bytes in the area: an end, and no access outside it" {
     for _ in {1..5}; do
         fresh region 1M
         start_two
-        # Not over the seats: who has lost its own says so.
-        while [ -e "/proc/${PID[one]}/exe" ] && [ -e "/proc/${PID[two]}/exe" ]; do
+        # Not over the seats: a participant that loses its seat ends in another way.
+        while [ -e "/proc/$one/exe" ] && [ -e "/proc/$two/exe" ]; do
             head -c 192 /dev/urandom | put region "$COUNTER"
             head -c $((2 * DESK_SIZE)) /dev/urandom | put region "$DESKS"
         done
-        # The other may wait for a step that was overwritten, until this one is seen to have left.
+        # One may wait for a step that was overwritten, until it sees that the other has left.
         for name in one two; do
-            ended "$name"
+            await "$name"
             [[ $status =~ ^[146]$ ]]
         done
     done
@@ -168,22 +161,22 @@ start_two() {
         echo "$row"
         read -r fault check text <<<"${row/:/}"
         fresh region 1M
-        start faulty participant -t 1000 --inject "$fault"
-        start right participant -t 1000 --json
+        background faulty __stress -f region -t 1000 --inject "$fault"
+        background right __stress -f region -t 1000 --json
         ends faulty 1 "the memory violates a promise of the architecture: $check"
         ends right 1 "the memory violates a promise of the architecture: $check"
-        jq -e --arg check "$check" '.violation == $check and (.account | length > 0)' <(tail -n 1 right.out)
-        grep -qE "$text" faulty.out right.out
+        jq -e --arg check "$check" '.violation == $check and (.account | length > 0)' <(tail -n 1 out.right)
+        grep -qE "$text" out.faulty out.right
     done
 }
 
 @test "__stress --inject: ends of one are noticed by the others" {
-    start one participant --inject die
-    start two participant
+    background one __stress -f region --inject die
+    background two __stress -f region
     ends one 137
     ends two 4 ' died'
-    start one participant --inject leave
-    start two participant
+    background one __stress -f region --inject leave
+    background two __stress -f region
     ends two 6 ' gave up'
     ends one 1
 }
@@ -192,34 +185,29 @@ start_two() {
 
 @test "__stress: a wrong command line" {
     for n in 0 17 x; do
-        try __stress -f region -n "$n"
-        fails 2 "-n $n: a whole number from 1 to 16"
+        refuses "-n $n: a whole number from 1 to 16" __stress -f region -n "$n"
     done
-    try __stress -f region -t 0
-    fails 2 '-t 0: seconds are needed'
-    try __stress -f region --inject nothing
-    fails 2 'there is no such fault'
-    try __stress -f region more
-    fails 2 "unexpected argument 'more'"
+    refuses '-t 0: seconds are needed' __stress -f region -t 0
+    refuses 'there is no such fault' __stress -f region --inject nothing
+    refuses "unexpected argument 'more'" __stress -f region more
 }
 
 @test "__stress -h: the statuses and the faults" {
-    try __stress -h
-    [ "$status" -eq 0 ]
-    [[ $output == *'3 the others did not come; 4 one of them died; 6 one of them gave up.'* ]]
+    succeeds __stress -h
+    prints '3 the others did not come; 4 one of them died; 6 one of them gave up.'
     for fault in counter plain lock message fence torn block die leave; do
-        [[ $output == *$'\n'"                $fault "* ]]
+        prints $'\n'"                $fault "
     done
 }
 
-@test "one whose output nobody reads for a while is not taken for dead" {
+@test "a participant whose output is not read for a while is not taken for dead" {
     mkfifo pipe
     exec {gate}<>pipe
-    head -c 64K /dev/zero | tr '\0' x >&"$gate" # it is full
-    start one bash -c 'exec __stress -f region -t 0.1 >pipe'
-    start two __stress -f region -t 0.1
-    until_said two.out 'goes on'
-    sleep 4.5 # no time to wait for anything, but for the second to go wrong
+    head -c 64K /dev/zero | tr '\0' x >&"$gate" # now the pipe is full
+    background one bash -c 'exec __stress -f region -t 0.1 >pipe'
+    background two __stress -f region -t 0.1
+    wait_until_said out.two 'goes on'
+    sleep 4.5 # nothing is awaited: the second gets time to go wrong
     head -c 64K <&"$gate" >/dev/null
     ends two 0
     ends one 0

@@ -1,51 +1,9 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# bench.sh without a VM: the plan, and from recorded runs to figures, report, plots and comparison. The runs are those of
-# fixtures/bench, or made up by runs() and changed by change().
+# bench.sh without a VM: the plan, and from recorded runs to figures, report and plots. The comparison is in bench_compare.bats.
 
 load helpers
-
-setup() {
-    begin
-    R=$BATS_TEST_TMPDIR/results
-    cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$R"
-}
-
-# change FILTER: changes every line of results.jsonl; host FILTER: host.json. With FOLDER before it, in that folder.
-change() {
-    jq -c "$1" "${2:-$R}/results.jsonl" >"$BATS_TEST_TMPDIR/new"
-    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/results.jsonl"
-}
-
-host() {
-    jq "$1" "${2:-$R}/host.json" >"$BATS_TEST_TMPDIR/new"
-    mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/host.json"
-}
-
-# The results as they were if measurement $1 had the values $2, $3, ... in its rounds.
-measured() {
-    local id=$1 values
-    shift
-    values=$(printf '%s\n' "$@" | jq -sc .)
-    change "if .id == \"$id\" then .round as \$n | .records |= map(
-        if .record == \"bandwidth\" then .median_mb_s = ${values}[\$n - 1]
-        elif .record == \"latency\" then .median_us = ${values}[\$n - 1] else . end) else . end"
-}
-
-# A column of summary.csv for figure $1: column FIGURE NAME.
-column() {
-    local number
-    number=$(head -n 1 "$R/summary.csv" | tr -d '"' | tr , '\n' | grep -nx "$2" | cut -d : -f 1)
-    awk -F , -v figure="\"$1\"" -v n="$number" '$1 == figure { gsub(/"/, "", $n); print $n }' "$R/summary.csv"
-}
-
-in_report() {
-    grep -qF -- "$1" "$R/report.md" || failure "the report does not say '$1'" "$(head -n 60 "$R/report.md")"
-}
-
-not_in_report() {
-    ! grep -F -- "$1" "$R/report.md" || failure "the report says '$1'"
-}
+load results
 
 # --- The plan
 
@@ -84,11 +42,31 @@ ids() {
     grep -q '^kernels-host' <<<"$output"
 }
 
-@test "the plan: a round of quick takes less than a minute, five of full less than 15" {
-    plan quick
-    (($(cut -f 3 <<<"$output" | paste -sd +) < 60)) || failure 'quick is too long'
-    plan full
-    (($(cut -f 3 <<<"$output" | paste -sd +) * 5 < 900)) || failure 'full is too long'
+# rounds MODE SECONDS: a run in which each round takes that long, by the script's clock.
+rounds() {
+    script run_of <<'END'
+BENCH_TEMP=$TMPDIR
+seconds=$2
+plan_line only - 1 vm1 __shmem >"$BENCH_TEMP/plan"
+bench_measure() { SECONDS=$((SECONDS + seconds)); }
+bench_run "$1"
+END
+    succeeds ./run_of "$@"
+}
+
+@test "no round begins that would end too late: quick promises 2 minutes, full 15" {
+    rounds quick 30
+    says 'round 3 of 3'
+    says_not 'would take too long'
+    rounds quick 45
+    says 'Only 2 of 3 rounds: another would take too long'
+    rounds quick 100
+    says 'Only 1 of 3 rounds'
+    rounds full 150
+    says 'round 5 of 5'
+    says_not 'would take too long'
+    rounds full 230
+    says 'Only 3 of 5 rounds'
 }
 
 @test "the plan leaves out what the VMs cannot do" {
@@ -216,7 +194,7 @@ swept() {
     succeeds ./bench.sh --report "$R"
     same 30 "$(column streams-2/total median)"
     in_report 'same run, 64 KiB messages: **3**'
-    in_report 'TCP over shared memory polled: **500**'
+    in_report 'Round trip by TCP over that by shared memory, polled: **500**'
 }
 
 # --- The report
@@ -253,7 +231,7 @@ swept() {
     says 'the host is noisy: other processes used 0.5 CPUs'
     change '.others_cpus = 0.01 | .steal = 0.05'
     succeeds ./bench.sh --report "$R"
-    in_report 'took 5 % of the CPU time away'
+    in_report 'took 5 % of its CPU time'
     change '.steal = 0 | .round as $n | .records |= map(if .median_mb_s then .median_mb_s = $n * 100 else . end)'
     succeeds ./bench.sh --report "$R"
     in_report 'figures differ by more than 25 %'
@@ -285,222 +263,11 @@ swept() {
     says 'apt-get install gnuplot-nox'
 }
 
-# --- Files that are not what they should be
-
-@test "missing, broken, truncated or mixed files: named, with status 1" {
-    fails 1 ./bench.sh --report "$BATS_TEST_TMPDIR/none"
-    says "$BATS_TEST_TMPDIR/none"
-    cp -r "$R" "$R.good"
-
-    head -c -100 "$R.good/results.jsonl" >"$R/results.jsonl"
-    fails 1 ./bench.sh --report "$R"
-    says "$R/results.jsonl: line $(wc -l <"$R.good/results.jsonl") is broken or cut off"
-
-    cp "$R.good/results.jsonl" "$R/results.jsonl"
-    change 'if .id == "stream" then .machine = "another" else . end'
-    fails 1 ./bench.sh --report "$R"
-    says "$R/results.jsonl" 'made by another run'
-
-    { head -n 3 "$R.good/results.jsonl" && echo '{"a": 1}'; } >"$R/results.jsonl"
-    fails 1 ./bench.sh --report "$R"
-    says 'line 4 is no record of bench.sh'
-
-    cp "$R.good/results.jsonl" "$R/results.jsonl"
-    host '.schema = 7'
-    fails 1 ./bench.sh --report "$R"
-    says "$R/host.json has schema 7"
-
-    head -c 300 "$R.good/host.json" >"$R/host.json"
-    fails 1 ./bench.sh --compare "$R.good" "$R"
-    says "$R/host.json is broken or cut off"
-
-    rm "$R/host.json"
-    fails 1 ./bench.sh --compare "$R.good" "$R"
-    says "$R is no results folder"
-}
-
-# refused_report WHAT: --report ends with 1 and one line that names WHAT; the report that was there stays as it was, and no
-# temporary file.
-refused_report() {
-    local before
-    echo 'the report before' >"$R/report.md"
-    before=$(everything "$R")
-    fails 1 ./bench.sh --report "$R"
-    says "$1"
-    same 1 "${#stderr_lines[@]}"
-    same '' "$output"
-    same "$before" "$(everything "$R")"
-    same '' "$(ls -A "$TMPDIR")"
-    [[ ! $stderr =~ jq:|line\ [0-9]+:\ [a-z] ]] || failure 'a message of bash or jq as it came'
-}
-
-@test "a record with something else in the place of a number, a word, a histogram: its line is named, and nothing is written" {
-    local fault line
-    cp "$R/results.jsonl" "$BATS_TEST_TMPDIR/good"
-    line=$(grep -n '"id":"latency",' "$R/results.jsonl" | head -n 1)
-    line=${line%%:*}
-    for fault in '.records[1].median_us = "fast"' '.records[0].count = [1]' '.records[0] = 7' '.records[0] = null' '.records[0].record = 3' \
-        '.records[1].histogram_us = {"a": 1}' '.records[1].histogram_us = [[1, "x"]]' '.records[1].histogram_us = [5]' \
-        '.records = "none"' '.records[1].p999_us = {}' '.round = "1"' '.id = 5' 'del(.status)' '"text"'; do
-        jq -c "if input_line_number == $line then $fault else . end" "$BATS_TEST_TMPDIR/good" >"$R/results.jsonl"
-        refused_report "$R/results.jsonl: line $line " || failure "$fault"
-        says 'measure again'
-    done
-}
-
-@test "a record that no figure can be made of, though each part is of its kind: the file is named, and nothing is written" {
-    change 'if .id == "bandwidth-uc" then .records |= map(del(.block_bytes)) else . end'
-    refused_report "$R/results.jsonl: "
-    cp "$BATS_TEST_DIRNAME/fixtures/bench/results.jsonl" "$R"
-    change 'if .id == "latency" then .records |= map(if .histogram_us then .count = 0 else . end) else . end'
-    refused_report "$R/results.jsonl: "
-}
-
-@test "no runs at all: said" {
-    : >"$R/results.jsonl"
-    refused_report "$R/results.jsonl"
-}
-
-@test "a host.json with something else in a place: what, is named, and nothing is written" {
-    local fault
-    cp "$R/host.json" "$BATS_TEST_TMPDIR/good"
-    for fault in '.host.caches = null:host.caches' '.host = "a machine":host.cpu' '.region_bytes = "128M":region_bytes' 'del(.complete):complete' \
-        '.left_out = {}:left_out' '.manifest = null:manifest.kernel' '.started = 3:started'; do
-        jq "${fault%:*}" "$BATS_TEST_TMPDIR/good" >"$R/host.json"
-        refused_report "$R/host.json" || failure "$fault"
-        says "${fault##*:}"
-    done
-}
-
-@test "gnuplot that fails, or draws nothing: said with its words, and nothing is written" {
-    stub gnuplot <<<'echo "cannot open display" >&2; exit 1'
-    refused_report 'gnuplot cannot draw latency: cannot open display'
-    stub gnuplot <<<'exit 0'
-    refused_report 'gnuplot has drawn no latency.svg'
-}
-
-@test "a jq that fails anywhere ends --report and --compare with 1, and nothing is written" {
-    local call calls jq
-    jq=$(command -v jq)
-    stub jq <<<'[[ $(($(cat "$BATS_TEST_TMPDIR/calls" 2>/dev/null) + 1)) == "$FAIL_AT" ]] && exit 5
-echo $(($(cat "$BATS_TEST_TMPDIR/calls" 2>/dev/null) + 1)) >"$BATS_TEST_TMPDIR/calls"
-exec '"$jq"' "$@"'
-    export BATS_TEST_TMPDIR FAIL_AT=0
-    succeeds ./bench.sh --report "$R"
-    calls=$(<"$BATS_TEST_TMPDIR/calls")
-    for ((call = 1; call <= calls; call++)); do
-        rm -f "$BATS_TEST_TMPDIR/calls" "$R/report.md"
-        FAIL_AT=$call fails 1 ./bench.sh --report "$R"
-        [[ $call -gt $((calls - 2)) || ! -e $R/report.md ]] || failure "a report, though call $call of jq failed"
-        same '' "$(ls -A "$TMPDIR")"
-    done
-    rm "$BATS_TEST_TMPDIR/calls"
-    FAIL_AT=0 succeeds ./bench.sh --compare "$R" "$R"
-    calls=$(<"$BATS_TEST_TMPDIR/calls")
-    for ((call = 1; call <= calls; call++)); do
-        rm -f "$BATS_TEST_TMPDIR/calls"
-        FAIL_AT=$call fails 1 ./bench.sh --compare "$R" "$R"
-        prints_not '0 worse'
-        same '' "$(ls -A "$TMPDIR")"
-    done
-}
-
-@test "a file that cannot be written: named, in a line, and no temporary file beside it" {
-    mkdir "$R/summary.csv"
-    fails 1 ./bench.sh --report "$R"
-    says "cannot write $R/summary.csv: "
-    same 1 "${#stderr_lines[@]}"
-    same '' "$(find "$R" -name '*.??????')"
-    ((EUID != 0)) || return 0 # who writes everywhere
-    chmod a-w "$R"
-    fails 1 ./bench.sh --report "$R"
-    says "cannot write $R/" 'Permission denied'
-}
-
-@test "folders with odd names" {
-    local odd="$BATS_TEST_TMPDIR/a 'b' \"c\" %n \$d"
-    mkdir "$odd"
-    cp -r "$R" "$odd/e f"
-    TMPDIR=$odd succeeds ./bench.sh --report "$odd/e f"
-    [[ -s $odd/e\ f/bandwidth.png ]] || failure 'no plots'
-    TMPDIR=$odd succeeds ./bench.sh --compare "$odd/e f" "$R"
-    same 'e f' "$(ls -A "$odd")"
-}
-
-# --- Comparing
-
-# A second folder, B, in which bandwidth-uc has the values $1...; A has 100, 101, 102.
-two_results() {
-    measured bandwidth-uc 100 101 102
-    B=$BATS_TEST_TMPDIR/b
-    cp -r "$R" "$B"
-    R=$B measured bandwidth-uc "$@"
-}
-
-@test "--compare: the same, better, worse, and worse within the spread or the threshold" {
-    two_results 100 101 102
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse, 0 better'
-    two_results 80 81 82
-    fails 1 ./bench.sh --compare "$R" "$B"
-    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +apart\ +worse ]] || failure 'no such row'
-    prints '2 worse, 0 better'
-    succeeds ./bench.sh --threshold 30 --compare "$R" "$B"
-    two_results 120 121 122
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse, 2 better'
-    # Slower by the median, but the repeats overlap.
-    two_results 80 81 102
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints '0 worse'
-}
-
-@test "--compare: a longer time is worse" {
-    two_results 100 101 102
-    measured latency 1 1.01 1.02
-    R=$B measured latency 2 2.01 2.02
-    fails 1 ./bench.sh --compare "$R" "$B"
-    [[ $output =~ latency/median\ .*\ worse ]] || failure 'not worse'
-    succeeds ./bench.sh --compare "$B" "$R"
-}
-
-@test "--compare: the host's own figures are no verdict, but are pointed at; far percentiles are none either" {
-    two_results 100 101 102
-    change '.records |= map(if .p99_us then .p99_us = 9999 else . end)' "$B"
-    measured bandwidth-host 1000 1000 1000
-    R=$B measured bandwidth-host 500 500 500
-    succeeds ./bench.sh --compare "$R" "$B"
-    prints 'The host itself differs (bandwidth-host/4096'
-}
-
-@test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
-    local change
-    two_results 100 101 102
-    cp "$B/host.json" "$BATS_TEST_TMPDIR/host"
-    for change in '.host.cpu = "another"' '.accelerator = "kvm"' '.mode = "full"' '.qemu = "11"' '.complete = false' '.vms = 3'; do
-        cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
-        host "$change" "$B"
-        fails 1 ./bench.sh --compare "$R" "$B"
-        [[ -z $output ]] || failure 'compared all the same'
-        says 'cannot be compared: they differ in'
-        succeeds ./bench.sh --anyway --compare "$R" "$B"
-        prints 'MARKED: not the same in'
-    done
-    cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
-    change '.records |= map(if .program == "__stream" then .version = "2.0" else . end)' "$B"
-    fails 1 ./bench.sh --compare "$R" "$B"
-    says 'programs (' '__stream 2.0'
-    host '.complete = false'
-    cp "$R/host.json" "$R/results.jsonl" "$B"
-    fails 1 ./bench.sh --compare "$R" "$B"
-    says 'both are incomplete'
-}
-
 @test "wrong command lines" {
     refuses 'two results folders' ./bench.sh --compare "$R"
-    refuses 'not a number of percent' ./bench.sh --compare --threshold many "$R" "$R"
-    refuses 'go with --compare' ./bench.sh --threshold 3
-    refuses 'go with --compare' ./bench.sh --anyway
+    refuses 'not a percentage' ./bench.sh --compare --threshold many "$R" "$R"
+    refuses 'need --compare' ./bench.sh --threshold 3
+    refuses 'need --compare' ./bench.sh --anyway
     refuses 'one results folder' ./bench.sh --report
     refuses 'too many' ./bench.sh one two
 }

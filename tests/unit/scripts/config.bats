@@ -68,7 +68,7 @@ END
 
 @test "a config.local.sh that was written on Windows is named, with the remedy" {
     printf 'VM_COUNT=3\r\n' >config.local.sh
-    refuses 'config.local.sh has the line ends of Windows' ./start.sh
+    refuses 'config.local.sh has line ends of Windows' ./start.sh
     eval "$(sed -n "s/.*: \(sed -i .*\) (see.*/\1/p" <<<"$stderr")"
     same 3 "$(value_of VM_COUNT)"
 }
@@ -111,7 +111,7 @@ bad() {
 # good KNOB VALUE...: each is taken.
 good() {
     fails 1 ./start.sh --set "$1=$2"
-    says 'is not set up' # only that
+    says 'there is no lab in' # only that
     succeeds ./load_each 0 "$@"
 }
 
@@ -255,7 +255,7 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     ((EUID == 0)) || skip 'setup.sh needs root'
     fails 1 ./setup.sh
     ((${#stderr_lines[@]} == 1))
-    says "$VM_DIR" 'no lab' 'nothing is touched'
+    says "$VM_DIR" 'not a lab' 'nothing is touched'
     fails 1 ./start.sh
     fails 1 ./stop.sh
     same "$before" "$(everything)"
@@ -266,5 +266,5 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     cd "$BATS_TEST_TMPDIR/it's a kit"
     same 128M "$(value_of SHMEM_SIZE)"
     fails 1 ./start.sh
-    says 'is not set up'
+    says 'there is no lab in'
 }

@@ -135,6 +135,6 @@ peers_are() {
     succeeds ./run.sh host __read_write
     prints "Read from shmem: 'from the host'"
     refuses 'host needs a program' ./run.sh host
-    refuses 'no program ls' ./run.sh host ls
-    refuses 'no program' ./run.sh host ../__read_write
+    refuses 'no such program: ls' ./run.sh host ls
+    refuses 'no such program' ./run.sh host ../__read_write
 }

@@ -283,9 +283,9 @@ script_launch() {
     new_base 2
     before=$(inode vm1)
     fails 1 ./launch vm1
-    says 'the disk of vm1 lies over base-1.ext4' 'bring it back'
+    says 'the disk of vm1 needs the base image base-1.ext4' 'copy it from'
     fails 1 ./disks no
-    says 'the disk of vm1 lies over base-1.ext4'
+    says 'the disk of vm1 needs the base image base-1.ext4'
     same "$before" "$(inode vm1)"
     mv "$BATS_TEST_TMPDIR/base-1.ext4" "$VM_DIR/images"
     guest_reads vm1 0xaa

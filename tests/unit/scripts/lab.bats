@@ -39,9 +39,9 @@ teardown() {
         echo precious >"$VM_DIR/$name"
         before=$(everything)
         fails 1 ./call lab_create
-        says 'no lab' "$VM_DIR" 'nothing is touched'
+        says 'not a lab' "$VM_DIR" 'nothing is touched'
         fails 1 ./call lab_require
-        says 'not set up'
+        says 'there is no lab in'
         same "$before" "$(everything)"
     done
 }

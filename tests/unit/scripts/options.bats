@@ -22,6 +22,24 @@ setup() {
     [[ ! -e $VM_DIR ]]
 }
 
+@test "the usage has an example, and each command in it is one of the scripts" {
+    local script line
+    for script in "${SCRIPTS[@]}"; do
+        succeeds "./$script.sh" --help
+        prints $'\nExample:\n'
+        mapfile -t lines < <(sed -n '/^Example:$/,/^$/{/^ /p}' <<<"$output")
+        [[ "${lines[*]}" == *" ./$script.sh"* ]] || failure "no example calls $script.sh"
+        for line in "${lines[@]}"; do
+            [[ ! $line =~ \./[a-z.]+ || -x ${BASH_REMATCH[0]} ]] || failure "no such script: $line"
+        done
+    done
+}
+
+@test "start.sh names the file with QEMU's command line" {
+    succeeds ./start.sh --help
+    prints "$VM_DIR/vm1/command"
+}
+
 @test "the usage shows the values that hold now" {
     local script
     for script in "${SCRIPTS[@]}"; do
@@ -66,9 +84,9 @@ setup() {
 @test "an unknown step of setup is named, with the steps that there are" {
     local word
     for word in bogus '' 'host kernel' '*' $'host\n'; do
-        refuses 'the steps are host kernel bootstrap programs keys rootfs images' ./setup.sh "$word"
+        refuses '(there are host, kernel, bootstrap, programs, keys, rootfs and images)' ./setup.sh "$word"
     done
-    refuses 'no step bogus' ./setup.sh host bogus
+    refuses 'no such step: bogus' ./setup.sh host bogus
     [[ ! -e $VM_DIR ]]
 }
 
@@ -79,7 +97,7 @@ setup() {
     for word in vm9 vm '' 'vm1 vm2' ../vm1 '*' $'vm1\nvm2' 1; do
         refuses 'no such VM' ./start.sh "$word"
         says vm1 vm2
-        refuses 'no VM' ./stop.sh "$word"
+        refuses 'no such VM' ./stop.sh "$word"
         says vm1 vm2
     done
     refuses 'no such VM: vm9' ./stop.sh vm1 vm9
@@ -90,7 +108,7 @@ setup() {
 @test "start.sh takes the VMs that VM_COUNT asks for, and no others" {
     make_lab
     mkdir "$VM_DIR/vm3"
-    refuses 'no such VM: vm3 (there are vm1 vm2)' ./start.sh vm3
+    refuses 'no such VM: vm3 (there are vm1 and vm2)' ./start.sh vm3
 }
 
 @test "run.sh without a VM or a command says what is missing" {
@@ -152,7 +170,7 @@ setup() {
         succeeds sh "$script.sh" --help
         prints "Usage: ./$script.sh"
         same '' "$stderr"
-        refuses "no such"  sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
+        refuses 'is not a user' sh "$script.sh" --set 'VM_OWNER=nobody-of-that-name'
     done
     if have dash; then
         succeeds dash setup.sh --help

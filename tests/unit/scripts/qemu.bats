@@ -12,8 +12,8 @@ setup() {
     script command_of <<'END'
 config_load
 above_4g=$(qemu_bar_above_4g)
-qemu_command "${1:-vm1}" "${2:-tcg}" "$above_4g"
-printf '%s\n' "${QEMU_COMMAND[@]}"
+command=$(qemu_command "${1:-vm1}" "${2:-tcg}" "$above_4g")
+eval "printf '%s\n' $command"
 END
     has_membar yes
 }

@@ -129,7 +129,7 @@ config_knows() {
     says_not CPUs
     succeeds ./stop.sh
     succeeds ./start.sh --set VM_CPUS=2 vm1
-    says 'vm1 has found 1 of its 2 CPUs'
+    says 'vm1 found 1 of its 2 CPUs'
 }
 
 # --- What ends
@@ -153,7 +153,7 @@ config_knows() {
 @test "nothing is started without a disk, in one message, and the region is given back" {
     stub qemu-img <<<'echo "qemu-img: it is raining" >&2; exit 1'
     fails 1 ./start.sh vm1
-    says 'vm1 could not be started: qemu-img: it is raining'
+    says 'cannot start vm1: qemu-img: it is raining'
     same 2 "${#stderr_lines[@]}" # with what begins
     [[ ! -e $FAKE/vm1.starts && ! -e $(region) ]]
 }
@@ -313,7 +313,7 @@ as_nobody() {
     succeeds ./start.sh vm1
     background user tail -f "$(region)"
     succeeds ./stop.sh
-    says 'the region stays' "$user (tail"
+    says 'the region is kept' "$user (tail"
     [[ -e $(region) ]]
     fails 1 ./start.sh
     says "still used by process $user"
@@ -341,7 +341,7 @@ as_nobody() {
     wait_until grep -q 'read 512' "$BATS_TEST_TMPDIR/out.user"
     touch "$VM_DIR/vm1/pid" "$VM_DIR/vm1/qmp.sock"
     fails 1 ./start.sh vm1
-    says 'vm1 could not be started' 'is in use by process' "$user" 'move it back'
+    says 'cannot start vm1' 'is in use by process' "$user" 'move it back'
     [[ -e $VM_DIR/vm1/pid && -e $VM_DIR/vm1/qmp.sock ]]
     same 1 "$(starts_of vm1)"
 }
@@ -358,7 +358,7 @@ as_nobody() {
 
 @test "no place for screen's sockets: said, with what to do" {
     SCREENDIR=$BATS_TEST_TMPDIR/none/screens fails 1 ./start.sh vm1
-    says 'vm1 could not be started: cannot make a screen session' "$BATS_TEST_TMPDIR/none/screens" SCREENDIR=
+    says 'cannot start vm1: cannot make a screen session' "$BATS_TEST_TMPDIR/none/screens" SCREENDIR=
     [[ ! -e $(region) ]]
 }
 

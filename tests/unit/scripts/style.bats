@@ -103,6 +103,43 @@ PREDICATES=(
     done
 }
 
+@test "no source file is longer than 400 lines" {
+    local file
+    local -a long=()
+    while IFS= read -r file; do
+        (($(wc -l <"$file") <= 400)) || long+=("$file: $(wc -l <"$file") lines")
+    done < <(shell_files; files '*.[ch]' '*.jq' '*.gp' '*.awk' '*Makefile')
+    ((${#long[@]} == 0)) || failure "$(printf '%s\n' "${long[@]}")"
+}
+
+# What every program has under the same name: its description, its long options, its faults for --inject and the one chosen.
+CONVENTIONS=(program longs faults injected)
+
+@test "no file-scope name of C stands for different things in different programs" {
+    local -a sources
+    mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]')
+    # The folder is the program; a file of prog/ is one by itself.
+    refuted grep . < <(awk -v conventions="${CONVENTIONS[*]}" '
+        BEGIN { split(conventions, list, " "); for (i in list) shared[list[i]] }
+        FNR == 1 { program = FILENAME; if (program !~ /^prog\/[^\/]*$/) sub(/\/[^\/]*$/, "", program); sub(/\/include$/, "", program) }
+        {
+            name = ""
+            if (match($0, /^(struct|enum|union) [a-z_0-9]+ *\{/)) {
+                split($0, words, " "); name = words[2]
+            } else if (/^static / && match($0, /[A-Za-z_0-9]+(\[.*)?( =|;|\()/)) {
+                name = substr($0, RSTART, RLENGTH); sub(/[^A-Za-z_0-9].*/, "", name)
+            }
+            if (name == "" || name in shared) next
+            if (name in home && home[name] != program) print name ": " home[name] " and " program
+            home[name] = program
+        }' "${sources[@]}" | sort -u)
+}
+
+@test "config.sh is not executable: it is read, not called" {
+    [[ ! -x config.sh ]] || failure 'config.sh is executable'
+    refuted grep '^100755' <(git ls-files --stage -- config.sh)
+}
+
 @test "config.sh is nothing but comments and knobs, each knob with a comment" {
     local other line commented=no
     other=$(grep -vE '^(#.*|: "\$\{[A-Z][A-Z0-9_]*:=[^"$`]*\}"|)$' config.sh) || true

@@ -1,27 +1,27 @@
 /*
- * ivshmem_client.c - for server.bats: peers of the ivshmem server, as many as wanted.
+ * ivshmem_client.c - for server.bats: any number of peers of the ivshmem server.
  *
  *	ivshmem_client SOCKET VECTORS <COMMANDS
  *
- * Each command is a line; it is carried out before the next is read, and what it
- * found is printed. PEER is a letter, and a connection of its own.
+ * Each command is a line. It is carried out, and its result printed, before the next
+ * one is read. PEER is a letter; each has a connection of its own.
  *
- *	connect PEER        and read nothing
- *	read PEER N         N messages, and print each
- *	handshake PEER      messages up to its own last eventfd
- *	until PEER ID...    messages until these others are connected and nobody else
- *	id PEER
- *	word PEER OFFSET    of the memory that it got, 32 bits
- *	ring PEER ID N      the other peer's vector N
- *	rung PEER N         waits for its own vector N; how often it was rung
- *	send PEER           a byte, which no peer may
+ *	connect PEER        connects, and reads nothing
+ *	read PEER N         reads N messages, and prints each
+ *	handshake PEER      reads up to its own last eventfd
+ *	until PEER ID...    reads until exactly these others are connected
+ *	id PEER             prints its id
+ *	word PEER OFFSET    prints 32 bits of its memory
+ *	ring PEER ID N      rings vector N of the other peer
+ *	rung PEER N         waits for its own vector N, and prints how often it was rung
+ *	send PEER           sends a byte, which the protocol forbids
  *	half PEER           closes its sending half
  *	ended PEER          waits for the end of the connection
- *	close PEER
+ *	close PEER          disconnects
  *	churn N             N times: connects, reads a little more each time, closes
- *	crowd N             N peers at once, and no others, who ring each other on all vectors
+ *	crowd N             N peers at once, and no others: all ring each other on all vectors
  *
- * Any message that makes no sense after those before ends the program.
+ * A message that the protocol does not allow at that point ends the program.
  */
 #include <endian.h>
 #include <err.h>
@@ -39,25 +39,25 @@
 
 enum { IDS = 65536, VECTORS_MAX = 64, OTHERS_MAX = 128, CROWD_MAX = 128, PATIENCE = 60000 };
 
-/* A descriptor is kept as itself + 1, so that all are closed if zeroed. */
+/* Descriptors are stored + 1, so that 0 means none. */
 struct other {
 	unsigned int id;
-	unsigned int vectors; /* 0: nobody */
+	unsigned int vectors; /* 0: this entry is free */
 	int eventfds[VECTORS_MAX];
 };
 
 struct client {
 	int socket; /* + 1 */
 	int memory; /* + 1 */
-	int stage;  /* 0 the version is next, 1 the id, 2 the memory, 3 others */
+	int stage;  /* the next message: 0 version, 1 id, 2 memory, 3 others */
 	unsigned int id;
-	bool forgets; /* rings each eventfd once, and does not keep it */
-	struct other *others; /* OTHERS_MAX of them; itself among them */
-	unsigned int announced; /* of others, how many eventfds, gone ones too */
+	bool forgets; /* rings each eventfd once, and closes it */
+	struct other *others; /* OTHERS_MAX of them, this one included */
+	unsigned int announced; /* eventfds of others so far, also of those that left */
 };
 
 static const char *path;
-static unsigned int vectors; /* that the server has */
+static unsigned int vectors; /* of each peer */
 static struct client letters[26];
 static struct client crowd[CROWD_MAX];
 
@@ -71,7 +71,7 @@ static void forget(struct other *other)
 	*other = (struct other){ 0 };
 }
 
-/* Its entry, or a free one for it. */
+/* The entry of that id, or a free one. */
 static struct other *find(const struct client *client, unsigned int id)
 {
 	struct other *free_one = NULL;
@@ -126,7 +126,7 @@ static void wait_for(int descriptor, const char *what)
 		errx(1, "%s did not come", what);
 }
 
-/* False: the end. *descriptor is -1 if none came. */
+/* Returns false at the end of the connection. *descriptor is -1 if none came. */
 static bool receive(struct client *client, int64_t *number, int *descriptor)
 {
 	struct iovec bytes = { .iov_base = number, .iov_len = sizeof(*number) };
@@ -192,7 +192,7 @@ static void take_notice(struct client *client, int64_t number, int descriptor)
 		forget(find(client, id));
 }
 
-/* The next message, in its place in the protocol. False: the end. */
+/* Handles the next message. Returns false at the end of the connection. */
 static bool take(struct client *client, bool print)
 {
 	int64_t number;
@@ -239,7 +239,7 @@ static bool complete(const struct client *client)
 
 /* --- Many ----------------------------------------------------------------- */
 
-/* From nothing at all to some messages behind the handshake. */
+/* Reads from no message at all to some after the handshake. */
 static void churn(unsigned int times)
 {
 	for (unsigned int i = 0; i < times; i++) {
@@ -263,7 +263,7 @@ static uint64_t rung(struct client *client, unsigned int vector)
 	return times;
 }
 
-/* In turns, a message each, as separate processes might. */
+/* All read in turns, a message each, as separate processes might. */
 static void meet_all(unsigned int size)
 {
 	for (bool more = true; more;) {
@@ -295,7 +295,7 @@ static void gather(unsigned int size)
 
 /* --- Commands ------------------------------------------------------------- */
 
-/* Exactly these others, with all their vectors. ids is a list with spaces. */
+/* Are exactly these others connected, with all their vectors? ids is separated by spaces. */
 static bool knows(const struct client *client, const char *ids)
 {
 	unsigned int expected = 0, known = 0;
@@ -322,7 +322,7 @@ static void print_word(const struct client *client, long offset)
 	printf("%u\n", word);
 }
 
-/* The commands about one peer. False: there is no such one. */
+/* Carries out a command about one peer. Returns false if there is no such command. */
 static bool one_peer(const char *command, struct client *client, const char *rest)
 {
 	unsigned int first = 0, second = 0;
@@ -396,5 +396,5 @@ int main(int argc, char **argv)
 		carry_out(line);
 		fflush(stdout);
 	}
-	_exit(0); /* as it is: the kernel closes all */
+	_exit(0); /* the kernel closes everything */
 }

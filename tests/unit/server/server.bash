@@ -1,72 +1,47 @@
 # shellcheck shell=bash disable=SC2034,SC2154,SC2164 # what the tests use; what bats sets
-# What the tests of the ivshmem server share: a sanitized one, and peers of the tests' own (ivshmem_client.c).
+# What the tests of the ivshmem server share: a sanitized server, and clients that carry out commands (ivshmem_client.c).
 
-load ../programs/prog.bash
+# shellcheck source=tests/unit/programs/prog.bash
+source "$BATS_TEST_DIRNAME/../programs/prog.bash"
 
 TABLE=$((0x2000)) ENTRY=32 VECTORS=$((0xfc0))
 
 setup_file() {
-    export SANITIZED=$BATS_FILE_TMPDIR/server SERVER=$BATS_TEST_DIRNAME/../../../server
-    make -s -C "$SERVER" O="$SANITIZED" WERROR=1 SANITIZE=1
-    gcc -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wshadow -Werror -g -o "$SANITIZED/ivshmem_client" \
-        "$BATS_TEST_DIRNAME/ivshmem_client.c"
-}
-
-setup() {
-    begin
-}
-
-teardown() {
-    end_all
+    build_server
+    compile ivshmem_client ivshmem_client.c -g
 }
 
 # --- Servers and peers
 
-# serve [OPTION...]: starts the server of this test, and waits until it is ready.
-serve() {
-    start server "${SERVE_UNDER[@]}" ivshmem-server --socket socket --memory region --peers-file peers "$@" </dev/null
-    until_said server.out ready
-}
-SERVE_UNDER=()
-
-# served [SIGNAL]: ends the server: with status 0, and nothing left behind. That includes memory: the sanitizer would say
-# so.
+# served [SIGNAL]: ends the server. It succeeds and leaves nothing behind; the sanitizer would also report memory.
 served() {
-    kill -s "${1:-TERM}" "${PID[server]}"
-    ended server
-    [ "$status" -eq 0 ]
-    [ ! -e socket ]
-    [ ! -e peers ]
-    [ ! -e peers.new ]
+    kill -s "${1:-TERM}" "$server"
+    background_ended server 0
+    refuted test -e server
+    refuted test -e peers
+    refuted test -e peers.new
 }
 
-# peers [VECTORS]: a client that carries out the commands on stdin, for which the server has this many vectors (8).
+# peers [VECTORS]: a client carries out the commands on stdin and succeeds. The server has that many vectors for each peer
+# (8).
 peers() {
-    try ivshmem_client socket "${1:-8}"
-    [ "$status" -eq 0 ]
+    succeeds ivshmem_client server "${1:-8}"
 }
 
-# hold: a client in the background, named holder; say gives it commands.
-hold() {
+# start_client: starts a client in the background; tell gives it commands.
+start_client() {
     mkfifo commands
     exec {gate}<>commands
-    start holder ivshmem_client socket 8 <commands
+    background client ivshmem_client server 8 <commands
 }
 
-say() {
+tell() {
     printf '%s\n' "$@" >&"$gate"
-}
-
-# fails STATUS TEXT: the last try said exactly one line, as the server.
-fails() {
-    [ "$status" -eq "$1" ]
-    [ "${#stderr_lines[@]}" -eq 1 ]
-    [[ $stderr == ivshmem-server:\ *"$2"* ]]
 }
 
 # How many descriptors the server has open.
 descriptors() {
-    local -a open=("/proc/${PID[server]}/fd"/*)
+    local -a open=("/proc/$server/fd"/*)
     echo "${#open[@]}"
 }
 
@@ -74,7 +49,7 @@ descriptors_are() {
     [ "$(descriptors)" = "$1" ]
 }
 
-# connected ID: who the table says is connected in the place of that id; 0 for nobody.
+# connected ID: the first word of the table entry for that id: 0 when nobody is connected there, else the id + 1.
 connected() {
     od -An -tu4 -j $((TABLE + ENTRY * ($1 % 128))) -N 4 region | tr -d ' '
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2034,SC2154,SC2164 # what server.bash uses; what bats sets
-# What the ivshmem server tells its peers, of the tests' own and real QEMU, however they behave.
+# What the ivshmem server tells its peers, however they behave. The peers are programs of the tests, and real QEMU.
 
 bats_require_minimum_version 1.5.0
 load server.bash
 
 # --- The protocol
 
-@test "the first, second and third peer: who gets what, in which order" {
+@test "the first, second and third peer: the messages that each gets, and their order" {
     serve --vectors 2
     peers 2 <<'END'
 connect a
@@ -48,7 +48,7 @@ rung b 3
 rung b 7
 rung a 0
 END
-    [ "$output" = "$(lines 2 1 1)" ]
+    same "$(lines 2 1 1)" "$output"
     served
 }
 
@@ -69,8 +69,8 @@ read c 1
 half c
 read a 1
 END
-    [ "$output" = "$(lines 1 1 2)" ]
-    grep -qF 'ivshmem-server: peer 1 left' server.err
+    same "$(lines 1 1 2)" "$output"
+    grep -qF 'ivshmem-server: peer 1 left' err.server
     served
 }
 
@@ -82,14 +82,14 @@ connect a
 handshake a
 word a 12288
 END
-    [ "$output" = $((0x64636261)) ]
+    same $((0x64636261)) "$output"
     served
 }
 
 @test "64 peers with 8 vectors at once: each sees everybody, and rings everybody" {
     serve
     peers <<<'crowd 64'
-    [ "$output" = '64 peers, each rung on each of 8 vectors by all others' ]
+    same '64 peers, each rung on each of 8 vectors by all others' "$output"
     served
 }
 
@@ -115,21 +115,21 @@ connect c
 handshake c
 id c
 END
-    # The only free place is that of 127, and 127 itself does not come again.
-    [ "$output" = "$(lines '127 peers, each rung on each of 1 vectors by all others' 127 ended 255)" ]
-    grep -q 'refused process [0-9]*: there are 128 peers already' server.err
+    # The only free place is that of 127, and that id is not used twice.
+    same "$(lines '127 peers, each rung on each of 1 vectors by all others' 127 ended 255)" "$output"
+    grep -q 'refused process [0-9]*: there are 128 peers already' err.server
     served
 }
 
 # --- Ids, the table and the listing
 
-@test "an id is not given again to who comes back after a crash" {
+@test "a client that comes back after a crash gets a new id" {
     serve
-    hold
-    say 'connect a' 'handshake a' 'id a'
-    until_said holder.out 0
-    kill -9 "${PID[holder]}"
-    ended holder
+    start_client
+    tell 'connect a' 'handshake a' 'id a'
+    wait_until_said out.client 0
+    kill -9 "$client"
+    await client
     peers <<'END'
 connect a
 handshake a
@@ -142,44 +142,44 @@ connect a
 handshake a
 id a
 END
-    [ "$output" = "$(lines 1 2 3)" ]
+    same "$(lines 1 2 3)" "$output"
     served
 }
 
-@test "the table in the region and the listing follow who is connected" {
+@test "the table in the region and the listing list the connected peers" {
     lines 1 2 3 4 5 6 7 8 | put region $((TABLE + 8))
     serve
     cmp -n $((VECTORS)) region /dev/zero
-    [ "$(word region $((VECTORS)))" = 0000000000000008 ]
+    same 0000000000000008 "$(word region $((VECTORS)))"
     cmp -n $((0x3000 - TABLE)) -i $((TABLE)) region /dev/zero
-    [ ! -s peers ]
-    hold
-    say 'connect a' 'connect b' 'connect c' 'until a 1 2' 'id a' 'close b' 'until c 0' 'id c'
-    until_said holder.out 2
-    [ "$(connected 0) $(connected 1) $(connected 2) $(connected 3)" = '1 0 3 0' ]
-    [ "$(cat peers)" = "$(lines "0 ${PID[holder]}" "2 ${PID[holder]}")" ]
+    refuted test -s peers
+    start_client
+    tell 'connect a' 'connect b' 'connect c' 'until a 1 2' 'id a' 'close b' 'until c 0' 'id c'
+    wait_until_said out.client 2
+    same '1 0 3 0' "$(connected 0) $(connected 1) $(connected 2) $(connected 3)"
+    same "$(lines "0 $client" "2 $client")" "$(cat peers)"
     served
-    [ "$(connected 0) $(connected 1) $(connected 2)" = '0 0 0' ]
-    [ "$(word region $((VECTORS)))" = 0000000000000000 ]
+    same '0 0 0' "$(connected 0) $(connected 1) $(connected 2)"
+    same 0000000000000000 "$(word region $((VECTORS)))"
 }
 
-@test "what guests write into the table changes nothing, but for their names" {
+@test "what guests write into the table changes nothing but their names" {
     serve
-    hold
-    say 'connect a' 'connect b' 'until a 1' 'id a'
-    until_said holder.out 0
+    start_client
+    tell 'connect a' 'connect b' 'until a 1' 'id a'
+    wait_until_said out.client 0
     tr '\0' '\377' </dev/zero | head -c 4096 | put region $TABLE
-    say 'connect c' 'until c 0 1' 'id c'
-    until_said holder.out 2
-    [ "$(connected 0) $(connected 1) $(connected 2) $(connected 3)" = '1 2 3 0' ]
-    [ "$(word region $((TABLE + 8)))" = ffffffffffffffff ]
-    [ "$(cut -d ' ' -f 1 peers)" = "$(lines 0 1 2)" ]
+    tell 'connect c' 'until c 0 1' 'id c'
+    wait_until_said out.client 2
+    same '1 2 3 0' "$(connected 0) $(connected 1) $(connected 2) $(connected 3)"
+    same ffffffffffffffff "$(word region $((TABLE + 8)))"
+    same "$(lines 0 1 2)" "$(cut -d ' ' -f 1 peers)"
     served
 }
 
 # --- Peers that behave badly
 
-@test "a peer that never reads holds nobody up, and is told what is true once it reads" {
+@test "a peer that never reads delays no other peer, and learns the current state once it reads" {
     serve
     peers <<'END'
 connect a
@@ -194,7 +194,7 @@ END
     served
 }
 
-@test "a peer that stops reading later is told a possible history, and who is there now" {
+@test "a peer that stops reading later learns a possible history, and the current peers" {
     serve
     peers <<'END'
 connect a
@@ -205,24 +205,24 @@ until b 0
 id b
 until a 101
 END
-    [ "$output" = 101 ]
+    same 101 "$output"
     served
 }
 
-@test "a slot changes its owner in the midst of what a slow peer is told of it" {
+@test "a slot changes its owner while a slow peer is told of the first one" {
     serve
     {
         lines 'connect a' 'handshake a' 'churn 127'
-        # Slots 1 to 12 again, where a is held up; 128 has a's own slot, and is skipped.
+        # Slots 1 to 12 again, while a has not read of their first owners. Id 128 would have a's slot, and is skipped.
         for peer in b c d e f g h i j k l m; do lines "connect $peer" "handshake $peer"; done
         lines 'until a 129 130 131 132 133 134 135 136 137 138 139 140' 'id m'
     } >script
     peers <script
-    [ "$output" = 140 ]
+    same 140 "$output"
     served
 }
 
-@test "who sends anything is disconnected, and the others are told" {
+@test "a peer that sends anything is disconnected, and the others are told" {
     serve --vectors 1
     peers 1 <<'END'
 connect a
@@ -234,8 +234,8 @@ send b
 ended b
 read a 1
 END
-    [ "$output" = "$(lines ended 1)" ]
-    grep -q 'peer 1 left, process [0-9]*: it sent data, which the protocol forbids' server.err
+    same "$(lines ended 1)" "$output"
+    grep -q 'peer 1 left, process [0-9]*: it sent data, which the protocol forbids' err.server
     served
 }
 
@@ -243,96 +243,95 @@ END
     serve
     before=$(descriptors)
     peers <<<'churn 1000'
-    soon descriptors_are "$before"
-    [ "$(grep -c arrived server.err)" -eq 1000 ]
+    wait_until descriptors_are "$before"
+    same 1000 "$(grep -c arrived err.server)"
     served
 }
 
-@test "out of descriptors: those who are connected go on, who waits is let in when there are some" {
+@test "out of descriptors: connected peers go on, and waiting ones are accepted when there are some again" {
     serve
-    hold
-    say 'connect a' 'until a' 'connect b' 'until a 1' 'until b 0' 'id b'
-    until_said holder.out 1
+    start_client
+    tell 'connect a' 'until a' 'connect b' 'until a 1' 'until b 0' 'id b'
+    wait_until_said out.client 1
     for ((free = 0; ; free++)); do
-        [[ -e /proc/${PID[server]}/fd/$free ]] || break
+        [[ -e /proc/$server/fd/$free ]] || break
     done
-    prlimit --pid "${PID[server]}" --nofile="$free:"
-    say 'connect c' 'connect d' 'ring b 0 2' 'rung a 2'
-    until_said server.err 'cannot accept connections for now: Too many open files'
-    # What b had is enough for c.
-    say 'close b' 'until c 0' 'until a 2' 'id c'
-    until_said holder.out 2
-    prlimit --pid "${PID[server]}" --nofile="$(ulimit -Hn):"
-    say 'until d 0 2' 'until a 2 3' 'id d'
-    until_said holder.out 3
-    [ "$(cut -d ' ' -f 1 peers)" = "$(lines 0 2 3)" ]
-    # Said once for each, not at each try.
-    [ "$(grep -c 'cannot accept' server.err)" -eq 2 ]
+    prlimit --pid "$server" --nofile="$free:"
+    tell 'connect c' 'connect d' 'ring b 0 2' 'rung a 2'
+    wait_until_said err.server 'cannot accept connections for now: Too many open files'
+    # The descriptors of b are enough for c.
+    tell 'close b' 'until c 0' 'until a 2' 'id c'
+    wait_until_said out.client 2
+    prlimit --pid "$server" --nofile="$(ulimit -Hn):"
+    tell 'until d 0 2' 'until a 2 3' 'id d'
+    wait_until_said out.client 3
+    same "$(lines 0 2 3)" "$(cut -d ' ' -f 1 peers)"
+    # One message for each connection, not for each attempt.
+    same 2 "$(grep -c 'cannot accept' err.server)"
     served
 }
 
 @test "more descriptors under way than the user may have: it goes on when they are read" {
-    # Who has these capabilities is not limited (net/core/scm.c, too_many_unix_fds).
+    # The limit does not hold for a process with one of these capabilities (net/core/scm.c, too_many_unix_fds).
     if ((EUID == 0)); then
         SERVE_UNDER=(setpriv '--bounding-set=-sys_resource,-sys_admin')
         "${SERVE_UNDER[@]}" true || skip 'this root cannot give up capabilities'
     fi
     SERVE_UNDER+=(prlimit --nofile=100)
     serve
-    grep -qF 'room for 9 peers of 8 vectors, not for 128: the hard limit of open files is 100' server.err
-    hold
-    say 'connect a' 'connect b' 'connect c' 'connect d' 'connect e' 'connect f' 'connect g'
-    until_said server.err 'some messages must wait until peers read theirs'
-    say 'close a' 'close b' 'close c' 'close d' 'close e' 'until f 6' 'until g 5' 'id g'
-    until_said holder.out 6
-    # Nobody but those five: who does not read is not dropped.
-    [ "$(grep -c left server.err)" -eq 5 ]
+    grep -qF 'room for 9 peers of 8 vectors, not for 128: the hard limit of open files is 100' err.server
+    start_client
+    tell 'connect a' 'connect b' 'connect c' 'connect d' 'connect e' 'connect f' 'connect g'
+    wait_until_said err.server 'some messages must wait until peers read theirs'
+    tell 'close a' 'close b' 'close c' 'close d' 'close e' 'until f 6' 'until g 5' 'id g'
+    wait_until_said out.client 6
+    # Only those five: a peer that does not read is not dropped.
+    same 5 "$(grep -c left err.server)"
     served
 }
 
 # --- Real QEMU, without a guest: qtest reads and writes as a guest would
 
-# qemu: with the device at 00:04.0, its registers at 0xfebf0000 and its vectors at 0xfebe0000.
+# qemu: starts QEMU with the device at 00:04.0, its registers at 0xfebf0000 and its MSI-X table at 0xfebe0000.
 qemu() {
     mkfifo qtest
     exec {gate}<>qtest
-    start qemu qemu-system-x86_64 -M pc,accel=tcg -S -m 16 -nodefaults -display none -qtest stdio -qtest-log none \
-        -chardev socket,path=socket,id=server -device ivshmem-doorbell,chardev=server,vectors=8,addr=4 <qtest
-    say 'outl 0xcf8 0x80002010' 'outl 0xcfc 0xfebf0000' # BAR 0
-    say 'outl 0xcf8 0x80002014' 'outl 0xcfc 0xfebe0000' # BAR 1
-    say 'outl 0xcf8 0x80002004' 'outw 0xcfc 2'          # decode memory
-    say 'outl 0xcf8 0x80002040' 'outw 0xcfe 0x8000'     # MSI-X on; all vectors are masked, and become pending
+    background qemu qemu-system-x86_64 -M pc,accel=tcg -S -m 16 -nodefaults -display none -qtest stdio -qtest-log none \
+        -chardev socket,path=server,id=server -device ivshmem-doorbell,chardev=server,vectors=8,addr=4 <qtest
+    tell 'outl 0xcf8 0x80002010' 'outl 0xcfc 0xfebf0000' # BAR 0
+    tell 'outl 0xcf8 0x80002014' 'outl 0xcfc 0xfebe0000' # BAR 1
+    tell 'outl 0xcf8 0x80002004' 'outw 0xcfc 2'          # decode memory
+    tell 'outl 0xcf8 0x80002040' 'outw 0xcfe 0x8000'     # MSI-X on; all vectors are masked, and become pending
 }
 
-# Until QEMU has heard of the peer, it ignores the ring.
+# qemu_rings_until_heard: rings the peer. QEMU ignores that as long as the server has not told it of the peer.
 qemu_rings_until_heard() {
-    say 'writel 0xfebf000c 3' # peer 0, vector 3
-    [ -s holder.out ]
+    tell 'writel 0xfebf000c 3' # peer 0, vector 3
+    [ -s out.client ]
 }
 
 qemu_has_pending() {
-    say 'readl 0xfebe0800'
-    grep -qx "OK $1" qemu.out
+    tell 'readl 0xfebe0800'
+    grep -qx "OK $1" out.qemu
 }
 
 @test "QEMU: it gets an id, rings, is rung on the right vector, and is heard to leave" {
     command -v qemu-system-x86_64 >/dev/null || skip 'qemu-system-x86_64 is not installed'
     serve
     lines 'connect a' 'until a 1' 'rung a 3' 'ring a 1 5' 'until a' 'id a' >script
-    start holder ivshmem_client socket 8 <script
-    soon grep -q '^0 ' peers
+    background client ivshmem_client server 8 <script
+    wait_until grep -q '^0 ' peers
     qemu
-    soon grep -q '^1 ' peers
-    [ "$(connected 1)" = 2 ]
-    say 'readl 0xfebf0008'
-    until_said qemu.out 'OK 0x0000000000000001'
-    soon qemu_rings_until_heard
-    soon qemu_has_pending 0x0000000000000020
-    kill "${PID[qemu]}"
-    ended qemu
-    [ ! -s qemu.err ]
-    ended holder
-    [ "$status" -eq 0 ]
-    [ "$(tail -n 1 holder.out)" = 0 ]
+    wait_until grep -q '^1 ' peers
+    same 2 "$(connected 1)"
+    tell 'readl 0xfebf0008'
+    wait_until_said out.qemu 'OK 0x0000000000000001'
+    wait_until qemu_rings_until_heard
+    wait_until qemu_has_pending 0x0000000000000020
+    kill "$qemu"
+    await qemu
+    refuted test -s err.qemu
+    background_ended client 0
+    same 0 "$(tail -n 1 out.client)"
     served
 }

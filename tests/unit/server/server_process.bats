@@ -11,40 +11,40 @@ load server.bash
     serve
     served
     serve
-    hold
-    say 'connect a' 'handshake a' 'id a'
-    until_said holder.out 0
+    start_client
+    tell 'connect a' 'handshake a' 'id a'
+    wait_until_said out.client 0
     served INT
-    say 'ended a'
-    until_said holder.out ended
+    tell 'ended a'
+    wait_until_said out.client ended
 }
 
 @test "the socket and the listing are the user's alone" {
     umask 0
     serve
-    [ "$(stat -c %a socket peers)" = "$(lines 600 600)" ]
+    same "$(lines 600 600)" "$(stat -c %a server peers)"
     served
 }
 
 @test "another user is refused, whatever the socket's mode" {
     ((EUID == 0)) || skip 'only root can be somebody else'
     chmod 755 .
-    cp "$SANITIZED/ivshmem_client" client
+    cp "$BATS_FILE_TMPDIR/ivshmem_client" client
     serve
-    chmod 666 socket
-    try setpriv --reuid=65534 --clear-groups ./client socket 8 <<<'connect a
+    chmod 666 server
+    succeeds setpriv --reuid=65534 --clear-groups ./client server 8 <<<'connect a
 ended a'
-    [ "$output" = ended ]
-    grep -q "refused process [0-9]*: it belongs to user 65534" server.err
-    [ "$(grep -c arrived server.err)" -eq 0 ]
+    same ended "$output"
+    grep -q "refused process [0-9]*: it belongs to user 65534" err.server
+    same 0 "$(grep -c arrived err.server)"
     served
 }
 
-@test "what a server left behind that was killed is replaced" {
+@test "files that a killed server left behind are replaced" {
     serve
-    kill -9 "${PID[server]}"
-    ended server
-    [ -S socket ]
+    kill -9 "$server"
+    await server
+    [ -S server ]
     serve
     peers <<<'crowd 2'
     served
@@ -52,45 +52,42 @@ ended a'
 
 @test "a second server is refused, and the first does not notice" {
     serve
-    hold
-    say 'connect a' 'handshake a' 'id a'
-    until_said holder.out 0
-    cp server.err before
+    start_client
+    tell 'connect a' 'handshake a' 'id a'
+    wait_until_said out.client 0
+    cp err.server before
     for _ in 1 2; do
-        try ivshmem-server --socket other --memory region --peers-file peers </dev/null
-        fails 1 'cannot lock region: another server has it'
+        complains 1 'cannot lock region: another server has it' ivshmem-server --socket other --memory region --peers-file peers </dev/null
         fresh region2
-        try ivshmem-server --socket socket --memory region2 --peers-file peers </dev/null
-        fails 1 'a server listens at socket already'
+        complains 1 'a server listens at server already' ivshmem-server --socket server --memory region2 --peers-file peers </dev/null
     done
-    cmp before server.err
-    [ "$(cat peers)" = "0 ${PID[holder]}" ]
-    [ "$(connected 0)" = 1 ]
-    say 'connect b' 'until a 1' 'id b' 'handshake b' 'id b'
-    until_said holder.out 1
+    cmp before err.server
+    same "0 $client" "$(cat peers)"
+    same 1 "$(connected 0)"
+    tell 'connect b' 'until a 1' 'id b' 'handshake b' 'id b'
+    wait_until_said out.client 1
     served
 }
 
 @test "peers that outlive a server that was killed do not keep the next one from the region" {
     serve
-    hold
-    say 'connect a' 'handshake a' 'id a'
-    until_said holder.out 0
-    kill -9 "${PID[server]}"
-    ended server
+    start_client
+    tell 'connect a' 'handshake a' 'id a'
+    wait_until_said out.client 0
+    kill -9 "$server"
+    await server
     serve
-    [ "$(connected 0)" = 0 ]
+    same 0 "$(connected 0)"
     served
 }
 
-@test "a socket that somebody else has put in its place is left there" {
+@test "a file that another program has put in place of the socket is left there" {
     serve
-    rm socket
-    echo mine >socket
-    kill "${PID[server]}"
-    ended server
-    [ "$status" -eq 0 ]
-    [ "$(cat socket)" = mine ]
+    rm server
+    echo mine >server
+    kill "$server"
+    background_ended server 0
+    same mine "$(cat server)"
 }
 
 # --- The command line
@@ -98,9 +95,7 @@ ended a'
 @test "wrong commands end with status 2 and say what is needed" {
     while IFS=: read -r options text; do
         # shellcheck disable=SC2086 # words
-        try ivshmem-server $options </dev/null
-        fails 2 "$text"
-        [ -z "$output" ]
+        refuses "$text" ivshmem-server $options </dev/null
     done <<'END'
 :--socket PATH is needed
 --socket=:--socket PATH is needed
@@ -116,10 +111,10 @@ ended a'
 --what:unknown option --what
 -x:unknown option -x
 END
-    [ ! -e s ]
+    refuted test -e s
 }
 
-@test "what it cannot work with: one line that says why, status 1, nothing left behind" {
+@test "unusable files: one line that says why, status 1, nothing left behind" {
     mkdir folder
     fresh small 1048575
     : >empty
@@ -128,9 +123,8 @@ END
     long=$(printf '%0108d' 0)
     while IFS=: read -r options text; do
         # shellcheck disable=SC2086 # words
-        try ivshmem-server $options </dev/null
-        fails 1 "$text"
-        [ -z "$output" ]
+        complains 1 "$text" ivshmem-server $options </dev/null
+        same '' "$output"
     done <<END
 --socket s --memory absent:cannot open absent: No such file
 --socket s --memory folder:cannot open folder: Is a directory
@@ -143,26 +137,24 @@ END
 --socket absent/s --memory region:cannot listen at absent/s: No such file
 --socket s --memory region --peers-file absent/p:cannot write absent/p: No such file
 END
-    [ ! -e s ]
-    [ "$(cat file)" = data ]
+    refuted test -e s
+    same data "$(cat file)"
 }
 
-@test "too few descriptors for a single peer is an error, that nobody hears 'ready' is one too" {
-    try prlimit --nofile=24 ivshmem-server --socket s --memory region </dev/null
-    fails 1 'no room for a peer: the hard limit of open files is 24 (ulimit -Hn)'
+@test "too few descriptors for a single peer is an error; so is a stdout that cannot take 'ready'" {
+    complains 1 'no room for a peer: the hard limit of open files is 24 (ulimit -Hn)' prlimit --nofile=24 ivshmem-server --socket s --memory region </dev/null
     status=0
     ivshmem-server --socket s --memory region >/dev/full 2>error </dev/null || status=$?
-    [ "$status" -eq 1 ]
+    same 1 "$status"
     grep -qF 'cannot write to stdout' error
-    [ ! -e s ]
+    refuted test -e s
 }
 
 @test "-h and --help" {
     for option in -h --help; do
-        try ivshmem-server "$option"
-        [ "$status" -eq 0 ]
+        succeeds ivshmem-server "$option"
         [[ $output == 'Usage: ivshmem-server --socket PATH --memory FILE'* ]]
-        [ -z "$stderr" ]
+        same '' "$stderr"
     done
 }
 
@@ -171,7 +163,7 @@ END
 @test "make clean leaves nothing, and no file is longer than a few screens" {
     make -s -C "$SERVER" O="$PWD/out" WERROR=1
     make -s -C "$SERVER" O="$PWD/out" clean
-    [ ! -e out ]
+    refuted test -e out
     for file in "$SERVER"/*.[ch]; do
         (($(wc -l <"$file") <= 300))
     done

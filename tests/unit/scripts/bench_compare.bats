@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # what bats sets
+# bench.sh --compare, without a VM.
+
+load helpers
+load results
+
+# A second folder, B, in which bandwidth-uc has the values $1...; A has 100, 101, 102.
+two_results() {
+    measured bandwidth-uc 100 101 102
+    B=$BATS_TEST_TMPDIR/b
+    cp -r "$R" "$B"
+    R=$B measured bandwidth-uc "$@"
+}
+
+@test "--compare: the same, better, worse, and worse within the spread or the threshold" {
+    two_results 100 101 102
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse, 0 better'
+    two_results 80 81 82
+    fails 1 ./bench.sh --compare "$R" "$B"
+    [[ $output =~ bandwidth-uc/4096\ +101\ +81\ .*\ 0\.802\ +apart\ +worse ]] || failure 'no such row'
+    prints '2 worse, 0 better'
+    succeeds ./bench.sh --threshold 30 --compare "$R" "$B"
+    two_results 120 121 122
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse, 2 better'
+    # Slower by the median, but the repeats overlap.
+    two_results 80 81 102
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints '0 worse'
+}
+
+@test "--compare: a longer time is worse" {
+    two_results 100 101 102
+    measured latency 1 1.01 1.02
+    R=$B measured latency 2 2.01 2.02
+    fails 1 ./bench.sh --compare "$R" "$B"
+    [[ $output =~ latency/median\ .*\ worse ]] || failure 'not worse'
+    succeeds ./bench.sh --compare "$B" "$R"
+}
+
+@test "--compare: the host's own figures are no verdict, but are pointed at; far percentiles are none either" {
+    two_results 100 101 102
+    change '.records |= map(if .p99_us then .p99_us = 9999 else . end)' "$B"
+    measured bandwidth-host 1000 1000 1000
+    R=$B measured bandwidth-host 500 500 500
+    succeeds ./bench.sh --compare "$R" "$B"
+    prints 'The host itself differs (bandwidth-host/4096'
+}
+
+@test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
+    local change
+    two_results 100 101 102
+    cp "$B/host.json" "$BATS_TEST_TMPDIR/host"
+    for change in '.host.cpu = "another"' '.accelerator = "kvm"' '.mode = "full"' '.qemu = "11"' '.complete = false' '.vms = 3'; do
+        cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
+        host "$change" "$B"
+        fails 1 ./bench.sh --compare "$R" "$B"
+        [[ -z $output ]] || failure 'compared all the same'
+        says 'cannot be compared: they differ in'
+        succeeds ./bench.sh --anyway --compare "$R" "$B"
+        prints 'MARKED: not the same in'
+    done
+    cp "$BATS_TEST_TMPDIR/host" "$B/host.json"
+    change '.records |= map(if .program == "__stream" then .version = "2.0" else . end)' "$B"
+    fails 1 ./bench.sh --compare "$R" "$B"
+    says 'programs (' '__stream 2.0'
+    host '.complete = false'
+    cp "$R/host.json" "$R/results.jsonl" "$B"
+    fails 1 ./bench.sh --compare "$R" "$B"
+    says 'both are incomplete'
+}
