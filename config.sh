@@ -38,6 +38,9 @@
 # The size of its disk as the guest sees it. The file on the host grows as the guest writes. At most 8T, because larger files
 # do not work on every host.
 : "${VM_DISK_SIZE:=4G}"
+# The CPUs of the host on which their vCPUs run. auto: a core for each, preferring cores that share their last-level cache. Or a
+# list such as 2,3 or 2-5: the first VM_CPUS of it are vm1's. QEMU's other threads keep off these CPUs. no: the kernel decides.
+: "${VM_PIN:=no}"
 
 # --- QEMU ---
 

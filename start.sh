@@ -72,6 +72,7 @@ start_wait() {
     state=$(vm_state "$name")
     case $state in
     ready)
+        ((${#PINNED[@]} == 0)) || vm_pin "$name" "${PINNED[@]}"
         say "$name is ready after $((SECONDS - BEGUN)) s"
         start_check_cpus "$name"
         ;;
@@ -132,6 +133,7 @@ start_end() {
 STATUS=0      # the exit status
 LAUNCHING=''  # the process that starts a VM
 LAUNCHED=()   # the VMs that were started
+PINNED=()     # the CPUs of the host for the vCPUs of all VMs (VM_PIN)
 START_TEMP='' # what that process wrote to stderr
 BEGUN=0       # when the VMs were started, in SECONDS
 DEADLINE=0    # until when to wait for them
@@ -165,6 +167,7 @@ main() {
     for name in "${up[@]}"; do
         start_running "$name"
     done
+    ((${#LAUNCHED[@]} == 0)) || mapfile -t PINNED < <(pin_cpus)
     for name in "${LAUNCHED[@]}"; do
         start_wait "$name"
     done

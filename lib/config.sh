@@ -102,6 +102,9 @@ config_load() {
     config_check_size VM_DISK_SIZE 2G 8T
     VM_DISK_BYTES=$(size_in_bytes "$VM_DISK_SIZE")
 
+    config_check_pattern VM_PIN '^(no|auto|[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?){0,63})$' \
+        "no, auto, or a list of CPUs such as 2,3 or 2-5"
+
     config_check_word ACCEL auto kvm tcg
     config_check_word BAR_ABOVE_4G auto yes no
     config_split_qemu_args

@@ -7,7 +7,7 @@ cpus_allowed() {
     sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status | cpus_expand
 }
 
-# Expands lists of CPUs such as 0-2,5 on stdin to a number a line, in their order.
+# Expands the lists of CPUs on stdin, such as 0-2,5, to their numbers, one on a line, in their order.
 cpus_expand() {
     tr ',' '\n' | awk -F- 'NF { for (i = $1; i <= $NF; i++) print i }'
 }
@@ -61,7 +61,10 @@ vm_pin() {
     local -a cpus=("${@:2}") threads
     pid=$(vm_pid "$name")
     mapfile -t threads < <(vm_vcpus "$name")
-    ((${#threads[@]})) || die "QEMU does not say which threads the vCPUs of $name are"
+    if ((${#threads[@]} != VM_CPUS)); then
+        warn "QEMU does not say which threads the vCPUs of $name are: they are not pinned"
+        return
+    fi
     rest=$(comm -23 <(cpus_allowed | sort) <(printf '%s\n' "${cpus[@]}" | sort) | paste -sd ,)
     # New threads take after the one that makes them, so this holds for those to come.
     [[ -z $rest ]] || taskset --all-tasks --pid --cpu-list "$rest" "$pid" >/dev/null
