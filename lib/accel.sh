@@ -4,12 +4,29 @@
 
 # Prints what ACCEL means on this host: kvm or tcg, a space, and the reason.
 accel_choose() {
-    if [[ $ACCEL != auto ]]; then
-        printf '%s %s' "$ACCEL" "ACCEL=$ACCEL"
+    local found
+    [[ $ACCEL == tcg ]] || found=$(accel_recall || accel_try) # which also finds the CPU model
+    if [[ $ACCEL == auto ]]; then
+        printf '%s' "$found"
     else
-        accel_recall || accel_try
+        printf '%s %s' "$ACCEL" "ACCEL=$ACCEL"
     fi
 }
+
+# Prints the CPU model for QEMU that has everything accelerator $1 offers. Call accel_choose before.
+accel_cpu() {
+    local cpu=''
+    if [[ $1 == tcg ]]; then
+        printf max
+        return
+    fi
+    cpu=$(sed -n 4p "$VM_DIR/accel-$EUID" 2>/dev/null) || true
+    printf '%s' "${cpu:-${ACCEL_KVM_CPUS[0]}}"
+}
+
+# The host's own CPU, with the host's caches (glibc chooses how it copies by their sizes); then what boots where that does not:
+# a QEMU that does not know of it, and a KVM that is itself in a VM whose hypervisor has no PMU.
+ACCEL_KVM_CPUS=(host,host-cache-info=on host host,pmu=off)
 
 # Prints what the verdict depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
 accel_key() {
@@ -35,16 +52,17 @@ accel_recall() {
 
 # Tries KVM, prints the verdict and caches it.
 accel_try() {
-    local accel=kvm reason
-    reason=$(accel_try_kvm) || accel=tcg
-    printf '%s\n' "$(accel_key)" "$accel" "$reason" | write_file "$VM_DIR/accel-$EUID"
+    local accel=kvm result
+    result=$(accel_try_kvm) || accel=tcg
+    printf '%s\n' "$(accel_key)" "$accel" "$result" | write_file "$VM_DIR/accel-$EUID"
     lab_own "$VM_DIR/accel-$EUID"
-    printf '%s %s' "$accel" "$reason"
+    printf '%s %s' "$accel" "${result%%$'\n'*}"
 }
 
-# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the result.
+# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the result, and in a second
+# line the CPU model that it booted with, the first of ACCEL_KVM_CPUS that works.
 accel_try_kvm() {
-    local output
+    local output cpu status
     if [[ ! -e /dev/kvm ]]; then
         echo 'there is no /dev/kvm (is virtualisation enabled in the firmware, or nested virtualisation if this host is a VM?)'
         return 1
@@ -53,13 +71,17 @@ accel_try_kvm() {
         echo "$(id -un) may not open /dev/kvm (sudo adduser $(id -un) kvm, then log in again)"
         return 1
     fi
-    output=$(timeout 5 qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot \
-        -machine pc -accel kvm -cpu host -m 256M -serial stdio \
-        -kernel "$VM_DIR/kernel/vmlinux" -append 'console=ttyS0 panic=-1' </dev/null 2>&1 | tr -d '\0\r') || true
-    if [[ $output == *'Linux version '* ]]; then
-        echo "the lab's kernel boots under KVM"
-        return
-    fi
+    for cpu in "${ACCEL_KVM_CPUS[@]}"; do
+        status=0
+        output=$(timeout 5 qemu-system-x86_64 -no-user-config -nodefaults -display none -no-reboot \
+            -machine pc -accel kvm -cpu "$cpu" -m 256M -serial stdio \
+            -kernel "$VM_DIR/kernel/vmlinux" -append 'console=ttyS0 panic=-1' </dev/null 2>&1 | tr -d '\0\r') || status=$?
+        if [[ $output == *'Linux version '* ]]; then
+            printf '%s\n' "the lab's kernel boots under KVM" "$cpu"
+            return
+        fi
+        ((status != 124)) || break # timeout(1): it hangs, and will with any CPU
+    done
     output=$(grep -m 1 -i -E 'error|fail|kvm' <<<"$output" || true)
     echo "/dev/kvm is there, but the lab's kernel does not boot under it${output:+ ($output)}"
     return 1

@@ -22,14 +22,6 @@ qemu_bar_above_4g() {
     fi
 }
 
-# Prints the CPU model that has everything accelerator $1 offers.
-qemu_cpu() {
-    case $1 in
-    kvm) printf host ;;
-    tcg) printf max ;;
-    esac
-}
-
 # qemu_kernel_arguments NAME ACCEL: prints the kernel's command line. hostname= needs Linux 5.19; older kernels take the name
 # from ip=.
 qemu_kernel_arguments() {
@@ -68,7 +60,7 @@ qemu_command() {
     # A PC without default devices. -no-reboot turns a reset into an exit of QEMU. A guest without ACPI powers down by a
     # reset, and with panic=-1 a crash of its kernel causes one, too.
     command+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
-    command+=(-machine pc -accel "$accel" -cpu "$(qemu_cpu "$accel")")
+    command+=(-machine pc -accel "$accel" -cpu "$(accel_cpu "$accel")")
     # One socket for each CPU: the firmware's MP table lists only the first CPU of a socket (SeaBIOS: src/fw/mptable.c).
     command+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 

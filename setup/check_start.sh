@@ -65,7 +65,7 @@ check_kvm() {
     if ! have qemu-system-x86_64 || [[ ! -s $VM_DIR/kernel/vmlinux ]]; then
         check_notice kvm "tested once QEMU and the lab's kernel are there; without KVM the VMs are emulated (TCG)"
     elif reason=$(accel_try_kvm); then
-        check_ok kvm "$reason"
+        check_ok kvm "${reason%%$'\n'*}"
     else
         check_notice kvm "$reason: the VMs are emulated (TCG)"
     fi

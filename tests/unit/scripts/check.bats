@@ -161,13 +161,25 @@ choose_accel() {
     same 1 "$(wc -l <"$TMPDIR/calls")"
 }
 
+@test "the CPU model is the first that a kernel boots with" {
+    stub qemu-system-x86_64 <<<'[[ $* == *"-cpu host,pmu=off "* ]] && echo "[    0.000000] Linux version 6.10.11"'
+    choose_accel
+    same "kvm the lab's kernel boots under KVM" "$output"
+    script cpu <<<'config_load; accel_choose >/dev/null; accel_cpu kvm; echo; accel_cpu tcg'
+    succeeds ./cpu
+    same $'host,pmu=off\nmax' "$output"
+}
+
 @test "a /dev/kvm that opens but boots nothing: tcg, and why; a new kernel is tried anew" {
     stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "qemu: error: failed to set MSR 0x345" >&2; exit 134'
     choose_accel
     same "tcg /dev/kvm is there, but the lab's kernel does not boot under it (qemu: error: failed to set MSR 0x345)" "$output"
     touch -d '2001-01-01' "$VM_DIR/kernel/vmlinux"
     succeeds ./choose
-    same 2 "$(wc -l <"$TMPDIR/calls")"
+    same 6 "$(wc -l <"$TMPDIR/calls")"
     succeeds env ACCEL=kvm ./choose
     same 'kvm ACCEL=kvm' "$output"
+    script cpu <<<'config_load; accel_cpu kvm'
+    succeeds ./cpu
+    same host,host-cache-info=on "$output"
 }
