@@ -69,18 +69,20 @@ static const struct shmem_fault faults[] = {
 	{ 0 },
 };
 
-enum { OPTION_MATRIX = SHMEM_LONG, OPTION_INTERRUPT, OPTION_ADAPTIVE };
+enum { OPTION_MATRIX = SHMEM_LONG, OPTION_INTERRUPT, OPTION_ADAPTIVE, OPTION_CPUS };
 
 static const struct option longs[] = {
 	{ .name = "matrix", .has_arg = required_argument, .val = OPTION_MATRIX },
 	{ .name = "interrupt", .has_arg = no_argument, .val = OPTION_INTERRUPT },
 	{ .name = "adaptive", .has_arg = optional_argument, .val = OPTION_ADAPTIVE },
+	{ .name = "cpus", .has_arg = no_argument, .val = OPTION_CPUS },
 	{ 0 },
 };
 
 static const struct shmem_program program = {
 	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [-p CPU]\n"
-		    "                 [--matrix N] [--interrupt | --adaptive[=MICROSECONDS]]",
+		    "                 [--matrix N] [--interrupt | --adaptive[=MICROSECONDS]]\n"
+		    "       __latency --cpus [-t SECONDS] [-n COUNT]",
 	.letters = "t:n:w:p:",
 	.longs = longs,
 	.faults = faults,
@@ -93,6 +95,8 @@ static const struct shmem_program program = {
 		   "  -w SECONDS  wait this long for the other VM, and for an answer (default: 30)\n"
 		   "  -p CPU      run on this CPU of the VM (default: the one where it starts)\n"
 		   "  --matrix N  run in N VMs: each measures to each other in turn, and prints its row\n"
+		   "  --cpus      measure between every two CPUs of this machine instead, and print the\n"
+		   "              matrix (-t: of each pair, default 0.1; taskset chooses the CPUs)\n"
 		   "  --interrupt\n"
 		   "              sleep until the other side rings the doorbell\n"
 		   "  --adaptive[=MICROSECONDS]\n"
@@ -158,6 +162,9 @@ static void parse_latency(struct latency_settings *settings, struct shmem_option
 		case OPTION_INTERRUPT:
 			choose_poll(settings, 0);
 			break;
+		case OPTION_CPUS:
+			settings->cpus = true;
+			break;
 		case OPTION_ADAPTIVE:
 			choose_poll(settings, parse_poll(optarg));
 			break;
@@ -167,6 +174,11 @@ static void parse_latency(struct latency_settings *settings, struct shmem_option
 		settings->time = time;
 	else if (settings->trips)
 		settings->time = 3600 * SECOND;
+	else if (settings->cpus)
+		settings->time = SECOND / 10;
+	if (settings->cpus && (settings->matrix || settings->cpu >= 0 || settings->poll_ns != SHMEM_NEVER))
+		shmem_usage_error("--cpus pins its own processes, which poll: no -p, --matrix, "
+				  "--interrupt or --adaptive with it");
 }
 
 /* --- The whole ------------------------------------------------------------ */
@@ -183,6 +195,19 @@ static void pin(struct latency_settings *settings, const struct shmem_options *o
 		shmem_pin((unsigned int)settings->cpu);
 }
 
+void run_latency(struct latency_run *run)
+{
+	open_latency_region(run);
+	pin(run->settings, run->options);
+	run->ns_per_tick = calibrate_clock(run->options);
+	shmem_meet_leave_at_end(&run->meeting);
+	latency_meet(run);
+	do_all_steps(run);
+	shmem_meet_leave(&run->meeting);
+	if (run->bell)
+		shmem_doorbell_close(run->bell);
+}
+
 int main(int argc, char **argv)
 {
 	static struct latency_run run;
@@ -195,14 +220,9 @@ int main(int argc, char **argv)
 	parse_latency(&settings, &options, argc, argv);
 	run.options = &options;
 	run.settings = &settings;
-	open_latency_region(&run);
-	pin(&settings, &options);
-	run.ns_per_tick = calibrate_clock(&options);
-	shmem_meet_leave_at_end(&run.meeting);
-	latency_meet(&run);
-	do_all_steps(&run);
-	shmem_meet_leave(&run.meeting);
-	if (run.bell)
-		shmem_doorbell_close(run.bell);
+	if (settings.cpus)
+		measure_cpus(&settings, &options);
+	else
+		run_latency(&run);
 	return 0;
 }

@@ -7,6 +7,7 @@
  *	pair.c     one measures, one answers: the ping-pong itself
  *	wait.c     sleeping instead of polling, and the cost of waiting
  *	steps.c    pair after pair, for --matrix
+ *	cpus.c     every two CPUs of one machine, for --cpus
  *	report.c   the output
  */
 #ifndef LATENCY_H
@@ -53,6 +54,7 @@ struct latency_settings {
 	uint64_t timeout; /* for the others to come, and for each answer, ns */
 	int seats;        /* 2, or the N of --matrix */
 	bool matrix;
+	bool cpus;        /* --cpus */
 	int cpu;          /* to run on; -1: the current one */
 	uint64_t poll_ns; /* time to poll before sleeping; 0: --interrupt; SHMEM_NEVER: only polls */
 };
@@ -69,7 +71,7 @@ struct seat {
 struct latency_run {
 	struct shmem region;
 	const struct shmem_options *options;
-	const struct latency_settings *settings;
+	struct latency_settings *settings;
 	struct shmem_meeting meeting;
 	struct latency_place *places;
 	struct latency_place *mine;
@@ -86,6 +88,7 @@ struct latency_run {
 	uint64_t waited;         /* time of the current wait, ns */
 	double ns_per_tick;
 	struct shmem_histogram histogram;
+	struct shmem_summary *us; /* takes the round trips instead of the output, for --cpus; or NULL */
 };
 
 /* The cost of waiting, for this program. */
@@ -106,6 +109,11 @@ struct answers {
 	uint64_t count;
 	struct cost cost;
 };
+
+/* --- latency.c ---------------------------------------------------- */
+
+/* A whole run, with run->settings and run->options: opens the region, meets the others, measures. */
+void run_latency(struct latency_run *run);
 
 /* --- clock.c ------------------------------------------------------ */
 
@@ -205,6 +213,14 @@ struct cost cost_since(const struct latency_run *run, const struct cost *before)
 
 /* Every pair in turn: does our part, and waits for the others to do theirs. */
 void do_all_steps(struct latency_run *run);
+
+/* --- cpus.c ------------------------------------------------------- */
+
+/*
+ * Measures between every two CPUs that this process may use, and prints the matrix. Without
+ * a file in the options it uses memory of its own, whose name it puts there.
+ */
+void measure_cpus(const struct latency_settings *settings, struct shmem_options *options);
 
 /* --- report.c ----------------------------------------------------- */
 

@@ -151,7 +151,9 @@ void report_head(const struct latency_run *run)
 
 void report_figures(const struct latency_run *run, const struct latency_figures *figures)
 {
-	if (run->options->json)
+	if (run->us)
+		*run->us = figures->us;
+	else if (run->options->json)
 		record_figures(run, figures);
 	else if (run->settings->matrix)
 		print_row(run, figures);
@@ -163,7 +165,7 @@ void report_answers(const struct latency_run *run, const struct answers *answers
 {
 	char name[NAME_SIZE];
 
-	if (run->settings->matrix)
+	if (run->settings->matrix || run->us)
 		return;
 	name_of(run, answers->to, name);
 	if (!run->options->json) {

@@ -1,0 +1,194 @@
+/*
+ * cpus.c - the round trip between every two CPUs of this machine, for --cpus. Each pair is
+ * measured by two processes that are pinned to it, with the code that measures two VMs.
+ */
+#include "latency.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct pair {
+	int cpu, other;
+	struct shmem_summary us; /* round trips; written by the process that measures */
+};
+
+/* Lists the CPUs that this process may use. Returns their number. */
+static int allowed_cpus(int cpus[static CPU_SETSIZE])
+{
+	cpu_set_t allowed;
+	int count = 0;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		shmem_die("cannot find out the allowed CPUs: %m");
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			cpus[count++] = cpu;
+	if (count < 2)
+		shmem_die("--cpus needs two CPUs, and this process may use only CPU %d; see taskset -p",
+			  cpus[0]);
+	return count;
+}
+
+/*
+ * Memory of our own instead of the device, unless the user named a file: no other program
+ * meets us there. The file goes with the last process that has it open.
+ */
+static void use_own_memory(struct shmem_options *options)
+{
+	static char path[32];
+	int fd = memfd_create("latency", 0);
+
+	if (fd < 0 || ftruncate(fd, 1 << 20))
+		shmem_die("cannot make a file in memory: %m");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	options->file = path;
+}
+
+/* Starts the process that measures, or answers, on this CPU. */
+static pid_t start_side(const struct latency_settings *settings, const struct shmem_options *options,
+			int cpu, struct shmem_summary *us)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		shmem_die("cannot start a process: %m");
+	if (pid > 0)
+		return pid;
+
+	static struct latency_run run;
+	struct latency_settings side = *settings;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	side.cpu = cpu;
+	run.settings = &side;
+	run.options = options;
+	run.us = us;
+	run_latency(&run);
+	_exit(0);
+}
+
+/* Waits for both sides. If one fails, it has said why, and the other is ended. */
+static void end_sides(const pid_t pids[static 2], const struct pair *pair)
+{
+	for (int i = 0; i < 2; i++) {
+		int status;
+
+		if (waitpid(-1, &status, 0) < 0)
+			shmem_die("cannot wait for a process: %m");
+		if (status == 0)
+			continue;
+		kill(pids[0], SIGKILL);
+		kill(pids[1], SIGKILL);
+		if (WIFSIGNALED(status))
+			shmem_die("signal %d ended the measurement on CPUs %d and %d",
+				  WTERMSIG(status), pair->cpu, pair->other);
+		exit(1);
+	}
+}
+
+static void measure_pair(const struct latency_settings *settings, const struct shmem_options *options,
+			 struct pair *pair)
+{
+	pid_t pids[2] = { start_side(settings, options, pair->cpu, &pair->us),
+			  start_side(settings, options, pair->other, &pair->us) };
+
+	end_sides(pids, pair);
+}
+
+/* On a terminal, a line that changes. */
+static void show_progress(size_t done, size_t count)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, done < count ? "\r%zu of %zu pairs" : "\r\033[K", done, count);
+}
+
+/* --- Output --------------------------------------------------------------- */
+
+static void record_pair(const struct shmem *region, const struct shmem_options *options,
+			const struct pair *pair)
+{
+	shmem_record_begin(region, options, "latency-cpus");
+	shmem_record_integer("from_cpu", (uint64_t)pair->cpu);
+	shmem_record_integer("to_cpu", (uint64_t)pair->other);
+	shmem_record_text("measured", "round trip");
+	shmem_record_summary(&pair->us, "_us");
+	shmem_record_end();
+}
+
+static const struct pair *find_pair(const struct pair *pairs, size_t count, int a, int b)
+{
+	for (size_t i = 0; i < count; i++)
+		if ((pairs[i].cpu == a && pairs[i].other == b) ||
+		    (pairs[i].cpu == b && pairs[i].other == a))
+			return &pairs[i];
+	return NULL;
+}
+
+static void print_matrix(const struct pair *pairs, size_t count, const int *cpus, int cpu_count)
+{
+	shmem_print("median round trip in ns between the CPUs\n\n   CPU");
+	for (int i = 0; i < cpu_count; i++)
+		shmem_print(" %6d", cpus[i]);
+	for (int row = 0; row < cpu_count; row++) {
+		shmem_print("\n%6d", cpus[row]);
+		for (int column = 0; column < cpu_count; column++) {
+			const struct pair *pair = find_pair(pairs, count, cpus[row], cpus[column]);
+
+			if (pair)
+				shmem_print(" %6.0f", 1e3 * pair->us.median);
+			else
+				shmem_print(" %6s", "-");
+		}
+	}
+	shmem_print("\n");
+}
+
+static void print_extremes(const struct pair *pairs, size_t count)
+{
+	const struct pair *fastest = pairs, *slowest = pairs;
+
+	for (size_t i = 1; i < count; i++) {
+		if (pairs[i].us.median < fastest->us.median)
+			fastest = &pairs[i];
+		if (pairs[i].us.median > slowest->us.median)
+			slowest = &pairs[i];
+	}
+	shmem_print("\nfastest: CPUs %d and %d, %.0f ns; slowest: CPUs %d and %d, %.0f ns\n",
+		    fastest->cpu, fastest->other, 1e3 * fastest->us.median, slowest->cpu,
+		    slowest->other, 1e3 * slowest->us.median);
+}
+
+void measure_cpus(const struct latency_settings *settings, struct shmem_options *options)
+{
+	static int cpus[CPU_SETSIZE];
+	int cpu_count = allowed_cpus(cpus);
+	size_t count = 0, pair_count = (size_t)cpu_count * (size_t)(cpu_count - 1) / 2;
+	struct pair *pairs = mmap(NULL, pair_count * sizeof(*pairs), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (pairs == MAP_FAILED)
+		shmem_die("no memory for %zu pairs of CPUs", pair_count);
+	if (!options->file)
+		use_own_memory(options);
+
+	struct shmem region = shmem_open(options);
+	for (int i = 0; i < cpu_count; i++)
+		for (int j = i + 1; j < cpu_count; j++) {
+			struct pair *pair = &pairs[count++];
+
+			*pair = (struct pair){ .cpu = cpus[i], .other = cpus[j] };
+			measure_pair(settings, options, pair);
+			show_progress(count, pair_count);
+			if (options->json)
+				record_pair(&region, options, pair);
+		}
+	if (options->json)
+		return;
+	print_matrix(pairs, count, cpus, cpu_count);
+	print_extremes(pairs, count);
+}
