@@ -30,7 +30,7 @@ Steps:
   programs     build the programs of prog/ and server/
   keys         make the key pair to log in with, and the guests' host key
   rootfs       copy the debootstrapped tree, and add the lab's files, keys and programs
-  images       make the base image, and disks over it for $VM_COUNT VMs
+  images       make the base image, and the disks of $VM_COUNT VMs over it
 
 Options:
   --check            change nothing; list every obstacle with its remedy

@@ -57,7 +57,7 @@ lab_require_ours() {
 lab_create() {
     [[ -f $VM_DIR/$LAB_MARK ]] && return
     if lab_foreign; then
-        die "$VM_DIR is not empty and not a lab of this kit, so nothing is touched: set VM_DIR to a new or empty folder"
+        die "$VM_DIR is not empty and holds no lab, so setup does not touch it: set VM_DIR to a new or empty folder"
     fi
     mkdir -p -- "$VM_DIR" || die "cannot create $VM_DIR (see above): set VM_DIR to a folder that you can create"
     echo 'A lab of the ivshmem lab kit. setup.sh made this folder.' >"$VM_DIR/$LAB_MARK"

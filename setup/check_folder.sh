@@ -16,7 +16,7 @@ check_folder() {
     local folder type='' options='' bad='' owner
     folder=$(folder_now)
     if lab_foreign; then
-        check_obstacle folder "$VM_DIR is not empty and not a lab of this kit, so nothing is touched" \
+        check_obstacle folder "$VM_DIR is not empty and holds no lab, so setup does not touch it" \
             'set VM_DIR to a new or empty folder'
         return
     fi

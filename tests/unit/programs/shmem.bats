@@ -104,5 +104,5 @@ whole_device() {
     succeeds "$STATIC/__shmem" -f region --inject accesses
     [[ $output == *' uncached' ]]
     succeeds __shmem --inject accesses
-    prints 'even the write-back mapping behaves otherwise'
+    prints 'even the write-back mapping is not cached'
 }

@@ -255,7 +255,7 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     ((EUID == 0)) || skip 'setup.sh needs root'
     fails 1 ./setup.sh
     ((${#stderr_lines[@]} == 1))
-    says "$VM_DIR" 'not a lab' 'nothing is touched'
+    says "$VM_DIR" 'no lab' 'touch'
     fails 1 ./start.sh
     fails 1 ./stop.sh
     same "$before" "$(everything)"

@@ -39,7 +39,7 @@ teardown() {
         echo precious >"$VM_DIR/$name"
         before=$(everything)
         fails 1 ./call lab_create
-        says 'not a lab' "$VM_DIR" 'nothing is touched'
+        says 'no lab' "$VM_DIR" 'does not touch it'
         fails 1 ./call lab_require
         says 'there is no lab in'
         same "$before" "$(everything)"

@@ -89,7 +89,7 @@ without() {
     mkdir "$VM_DIR"
     : >"$VM_DIR/file"
     fails 1 ./setup.sh --check
-    prints "$VM_DIR is not empty and not a lab of this kit" 'set VM_DIR to a new or empty folder'
+    prints "$VM_DIR is not empty and holds no lab" 'set VM_DIR to a new or empty folder'
 }
 
 @test "a container without the rights that debootstrap needs" {
@@ -153,7 +153,7 @@ END
     mkdir "$VM_DIR"
     touch "$VM_DIR/something"
     fails 1 env FREE_INODES=- ./setup.sh
-    says 'not a lab of this kit'
+    says 'holds no lab'
     says_not inodes
 }
 

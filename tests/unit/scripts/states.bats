@@ -316,7 +316,7 @@ as_nobody() {
     says 'the region is kept' "$user (tail"
     [[ -e $(region) ]]
     fails 1 ./start.sh
-    says "still used by process $user"
+    says "process $user (tail"
 }
 
 @test "a region that was removed while VMs use it is said to be" {
