@@ -93,7 +93,7 @@ bench_guest() {
 # Finds out what the VMs can do, and leaves out what they cannot.
 bench_look() {
     local tool
-    CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)"))
+    CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)") [cpus]=$(nproc))
     bench_look_mappings 'CAN[mappings]'
     bench_look_interrupts 'CAN[interrupts]'
     if ((CAN[vms] < 3)); then

@@ -15,15 +15,15 @@ LINK_NET=192.168.77
 # bench_plan quick|full: prints the plan. What the VMs can do is in CAN (bench/guest.sh).
 bench_plan() {
     case $1 in
-    quick) plan_all 4M 3 0.5 0.05 '64K' '2' ;;
+    quick) plan_all 4M 3 0.5 0.05 '64K' '2' 8 ;;
     full)
-        plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3 4'
+        plan_all 64M 5 2 0.5 '1K 16K 64K 1M' '2 3 4' 16
         plan_kernels
         ;;
     esac
 }
 
-# plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS
+# plan_all LARGEST SAMPLES LATENCY_SECONDS STREAM_SECONDS TCP_SIZES PARALLEL_STREAMS MOST_CPUS
 plan_all() {
     local sweep kind seconds block
     block=$(plan_block "$1")
@@ -38,6 +38,7 @@ plan_all() {
     done
     plan_line bandwidth-local bandwidth-host-local $((seconds * 4)) vm1 "$sweep --local -k all"
     plan_latency "$3"
+    plan_cpus "$7"
     plan_stream "$4" "$6"
     plan_line stress - 3 vm1+vm2 '__stress -t 1' '__stress -t 1'
     plan_tcp "$5" "$3"
@@ -62,6 +63,15 @@ plan_latency() {
     fi
     if ((CAN[vms] >= 3)); then
         plan_line latency-matrix latency-host $((2 + CAN[vms] * (CAN[vms] - 1) / 2)) all "__latency -t 0.5 --matrix ${CAN[vms]}"
+    fi
+}
+
+# plan_cpus MOST: every two CPUs of the host, if it has no more than MOST. The number of pairs grows with the square.
+plan_cpus() {
+    if ((CAN[cpus] >= 2 && CAN[cpus] <= $1)); then
+        plan_line latency-host-cpus - $((1 + CAN[cpus] * (CAN[cpus] - 1) / 8)) host '__latency --cpus'
+    else
+        leave_out "the matrix of the host's CPUs: it has ${CAN[cpus]}, and this mode measures 2 to $1 (./run.sh host __latency --cpus)"
     fi
 }
 

@@ -21,6 +21,8 @@ def of_record($id):
         select(.copy == "memcpy") | rate("\(.block_bytes)"; .median_mb_s)
     elif .record == "latency" and ($id | startswith("latency-matrix")) then
         time("\(.from)-\(.to)"; "us"; .median_us)
+    elif .record == "latency-cpus" then
+        time("\(.from_cpu)-\(.to_cpu)"; "us"; .median_us)
     elif .record == "latency" or .record == "tcp-latency" then
         time("min"; "us"; .min_us), time("median"; "us"; .median_us),
         time("p99"; "us"; .p99_us), time("p99.9"; "us"; .p999_us)
@@ -76,12 +78,14 @@ def rate_limit($all; $copies):
        else $copies[.roofline_id][.what] | best end // 0) as $kernels
     | [$own, $kernels] | max * rate_allowance;
 
-def limited($all; $copies):
+# $fastest: the shortest single round trip between the host's two nearest CPUs, in us; null if that was not measured. The two
+# processes of latency-host run where the scheduler placed them.
+def limited($all; $copies; $fastest):
     roofline_of($all; $copies) as $host
-    | ($all["\(.roofline_id)/min"] // $host) as $shortest
+    | ([($all["\(.roofline_id)/min"] // $host).min, $fastest] | map(select(. != null)) | min) as $shortest
     | if $host == null then . + {roofline: null, roofline_copy: null, share: null, limit: null}
       elif .better == "higher" then . + {roofline: $host.median, roofline_copy: $host.copy, limit: rate_limit($all; $copies)}
-      else . + {roofline: $host.median, roofline_copy: null, limit: ($shortest.min * time_allowance)} end;
+      else . + {roofline: $host.median, roofline_copy: null, limit: ($shortest * time_allowance)} end;
 
 # The middle of an array of repeats, and how far they are apart.
 def spread: {median: median, min: min, max: max} | .spread_percent = (.max - .min) / .median * 100;
@@ -98,8 +102,9 @@ def judged:
     | del(.values);
 
 map(select(.status == 0)) | copies as $copies
+| ([.[].records[] | select(.record == "latency-cpus").min_us] | min) as $fastest
 | [.[] | of_run | select(.value > 0)] as $figures
 | [$figures | group_by(.figure)[] | .[0] + {values: map(.value)} | del(.value)] as $all
 | ($all | map(. + (.values | spread)) | INDEX(.figure)) as $by_name
 | (reduce $figures[] as $f ({}; .[$f.figure] //= length)) as $order
-| $all | map(limited($by_name; $copies) | judged) | sort_by($order[.figure])
+| $all | map(limited($by_name; $copies; $fastest) | judged) | sort_by($order[.figure])

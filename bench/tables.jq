@@ -38,6 +38,9 @@ elif $plot == "streams" then
     ([.[] | select(.id | test("^streams-[0-9]")) | .what = (.id | split("-") | last) | .id = "v"] | curve("v"; "vm1 to vm2"))
 elif $plot == "matrix" then
     [.[] | select(.id == "latency-matrix" and .status == "ok")] | select(length > 0)
-    | map((.what | split("-")) + [.median] | @tsv) | join("\n")
+    | map((.what | split("-") | map(ltrimstr("vm"))) + [.median] | @tsv) | join("\n")
+elif $plot == "cpus" then
+    [.[] | select(.id == "latency-host-cpus" and .status == "ok")] | select(length > 0)
+    | map((.what | split("-")) as [$a, $b] | ([$a, $b, .median * 1000], [$b, $a, .median * 1000]) | @tsv) | join("\n")
 else error("no plot \($plot)") end]
 | join("\n\n\n") | select(. != "")

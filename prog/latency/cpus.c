@@ -50,20 +50,22 @@ static void use_own_memory(struct shmem_options *options)
 	options->file = path;
 }
 
-/* Starts the process that measures, or answers, on this CPU. */
-static pid_t start_side(const struct latency_settings *settings, const struct shmem_options *options,
-			int cpu, struct shmem_summary *us)
+/* A process that measures, or answers. */
+struct side {
+	pid_t pid;
+	int said; /* a file that takes its stderr */
+};
+
+/* The process itself. */
+static _Noreturn void run_side(const struct latency_settings *settings,
+			       const struct shmem_options *options, int cpu, int said,
+			       struct shmem_summary *us)
 {
-	pid_t pid = fork();
-
-	if (pid < 0)
-		shmem_die("cannot start a process: %m");
-	if (pid > 0)
-		return pid;
-
 	static struct latency_run run;
 	struct latency_settings side = *settings;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(said, STDERR_FILENO);
 	side.cpu = cpu;
 	run.settings = &side;
 	run.options = options;
@@ -72,32 +74,56 @@ static pid_t start_side(const struct latency_settings *settings, const struct sh
 	_exit(0);
 }
 
-/* Waits for both sides. If one fails, it has said why, and the other is ended. */
-static void end_sides(const pid_t pids[static 2], const struct pair *pair)
+static struct side start_side(const struct latency_settings *settings,
+			      const struct shmem_options *options, int cpu,
+			      struct shmem_summary *us)
 {
-	for (int i = 0; i < 2; i++) {
-		int status;
+	struct side side = { .said = memfd_create("said", MFD_CLOEXEC) };
 
-		if (waitpid(-1, &status, 0) < 0)
-			shmem_die("cannot wait for a process: %m");
-		if (status == 0)
-			continue;
-		kill(pids[0], SIGKILL);
-		kill(pids[1], SIGKILL);
-		if (WIFSIGNALED(status))
-			shmem_die("signal %d ended the measurement on CPUs %d and %d",
-				  WTERMSIG(status), pair->cpu, pair->other);
-		exit(1);
-	}
+	if (side.said >= 0)
+		side.pid = fork();
+	if (side.said < 0 || side.pid < 0)
+		shmem_die("cannot start a process: %m");
+	if (side.pid == 0)
+		run_side(settings, options, cpu, side.said, us);
+	return side;
+}
+
+/*
+ * One side has failed: ends the other, which would only tell that its partner is gone, and
+ * this program with what the first one said.
+ */
+static _Noreturn void fail(const struct side sides[static 2], const struct side *first, int status)
+{
+	char line[1024];
+	ssize_t length = pread(first->said, line, sizeof(line), 0);
+
+	kill(sides[0].pid, SIGKILL);
+	kill(sides[1].pid, SIGKILL);
+	if (WIFSIGNALED(status))
+		shmem_die("signal %d ended a measuring process", WTERMSIG(status));
+	if (length > 0 && write(STDERR_FILENO, line, (size_t)length) != length)
+		shmem_die("a measuring process failed");
+	exit(1);
 }
 
 static void measure_pair(const struct latency_settings *settings, const struct shmem_options *options,
 			 struct pair *pair)
 {
-	pid_t pids[2] = { start_side(settings, options, pair->cpu, &pair->us),
-			  start_side(settings, options, pair->other, &pair->us) };
+	struct side sides[2] = { start_side(settings, options, pair->cpu, &pair->us),
+				 start_side(settings, options, pair->other, &pair->us) };
 
-	end_sides(pids, pair);
+	for (int i = 0; i < 2; i++) {
+		int status;
+		pid_t pid = waitpid(-1, &status, 0);
+
+		if (pid < 0)
+			shmem_die("cannot wait for a process: %m");
+		if (status != 0)
+			fail(sides, &sides[pid == sides[1].pid], status);
+	}
+	close(sides[0].said);
+	close(sides[1].said);
 }
 
 /* On a terminal, a line that changes. */

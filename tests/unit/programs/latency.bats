@@ -192,6 +192,28 @@ END
     refuted test -s out.two
 }
 
+@test "--cpus measures between every two CPUs, in memory of its own" {
+    local cpus pairs
+    cpus=$(nproc)
+    ((cpus >= 2 && cpus <= 8)) || skip "this machine has $cpus CPUs"
+    pairs=$((cpus * (cpus - 1) / 2))
+    succeeds __latency --cpus -n 1000 --json
+    same "$pairs" "$(jq -s 'map(select(.record == "latency-cpus" and .from_cpu < .to_cpu and .count > 0 and .median_us > 0)) | length' <<<"$output")"
+    succeeds __latency --cpus -n 1000
+    same "$cpus" "$(grep -cE '^ +[0-9]+( +([0-9]+|-))+$' <<<"$output")"
+    prints 'fastest: CPUs '
+}
+
+@test "--cpus with a single CPU: said" {
+    complains 1 '--cpus needs two CPUs, and this process may use only CPU' \
+        taskset -c "$(sed -n 's/^Cpus_allowed_list:[[:space:]]*\([0-9]*\).*/\1/p' /proc/self/status)" __latency --cpus
+}
+
+@test "--cpus: a side that dies ends the whole with its line" {
+    (($(nproc) >= 2)) || skip 'this machine has one CPU'
+    complains 1 'the time stamp counter stepped back' __latency --cpus --inject back
+}
+
 @test "a wrong command line" {
     cp region before
     refuses_each <<'END'
@@ -213,6 +235,10 @@ END
             __latency --interrupt --adaptive
         --interrupt and --adaptive are two ways to wait
             __latency --adaptive=5 --interrupt
+        --cpus pins its own processes, which poll
+            __latency --cpus --interrupt
+        --cpus pins its own processes, which poll
+            __latency --cpus -p 0
         unexpected argument 'vm2'
             __latency -f region vm2
         --inject dy: there is no such fault

@@ -10,7 +10,8 @@ load results
 # plan MODE [CAN...]: prints the plan for two VMs that can do everything, or as CAN says.
 plan() {
     script plan_of <<'END'
-CAN=([vms]=2 [region_bytes]=134217728 [mappings]='uc wc wb' [interrupts]=yes [link]=yes [iperf3]=yes [sockperf]=yes)
+BENCH_TEMP=$TMPDIR
+CAN=([vms]=2 [cpus]=8 [region_bytes]=134217728 [mappings]='uc wc wb' [interrupts]=yes [link]=yes [iperf3]=yes [sockperf]=yes)
 for setting in "${@:2}"; do
     CAN[${setting%%=*}]=${setting#*=}
 done
@@ -251,6 +252,30 @@ swept() {
     in_report '![matrix](matrix.svg)'
     same 0.5 "$(column latency-matrix/vm1-vm3 median)"
     grep -q 'vm3' "$R/matrix.svg"
+}
+
+@test "the matrix of the host's CPUs becomes a heat map, and its fastest pair the limit of a round trip" {
+    jq -c 'select(.id == "latency-host" and .round == 1) | .records[0] as $r | .id = "latency-host-cpus" | .records = [
+        {record: "latency-cpus", from_cpu: 0, to_cpu: 1, min_us: 0.1, median_us: 0.2},
+        {record: "latency-cpus", from_cpu: 0, to_cpu: 5, min_us: 0.4, median_us: 0.9}]' "$R/results.jsonl" >>"$R/results.jsonl"
+    change 'if .id == "latency-host" then .records |= map(.min_us = 0.4) else . end'
+    measured latency 0.06 0.06 0.06
+    succeeds ./bench.sh --report "$R"
+    in_report '![cpus](cpus.svg)'
+    same 0.9 "$(column latency-host-cpus/0-5 median)"
+    same '0.05 ok' "$(column latency/median limit) $(column latency/median status)"
+    measured latency 0.04 0.04 0.04
+    fails 1 ./bench.sh --report "$R"
+}
+
+@test "the plan: a host of too many CPUs, or of one, is measured without their matrix, and it is said" {
+    plan quick
+    grep -q '^latency-host-cpus' <<<"$output"
+    plan quick cpus=64
+    refuted grep -q '^latency-host-cpus' <<<"$output"
+    grep -q 'it has 64' "$TMPDIR/left_out"
+    plan full cpus=1
+    refuted grep -q '^latency-host-cpus' <<<"$output"
 }
 
 @test "without gnuplot bench.sh says so at once, and how to get it" {

@@ -67,6 +67,10 @@ __shmem)
 __stress) echo '{"record": "stress", "program": "__stress", "version": "1.0"}' ;;
 __stream) [[ $* == *recv* ]] || jq -c 'select(.id == "stream" and .round == 1).records[]' "$FIXTURE/results.jsonl" ;;
 __latency)
+    if [[ $* == *--cpus* ]]; then
+        echo '{"record": "latency-cpus", "program": "__latency", "version": "1.0", "from_cpu": 0, "to_cpu": 1, "min_us": 0.05, "median_us": 0.1}'
+        exit
+    fi
     record=$(jq -c 'select(.id == "latency" and .round == 1).records[]' "$FIXTURE/results.jsonl")
     printf %s "${record:0:20}"
     if [[ -d $FAKE/halves ]]; then
