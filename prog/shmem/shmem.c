@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <cpuid.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 /* --- Output --------------------------------------------------------------- */
@@ -36,6 +38,17 @@ static void advise_kernel(const struct finding *findings, const bool *had)
 		    "/sys/kernel/debug/x86/pat_memtype_list cannot be read. As root: mount -t debugfs none /sys/kernel/debug\n");
 }
 
+/* By CPUID leaf 0: AMD, or Hygon, whose CPUs are AMD's in this (kernel: arch/x86/kernel/cpu/hygon.c). */
+static bool cpu_is_amd(void)
+{
+	unsigned int words[4] = { 0 };
+	char vendor[12];
+
+	__get_cpuid(0, &words[0], &words[1], &words[3], &words[2]);
+	memcpy(vendor, &words[1], sizeof(vendor));
+	return memcmp(vendor, "AuthenticAMD", 12) == 0 || memcmp(vendor, "HygonGenuine", 12) == 0;
+}
+
 /* Explains the verdicts, and says what to change. */
 static void advise(const struct finding *findings, const bool *had)
 {
@@ -46,6 +59,10 @@ static void advise(const struct finding *findings, const bool *had)
 	if (uc == NO_MODEL || wb == NO_MODEL)
 		shmem_print("\nWhy: TCG emulates no caches; the guest's memory types change nothing here.\n"
 			    "Change: nothing. With KVM they matter: run this again there.\n");
+	else if (uc == WRITE_BACK && cpu_is_amd())
+		shmem_print("\nWhy: the mapping is cached although it asks for uncached. KVM on AMD does not do that; so\n"
+			    "the host itself probably runs in an emulator without caches, such as TCG, and the figures\n"
+			    "above tell nothing about real hosts. Change: nothing, all -m are equally fast here.\n");
 	else if (uc == WRITE_BACK)
 		shmem_print("\nWhy: the mapping is cached although it asks for uncached. Either the hypervisor makes the\n"
 			    "host's memory write-back, as KVM does on Intel; or the host itself runs in an emulator\n"
