@@ -1,9 +1,8 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034 # code in quotes; what the tests use
 # A Debian host in a VM, in which the lab's VMs run under KVM: QEMU's TCG emulates AMD-V with nested paging
 # (QEMU: target/i386/tcg/sysemu/svm_helper.c). What it shows is that things work, never how fast they are.
 
-bats_require_minimum_version 1.5.0
-: "${E2E_DIR:?is not set: call tests/run hosts}" "${HOST_SUITE:?is not set: call tests/run hosts}"
+: "${HOST_SUITE:?is not set: call tests/run hosts}"
 
 # shellcheck source=tests/e2e/helpers.bash
 source "$BATS_TEST_DIRNAME/../e2e/helpers.bash"
@@ -96,7 +95,7 @@ host_boot() {
         -netdev user,id=net,hostfwd=tcp:127.0.0.1:0-:22 -device virtio-net-pci,netdev=net \
         -serial "file:$HOST/console" -qmp "unix:$HOST/qmp.sock,server=on,wait=off" -pidfile "$HOST/pid" 3>&-
     host_port >"$HOST/port"
-    wait_for 300 on true
+    wait_until on true
     on git clone -q kit.bundle kit
 }
 
@@ -132,7 +131,7 @@ host_end() {
     pid=$(cat "$HOST/pid" 2>/dev/null) || pid=
     if [[ -n $pid ]]; then
         kill -TERM "$pid"
-        wait_for 30 sh -c "! kill -0 $pid 2>/dev/null" || kill -KILL "$pid"
+        wait_until gone "$pid"
     fi
     rm -f -- "$HOST/disk.img"
 }
@@ -151,16 +150,8 @@ on_two() {
     on ./run.sh vm1 sh -c "$1" >"$BATS_TEST_TMPDIR/1" 2>"$BATS_TEST_TMPDIR/1.err" &
     on ./run.sh vm2 sh -c "$2" >"$BATS_TEST_TMPDIR/2" 2>"$BATS_TEST_TMPDIR/2.err" || second=$?
     wait "$!" || first=$?
-    tail -n 50 "$BATS_TEST_TMPDIR"/[12] "$BATS_TEST_TMPDIR"/[12].err
     out1=$(<"$BATS_TEST_TMPDIR/1") out2=$(<"$BATS_TEST_TMPDIR/2")
-    ((first == 0 && second == 0))
-}
-
-# succeeds COMMAND...: prints what it prints.
-succeeds() {
-    run "$@"
-    echo "$output"
-    [ "$status" -eq 0 ]
+    ((first == 0 && second == 0)) || failure "ended with $first and $second: $1, $2" "$(tail -n 50 "$BATS_TEST_TMPDIR"/[12]*)"
 }
 
 # Has VM $1 of the host state $2?
@@ -176,5 +167,5 @@ guest_complaints() {
         held { print held; held = "" }
         /cut here/ { held = $0; next }
         !/CPUID\[0d, /' <<<"$output")
-    [ -z "$output" ] || { echo "complaints: $output"; return 1; }
+    same '' "$output"
 }
