@@ -42,8 +42,8 @@ def of_run:
     else .records[] | of_record($id) end)
     | . + {id: $id, roofline_id: $roofline, figure: "\($id)/\(.what)"};
 
-# The best of all kernels, in any round. Input: {KERNEL: [MB/s]}. null if there is none.
-def best: [.[]?[]] | max;
+# The best of all kernels, in any round. Input: {KERNEL: [MB/s]}. 0 if there is none.
+def best: [.[]?[]] | max // 0;
 
 # The kernel by which the host's copy of a size is compared with the VM's memcpy. When memcpy behaves like different kernels in
 # the two, it is the VM's: glibc chooses by what CPUID says of features and caches, and that can differ.
@@ -73,9 +73,8 @@ def rate_limit($all; $copies):
     | (if .id | startswith("streams-") then ($copies["bandwidth-host"]["65536"] | best) * (.id | split("-") | last | tonumber)
        elif .id | startswith("tcp") then $copies[.roofline_id]["65536"] | best
        elif .id == "stream" then $copies["bandwidth-host"][.what] | best
-       elif .id == "kernels" then [$copies[.roofline_id][]? | best] | max
-       elif .id | startswith("from-") then [$copies[.roofline_id][]? | best] | max
-       else $copies[.roofline_id][.what] | best end // 0) as $kernels
+       elif .id | startswith("bandwidth-") then $copies[.roofline_id][.what] | best
+       else [$copies[.roofline_id][]? | best] | max end) as $kernels # of one size
     | [$own, $kernels] | max * rate_allowance;
 
 # $fastest: the shortest single round trip between the host's two nearest CPUs, in us; null if that was not measured. The two
