@@ -56,7 +56,7 @@ setup() {
 @test "setup.sh --check finds no obstacle and changes nothing" {
     before=$(find "$VM_DIR" -maxdepth 2 -printf '%p %T@\n' | sort)
     succeeds ./setup.sh --check
-    [[ $output == *"ok"*"packages"*"all there"* ]]
+    [[ $output == *"ok"*"packages"*"all installed"* ]]
     same "$before" "$(find "$VM_DIR" -maxdepth 2 -printf '%p %T@\n' | sort)"
 }
 
