@@ -27,23 +27,23 @@ EOF
 
 # Prints the state of VM $1 as a JSON object.
 vm_status() {
-    local name=$1 pid='' uptime='' accel='' port='' session='' state advice='' cpus=''
+    local name=$1 pid='' uptime='' accel='' port='' session='' state advice='' affinity=''
     state=$(vm_state "$name")
     [[ $state == @(absent|stopped|starting|ready) ]] || advice=$(vm_advice "$name" "$state")
     if pid=$(vm_pid "$name"); then
         uptime=$(ps -o etimes= -p "$pid" | tr -d ' ') || uptime=
         accel=$(process_option "$pid" -accel)
         [[ $state == hung ]] || port=$(vm_ssh_port "$name") || port=''
-        [[ $state == hung ]] || cpus=$(vm_cpus "$name") || cpus=''
+        [[ $state == hung ]] || affinity=$(vm_cpus "$name") || affinity=''
         session=$(vm_session "$name") || session=''
     fi
     jq -n --arg name "$name" --arg state "$state" --arg pid "$pid" --arg uptime "$uptime" --arg accel "$accel" \
         --arg port "$port" --arg session "$session" --arg disk "$VM_DIR/$name/disk.qcow2" \
-        --arg cpus "$cpus" --arg advice "$advice" --arg console "$VM_DIR/$name/console.log" \
+        --arg affinity "$affinity" --arg advice "$advice" --arg console "$VM_DIR/$name/console.log" \
         'def number: if . == "" then null else tonumber end;
          def word: if . == "" then null else . end;
          {name: $name, set_up: ($state != "absent"), running: ($pid != ""), state: $state, advice: ($advice | word), pid: ($pid | number),
-          uptime_s: ($uptime | number), accel: ($accel | word), cpus: ($cpus | split("\n")), ssh_port: ($port | number), session: ($session | word),
+          uptime_s: ($uptime | number), accel: ($accel | word), cpus: ($affinity | split("\n")), ssh_port: ($port | number), session: ($session | word),
           attach: (if $session == "" then null else "screen -r " + $session end), disk: $disk, console_log: $console}'
 }
 

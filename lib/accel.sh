@@ -26,7 +26,7 @@ accel_cpu() {
 
 # The host's own CPU, with the host's caches (glibc chooses how it copies by their sizes); then what boots where that does not:
 # a QEMU that does not know of it, and a KVM that is itself in a VM whose hypervisor has no PMU.
-ACCEL_KVM_CPUS=(host,host-cache-info=on host host,pmu=off)
+ACCEL_KVM_CPUS=('host,host-cache-info=on' 'host' 'host,pmu=off')
 
 # Prints what the verdict depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
 accel_key() {

@@ -68,7 +68,7 @@ allowed() {
 
 @test "what is no list of CPUs is refused" {
     local value
-    for value in yes 1, 1-2- -1 1,,2 0x1; do
+    for value in yes '1,' 1-2- -1 '1,,2' 0x1; do
         VM_PIN=$value refuses VM_PIN ./start.sh
     done
 }
