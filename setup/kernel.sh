@@ -74,7 +74,7 @@ kernel_configure() {
 }
 
 # The versions that the fragment was built and booted with (docs/measurements.md).
-KERNEL_TRIED='6.1, 6.10, 6.12 or 7.3'
+KERNEL_TRIED='6.1, 6.12 or 7.3'
 
 # kernel_config_lost FRAGMENT CONFIG BEGINNING: the options of the fragment's lines with this beginning (CONFIG_, or "# " for what
 # is to be off) that CONFIG has otherwise.
