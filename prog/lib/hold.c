@@ -1,5 +1,6 @@
 /* hold.c - the words in the region that this program holds, until it ends. */
 #include "hold.h"
+#include "internal.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -132,6 +133,7 @@ void shmem_hold_register(const struct holdings *holdings)
 	kinds[i] = holdings;
 	if (i > 0)
 		return;
+	shmem_while_blocked(shmem_hold_renew_all);
 	for (size_t s = 0; s < sizeof(signals) / sizeof(*signals); s++)
 		give_back_on(signals[s]);
 	atexit(give_all_back);

@@ -1,6 +1,7 @@
 /*
  * internal.h - shared by the library's files; no program includes it.
  *
+ *	program.c             the command line and the output
  *	machine.c             this VM: its CPU, hypervisor and memory types
  *	device.c              the ivshmem device, as sysfs shows it
  *	region.c              maps the region of a device, a file or a server
@@ -38,6 +39,11 @@ struct bar shmem_device_bar(const char *address, int number);
 
 /* Makes the device answer at its BARs, if it does not yet. Ends the program on failure. */
 void shmem_device_enable(const char *address);
+
+/* --- program.c ------------------------------------------------------------- */
+
+/* The function is called every 200 ms while shmem_print waits for a reader that has paused. */
+void shmem_while_blocked(void (*function)(void));
 
 /* --- machine.c ------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* program.c - command line and output, alike in all programs. */
-#include "hold.h"
+#include "internal.h"
 #include "units.h"
 
 #include <ctype.h>
@@ -22,6 +22,14 @@ static void complain(const char *format, va_list values, const char *tail)
 	fprintf(stderr, "%s\n", tail);
 }
 
+/* Called while our output waits for its reader; NULL: nothing is to be done. */
+static void (*while_blocked)(void);
+
+void shmem_while_blocked(void (*function)(void))
+{
+	while_blocked = function;
+}
+
 /*
  * The reader of our output may pause. We show that we live meanwhile, so that the other
  * VMs do not take us for dead. A pipe that poll finds writable takes a line at once (pipe(7)).
@@ -31,7 +39,8 @@ static void wait_until_writable(int fd)
 	struct pollfd file = { .fd = fd, .events = POLLOUT };
 
 	while (poll(&file, 1, BLOCKED_MS) == 0)
-		shmem_hold_renew_all();
+		if (while_blocked)
+			while_blocked();
 }
 
 void shmem_print(const char *format, ...)

@@ -47,3 +47,15 @@ load prog.bash
     make -s -C "$PROG" O="$PWD/out" clean
     refuted test -e out
 }
+
+@test "libshmem: no cycle among its files" {
+    succeeds nm -A -g "$STATIC/libshmem.a"
+    # nm prints ARCHIVE:FILE:ADDRESS TYPE NAME; the type is U, without an address, if the file only uses the name.
+    awk '{ split($1, place, ":"); file = place[2] }
+        $2 != "U" { home[$3] = file }
+        $2 == "U" { user[++count] = file; name[count] = $3 }
+        END { for (i = 1; i <= count; i++) if (name[i] in home && home[name[i]] != user[i]) print user[i], home[name[i]] }' \
+        <<<"$output" >"$BATS_TEST_TMPDIR/calls"
+    grep -q '^hold.o time.o$' "$BATS_TEST_TMPDIR/calls"
+    tsort "$BATS_TEST_TMPDIR/calls" >/dev/null || failure 'the files in a loop are above'
+}
