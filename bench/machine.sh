@@ -15,12 +15,20 @@ bench_host_json() {
         --arg qemu "$(qemu-system-x86_64 --version | sed -n 's/^QEMU emulator version //p')" \
         --arg accelerator "$(process_option "$(vm_pid vm1)" -accel)" --arg shmem_mode "$(vm_mode vm1)" \
         --argjson region "${CAN[region_bytes]}" --argjson vms "${CAN[vms]}" --arg smp "$(process_option "$(vm_pid vm1)" -smp)" \
-        --argjson mtu "$LINK_MTU" --argjson planned "$planned" \
+        --argjson mtu "$LINK_MTU" --argjson planned "$planned" --argjson placement "$(bench_placement)" \
         --arg programs "$(cat -- "$VM_DIR"/bin/__* | sha256sum | cut -c 1-16)" --slurpfile manifest "$manifest" \
         '{schema: $schema, machine: $machine, complete: false, mode: $mode, started: $started, kit: $kit,
           host: {cpu: $cpu, cpus: $cpus, caches: $caches, memory_mib: ($memory | tonumber), kernel: $kernel, load_before: $load},
           qemu: $qemu, accelerator: $accelerator, shmem_mode: $shmem_mode, region_bytes: $region,
-          vms: $vms, smp: $smp, link_mtu: $mtu, planned: $planned, programs: $programs, left_out: [], manifest: $manifest[0]}'
+          vms: $vms, smp: $smp, placement: $placement, link_mtu: $mtu, planned: $planned, programs: $programs, left_out: [], manifest: $manifest[0]}'
+}
+
+# Prints the CPUs of the host that each vCPU may use (VM_PIN) as a JSON object, such as {"vm1": ["2"], "vm2": ["3"]}.
+bench_placement() {
+    local name
+    for name in "${BENCH_VMS[@]}"; do
+        vm_cpus "$name" | jq -Rn --arg name "$name" '{($name): [inputs]}'
+    done | jq -s add
 }
 
 # The caches of the first CPU as a JSON object, such as {"L1d": "32K"}.

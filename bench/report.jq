@@ -67,6 +67,7 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip by TCP over 
  ["memory", "\($host.host.memory_mib) MiB"],
  ["host", "Linux \($host.host.kernel), QEMU \($host.qemu), \($host.accelerator)"],
  ["guests", "Linux \($host.manifest.kernel.release), Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)"],
+ ["vCPUs", ($host.placement // empty | to_entries | map("\(.key) on CPU \(.value | join(" and "))") | join("; "))],
  ["mappings", ([$runs[0][] | select(.id == "mapping")][0].records // [] | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
  ["programs", "\([$runs[0][].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"] | unique | join(", ")); kit \($host.kit), binaries \($host.programs)"],
  ["memcpy in a VM", ($runs[0] | memcpy_likes("bandwidth-local") | "behaves like \(.)")],

@@ -11,7 +11,7 @@ load fake_bench
     succeeds ./bench.sh --quick "$R"
     runs vm1
     runs vm2
-    same 'bandwidth.png bandwidth.svg host.json latency.png latency.svg report.md results.jsonl stream.png stream.svg streams.png streams.svg summary.csv' \
+    same 'bandwidth.png bandwidth.svg cpus.png cpus.svg host.json latency.png latency.svg report.md results.jsonl stream.png stream.svg streams.png streams.svg summary.csv' \
         "$(ls "$R" | paste -sd ' ')"
     same true "$(jq .complete "$R/host.json")"
     # As many rounds as this machine has time for.
