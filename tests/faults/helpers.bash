@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154 # code in quotes; what bats sets, and what its tests read
-# What the campaign shares beyond the unit tests' helpers: steps made up here, small file systems, and what must not be left.
+# Helpers of the fault tests, in addition to those of the unit tests: made-up steps, small file systems, leftover checks.
 
 # shellcheck source=tests/unit/scripts/helpers.bash
 source "$BATS_TEST_DIRNAME/../unit/scripts/helpers.bash"
@@ -26,7 +26,7 @@ steps_run "$@"
 END
 }
 
-# The last line that the last command wrote to stderr holds each TEXT; it is what a user reads first.
+# ends_with TEXT...: the last line on the last command's stderr contains each TEXT. A user reads this line first.
 ends_with() {
     local text
     for text; do
@@ -34,7 +34,7 @@ ends_with() {
     done
 }
 
-# The processes that have to do with the lab, by what they are called, work in, or have open; a line each.
+# The lab's processes, one per line: their command line, working directory or open files name the lab.
 processes() {
     local pid
     {
@@ -45,7 +45,7 @@ processes() {
     done 2>/dev/null
 }
 
-# Nothing of the lab runs, is mounted, or has been left half done.
+# No process, mount or partial file of the lab is left.
 nothing_left() {
     wait_until no_processes || failure "still running: $(processes)"
     same '' "$(grep -F "$VM_DIR/" /proc/mounts)"
@@ -57,7 +57,7 @@ no_processes() {
     [[ -z $(processes) ]]
 }
 
-# small_disk FOLDER SIZE [OPTION...]: a tmpfs there, or the test is skipped. unmount_all is for teardown.
+# small_disk FOLDER SIZE [OPTION]: mounts a tmpfs on FOLDER, or skips the test. teardown calls unmount_all.
 small_disk() {
     ((EUID == 0)) || skip 'only root can mount a small file system'
     mkdir -p "$1"
@@ -74,9 +74,9 @@ unmount_all() {
     MOUNTED=()
 }
 
-# --- A lab with real steps that take little: programs, keys, rootfs and images
+# --- A lab with real but fast steps: programs, keys, rootfs and images
 
-# The kit with two small programs, and a lab with a small tree in the place of what debootstrap made.
+# Makes a kit with two small programs, and a lab with a small tree instead of debootstrap's.
 small_lab() {
     local i
     export VM_DISK_SIZE=2G ACCEL=tcg SHMEM_SIZE=1M STEPS='programs keys rootfs images'
@@ -110,12 +110,12 @@ esac
 END
 }
 
-# point N: from now on the programs are others, and with them all that is made of them.
+# point N: changes the programs, and so everything that is made from them.
 point() {
     echo "#define POINT $1" >prog/point.h
 }
 
-# What each file of tree $1 is and holds, but for what differs from lab to lab and point to point; whole() looks at that.
+# Type and content of each file of tree $1, except for those that differ between labs and points; whole() checks these.
 tree() {
     (
         cd "$1" || return
@@ -125,8 +125,8 @@ tree() {
     )
 }
 
-# Everything that setup makes is there, for the programs as they are now, as an undisturbed setup made it before
-# ($EXPECTED, a tree()); and nothing is left beside it.
+# The lab has everything that setup makes from the current programs, the same as an undisturbed setup made ($EXPECTED, a
+# tree()). Nothing else is left.
 # shellcheck disable=SC2153 # the test's
 whole() {
     local root=$VM_DIR/rootfs image=$BATS_TEST_TMPDIR/image status=0
@@ -149,7 +149,7 @@ whole() {
     nothing_left
 }
 
-# ./setup.sh for these steps succeeds, and the lab is whole then.
+# setup_succeeds [OPTION...]: ./setup.sh succeeds for $STEPS, and the lab is whole.
 setup_succeeds() {
     # shellcheck disable=SC2086 # words
     succeeds ./setup.sh "$@" $STEPS

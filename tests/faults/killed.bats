@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# setup.sh is killed, and called again: at random points of real steps, and at those where it once went wrong.
+# setup.sh is killed and called again: at random points of real steps, and at points where it once failed.
 
 load helpers
 
@@ -18,18 +18,18 @@ setup() {
 teardown() {
     local pid _
     end_background
-    # What a test that failed left: it has to do with the test's own lab.
+    # A failed test may leave processes. They belong to the test's own lab.
     processes | while read -r pid _; do
         kill -KILL "$pid" || true
     done
     unmount_all
-    # Seen only if the test fails.
+    # bats shows this only if the test fails.
     cat "$BATS_TEST_TMPDIR/points/name" "$BATS_TEST_TMPDIR/out.killed" 2>/dev/null || true
 }
 
-# Counts the calls of programs, in $POINTS/calls. At the call whose number is in $POINTS/at, the setup whose pid is in
-# $POINTS/pid is killed: before the program begins, or so many seconds after that as is also in $POINTS/at. The calls in
-# steps are in $POINTS/order, each by the name of the setup that it belongs to.
+# Counts the calls of programs in $POINTS/calls. $POINTS/at contains the number of a call, and seconds. At that call the
+# setup whose pid is in $POINTS/pid is killed: before the program starts, or that many seconds later. $POINTS/order gets,
+# for each call in a step, the name of its setup.
 count_calls() {
     local name
     export POINTS=$BATS_TEST_TMPDIR/points
@@ -66,7 +66,7 @@ END
     chmod +x "$BATS_TEST_TMPDIR/counted"
 }
 
-@test "killed at 20 random points, and called again: the result is whole, and nothing is left" {
+@test "setup is killed at 20 random points and called again: the result is whole, and nothing is left" {
     local seed=${FAULTS_SEED:-$((SRANDOM % 100000))} n calls after
     echo "# FAULTS_SEED=$seed" >&3
     RANDOM=$seed
@@ -78,7 +78,7 @@ END
     calls=$(wc -l <"$POINTS/calls")
     ((calls > 50)) || failure "only $calls calls are counted"
     for ((n = 1; n <= 20; n++)); do
-        # Between two programs, or in the middle of one.
+        # Between two programs, or while one runs.
         after=0
         ((n % 2)) || after=0.$((RANDOM % 3))$((RANDOM % 10))
         echo "seed $seed, point $n: at call $((RANDOM % calls + 1)) of $calls, after $after s" >"$POINTS/name"
@@ -87,7 +87,7 @@ END
     done
 }
 
-# Kills a setup that has all to do at the point that is set, and calls it again.
+# killed_there N: kills a complete setup at the point in $POINTS/at, and calls it again.
 killed_there() {
     local ended=0
     point "$1"
@@ -100,9 +100,9 @@ killed_there() {
     LC_ALL=C sort -c "$POINTS/order" || failure 'two setups worked at the same time'
 }
 
-# --- Where it once went wrong
+# --- Points where it once failed
 
-# Makes program $1 wait, the first time that it is called in a step, until the test ends; $WORLD/PROGRAM is there then.
+# hold PROGRAM: its first call in a step creates $WORLD/PROGRAM and waits until the test ends.
 hold() {
     export WORLD=$BATS_TEST_TMPDIR/world
     mkdir -p "$WORLD"
@@ -115,26 +115,26 @@ exec '$(command -v "$1")' "\$@"
 END
 }
 
-# Starts ./setup.sh in the background, as $first, and waits until program $1 is held.
+# start_and_hold PROGRAM: starts ./setup.sh in the background, as $first, and waits until PROGRAM is held.
 start_and_hold() {
     hold "$1"
     background first ./setup.sh --force $STEPS
     wait_until test -e "$WORLD/$1"
 }
 
-@test "killed while the tree is copied, and called at once: the next one's tree is whole" {
+@test "setup is killed while it copies the tree and is called again at once: the tree is whole" {
     start_and_hold cp
     kill -KILL "$first"
     setup_succeeds
 }
 
-@test "killed while mke2fs works: the same" {
+@test "setup is killed while mke2fs runs and is called again at once: the image is whole" {
     start_and_hold mke2fs
     kill -KILL "$first"
     setup_succeeds
 }
 
-@test "killed together with the shells of its steps: what these had started is ended, too" {
+@test "setup is killed together with its step's shell: the step's other processes are ended, too" {
     local leader
     start_and_hold cp
     leader=$(pgrep -P "$first" | head -n 1)
@@ -142,7 +142,7 @@ start_and_hold() {
     setup_succeeds
 }
 
-@test "a process of a killed setup that left its step's process group: the next setup says for whom it waits, and waits" {
+@test "a process of a killed setup has left its step's process group: the next setup waits for it and says so" {
     hold cp
     stub cp <<END
 mkdir '$WORLD/cp' 2>/dev/null || exec '$(PATH=${PATH#*:} command -v cp)' "\$@"
@@ -160,7 +160,7 @@ END
     whole
 }
 
-@test "two setups at once, on a lab that is not there yet: one waits for the other, and both succeed" {
+@test "two setups at once in a new lab: one waits for the other, and both succeed" {
     mv "$VM_DIR" "$VM_DIR.made"
     background left ./setup.sh keys programs
     background right ./setup.sh keys programs
@@ -170,7 +170,7 @@ END
     same '' "$(find "$VM_DIR" -name '*.partial')"
 }
 
-@test "what listened to setup goes away: nothing is left running, and the next setup succeeds, also with nobody to talk to" {
+@test "setup's output pipe breaks: nothing is left running, and the next setup succeeds, even with stderr closed" {
     ./setup.sh --force $STEPS 2>&1 | head -n 1
     wait_until no_processes
     setup_succeeds
@@ -179,7 +179,7 @@ END
     whole
 }
 
-@test "TMPDIR is missing, or full: setup does without" {
+@test "setup works with a missing or full TMPDIR" {
     point 8
     TMPDIR=$BATS_TEST_TMPDIR/nowhere setup_succeeds_there
     small_disk "$BATS_TEST_TMPDIR/full" 64K
@@ -193,7 +193,7 @@ setup_succeeds_there() {
     TMPDIR=$BATS_TEST_TMPDIR/tmp whole
 }
 
-@test "a source that is changed while its step works, and changed back afterwards: the step is done again" {
+@test "a source is changed while its step runs, and changed back later: the step runs again" {
     start_and_hold make
     point 11
     echo >"$WORLD/never"
@@ -204,13 +204,13 @@ setup_succeeds_there() {
     whole
 }
 
-@test "a full disk at any step: its reason is said last, and when there is room, the lab becomes whole" {
+@test "the disk is full at any step: the last line gives the reason; with free space setup completes the lab" {
     local kept=$BATS_TEST_TMPDIR/kept free
     mv "$VM_DIR" "$kept"
     small_disk "$VM_DIR" 64M
     cp -a "$kept/." "$VM_DIR"
     point 12
-    # Less and less room: each time the disk is full somewhere else.
+    # With less free space each time, the disk becomes full at a different point.
     for free in 4000 1000 200 20 0; do
         head -c 100M /dev/zero >"$VM_DIR/filling" 2>/dev/null || true
         truncate -s "-${free}K" "$VM_DIR/filling"

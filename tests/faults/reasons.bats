@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats sets
-# The last line of a failed step says why, whatever program failed: with real ones where they can be made to fail here, and
-# else with what they wrote.
+# The last line of a failed step gives the reason, whichever program failed. The programs are real if they can be made to
+# fail here; otherwise their recorded output is used.
 
 load helpers
 
@@ -14,7 +14,7 @@ teardown() {
     unmount_all
 }
 
-# because TEXT COMMANDS: a step that does these ends with a line that names it, TEXT, the log, and the next step.
+# because TEXT COMMANDS: a step of COMMANDS fails. The last line contains its name, TEXT, the log, and what to do next.
 because() {
     printf '%s\n' "$2" >"$WORLD/bad"
     fails 1 ./steps bad
@@ -22,13 +22,13 @@ because() {
     [[ ${stderr_lines[-1]} != *'(see above)'* ]] || failure 'there is nothing above the last line'
 }
 
-# wrote TEXT STATUS <<END: the same for a program that wrote stdin and ended with STATUS.
+# wrote TEXT STATUS <<END: the same for a program that wrote stdin's text and ended with STATUS.
 wrote() {
     cat >"$WORLD/words"
     because "$1" "cat '$WORLD/words' >&2; exit_with() { return $2; }; exit_with"
 }
 
-@test "gcc: the first error, not what came of it" {
+@test "gcc: the first error, not its consequences" {
     printf 'int main(void) { int unused; retrn 0; }\n' >bad.c
     because "bad.c:1:3" 'cd $LAB_HOME; echo "  CC      mm/error-inject.o"; gcc -Wall -Werror -c bad.c'
     ends_with 'error: '
@@ -36,14 +36,14 @@ wrote() {
     because 'fatal error: nowhere.h: No such file or directory' 'cd $LAB_HOME; gcc -c bad.c'
 }
 
-@test "ld: what it misses" {
+@test "ld: the missing symbol or library" {
     printf 'void missing(void); int main(void) { missing(); }\n' >bad.c
     because "undefined reference to \`missing'" 'cd $LAB_HOME; gcc -o bad bad.c'
     printf 'int main(void) { return 0; }\n' >good.c
     because 'cannot find -lnowhere' 'cd $LAB_HOME; gcc -o good good.c -lnowhere'
 }
 
-@test "make: what its command wrote; its own words where they are the cause" {
+@test "make: its command's message, or its own message if make is the cause" {
     printf 'all: bad.o\nbad.o: bad.c\n\tgcc -c bad.c\ngood:\n\t@sleep 1; echo good\n' >Makefile
     printf 'rubbish;\nint main(void) { return x; }\n' >bad.c
     because 'bad.c:2:25: error: ' 'make -C $LAB_HOME -j 2 all good'
@@ -54,7 +54,7 @@ wrote() {
     because 'missing separator' 'make -C $LAB_HOME'
 }
 
-@test "tar and xz: what is wrong with the archive" {
+@test "tar and xz: the defect of the archive" {
     echo rubbish >bad.tar.xz
     because 'format not recognized' 'tar --extract --file $LAB_HOME/bad.tar.xz'
     head -c 100000 /dev/urandom >good
@@ -64,7 +64,7 @@ wrote() {
     because 'nowhere.tar: Cannot open: No such file or directory' 'tar --extract --file $LAB_HOME/nowhere.tar'
 }
 
-@test "cp, mv, rm, chroot, install, cat, cd: their words" {
+@test "cp, mv, rm, chroot, cat, cd, redirection: their messages" {
     because "cannot stat '$KIT/nowhere': No such file or directory" 'cp -a $LAB_HOME/nowhere $TMPDIR'
     because "cannot stat '$KIT/nowhere'" 'mv $LAB_HOME/nowhere $TMPDIR'
     because "cannot remove" 'rm $LAB_HOME/nowhere'
@@ -81,13 +81,13 @@ wrote() {
     because 'Could not allocate block' 'mke2fs -q -t ext4 -d $LAB_HOME/full $TMPDIR/image 2M'
 }
 
-# Debian's administrators' commands are not in everybody's PATH.
+# Debian's administration commands are not in every user's PATH.
 have_tool() {
     PATH=$PATH:/usr/sbin:/sbin
     command -v "$1" >/dev/null || skip "there is no $1 here"
 }
 
-@test "apt-get, dpkg-deb and gpgv: their words" {
+@test "apt-get, dpkg-deb and gpgv: their messages" {
     have_tool apt-get
     because 'E: ' 'apt-get -o Debug::NoLocking=1 --simulate install no-such-package-at-all'
     ends_with 'no-such-package-at-all'
@@ -96,7 +96,7 @@ have_tool() {
     because 'gpgv: ' 'gpgv --keyring $LAB_HOME/nowhere $LAB_HOME/bad.deb'
 }
 
-@test "curl: whom it could not reach" {
+@test "curl: the server that it could not reach" {
     because 'curl: (7) Failed to connect to 127.0.0.1 port 1' 'curl --silent --show-error http://127.0.0.1:1/'
 }
 
@@ -105,7 +105,7 @@ have_tool() {
     because 'nowhere: unbound variable' 'echo $nowhere'
 }
 
-@test "what the kit says goes first, with the cause in it" {
+@test "the kit's own message comes first and contains the cause" {
     because 'cannot fetch it (curl: (7) Failed to connect to 127.0.0.1 port 1' \
         'curl --silent --show-error http://127.0.0.1:1/ || die "cannot fetch it (see above): give another"'
     ends_with 'give another'
@@ -115,20 +115,20 @@ have_tool() {
     because 'failed: no reason: give one' 'die "no reason (see above): give one"'
 }
 
-@test "what a step survived is not its reason" {
+@test "an error that the step survived is not its reason" {
     because 'false ended' 'step_says Trying; echo "curl: (6) Could not resolve host: nowhere" >&2; step_says "Otherwise"; false'
     [[ ${stderr_lines[-1]} != *curl* ]]
     because 'the second' 'echo "E: the first"; step_notice "going on without"; echo "E: the second"; false'
 }
 
-@test "a command that says nothing, or nothing of an error, is named with its status" {
+@test "a command that prints no error is named with its status" {
     because 'grep -q x /dev/null ended with status 1' 'grep -q x /dev/null'
     because 'sh -c "echo Sorry; exit 3" ended with status 3; its log ends with: Sorry' 'sh -c "echo Sorry; exit 3"'
     because 'ended with status 4' 'exit 4'
     because 'false ended' 'f() { local x; x=$(false); echo "$x"; }; f'
 }
 
-@test "a command that was killed, the step's shell too, and what bash says of it" {
+@test "a command or the step's shell is killed: the signal is named, and bash's message is not shown" {
     because 'sh -c "kill -KILL \$\$" was ended by SIGKILL' 'sh -c "kill -KILL \$\$"'
     because 'sh -c "kill -SEGV \$\$" was ended by SIGSEGV' 'sh -c "kill -SEGV \$\$"'
     because 'was ended by SIGKILL' 'kill -KILL $BASHPID'
@@ -137,7 +137,7 @@ have_tool() {
     says_not 'Terminated'
 }
 
-@test "memory that ran out is said" {
+@test "a lack of memory is reported" {
     stub awk <<'END'
 [[ ${*: -1} == /proc/vmstat ]] || exec /usr/bin/awk "$@"
 cat "$WORLD/kills" 2>/dev/null || echo 7
@@ -149,7 +149,7 @@ END
     [[ ${stderr_lines[-1]} != *memory* ]]
 }
 
-@test "progress written over itself, colours, and rubbish in the log" {
+@test "overwritten progress lines, colours and random bytes in the log" {
     because 'E: the cause' 'printf "10%%\r20%%\r\e[31mE: the \e[1mcause\e[0m\r\n\0\1\n"; false'
     ((${#stderr_lines[-1]} < 800))
     because 'ended with status' 'head -c 100000 /dev/urandom; false'
@@ -158,7 +158,7 @@ END
     ((${#stderr_lines[-1]} < 800))
 }
 
-@test "a log on a full disk: how much room there is" {
+@test "the log is on a full disk: the free space is given" {
     small_disk "$VM_DIR" 1M
     because 'MB are free' 'head -c 2M /dev/zero >$VM_DIR/filling'
     ends_with "0 MB are free in $VM_DIR: free some space there"
@@ -166,7 +166,7 @@ END
     because 'E: another cause' 'echo "E: another cause"; false'
 }
 
-@test "a disk without an inode for the log: how much room there is" {
+@test "the disk has no inode for the log: the reason says that the log could not be made" {
     small_disk "$VM_DIR" 1M nr_inodes=5
     because 'its log could not be made' true
 }
@@ -180,9 +180,9 @@ END
     because 'No space left on device' "sort -o '$BATS_TEST_TMPDIR/small/sorted' large"
 }
 
-# --- What cannot be made to happen here, as it was written.
+# --- Recorded output of failures that cannot be reproduced here
 
-@test "dpkg" {
+@test "dpkg: its messages" {
     wrote 'dpkg: error processing archive /x/a.deb (--unpack): cannot copy extracted data' 100 <<'END'
 Unpacking a (1.0) ...
 dpkg: error processing archive /x/a.deb (--unpack):
@@ -208,7 +208,7 @@ E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct 
 END
 }
 
-@test "apt" {
+@test "apt: its messages" {
     wrote 'It is held by process 812 (unattended-upgr)' 100 <<'END'
 E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 812 (unattended-upgr)
 N: Be aware that removing the lock file is not a solution and may break your system.
@@ -222,7 +222,7 @@ E: Unable to fetch some archives, maybe run apt-get update or try with --fix-mis
 END
 }
 
-@test "debootstrap and unshare" {
+@test "debootstrap, unshare and mount: their messages" {
     wrote "Couldn't download packages: libc6" 1 <<'END'
 I: Retrieving libc6 2.36-9
 W: Couldn't download package libc6 (ver 2.36-9 arch amd64) at http://deb/libc6.deb
@@ -236,7 +236,7 @@ mount: /dev: permission denied.
 END
 }
 
-@test "mke2fs and others on a full disk" {
+@test "mke2fs, ld and as on a full disk" {
     wrote 'mke2fs: No space left on device while trying to create' 1 <<'END'
 mke2fs: No space left on device while trying to create /x/base.ext4.partial
 END

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# apt on hosts as people have them: locks that others hold, lists that are empty or old, discs among the sources, proxies.
+# apt on real hosts: locks that other processes hold, empty or old lists, discs among the sources, proxies.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
     begin
     make_lab
     LOCK=$BATS_TEST_TMPDIR/lock-frontend
-    # ./call FUNCTION ARGUMENT...: with a lock and sources of the test's own.
+    # ./call FUNCTION ARGUMENT...: calls a function of the kit, with the test's own lock and sources.
     script call <<END
 APT_LOCKS=('$LOCK') APT_SOURCE_LIST='$BATS_TEST_TMPDIR/sources.list'
 config_load
@@ -22,7 +22,7 @@ teardown() {
     end_background
 }
 
-# Lets a process hold the lock as dpkg does (fcntl(2)), until the test ends or somebody writes to the pipe.
+# Starts a process that holds the lock as dpkg does (fcntl(2)), until the test ends or something is written to the pipe.
 hold_lock() {
     mkfifo "$BATS_TEST_TMPDIR/release"
     background holder perl -e 'use Fcntl; open my $f, ">>", $ARGV[0] or die;
@@ -31,7 +31,7 @@ hold_lock() {
     wait_until test -e "$LOCK.held"
 }
 
-@test "apt's lock is waited for, and it is said for whom" {
+@test "setup waits for apt's lock and says who holds it" {
     hold_lock
     background waiting ./call apt_wait
     wait_until grep -q "Waiting for perl (process $holder), which has the lock $LOCK" "$BATS_TEST_TMPDIR/out.waiting"
@@ -40,38 +40,38 @@ hold_lock() {
     same 1 "$(wc -l <"$BATS_TEST_TMPDIR/out.waiting")" # said once
 }
 
-@test "a lock that is held for too long: who holds it, and what to do" {
+@test "a lock that is held too long: the error says who holds it and what to do" {
     hold_lock
     sed -i 's/^config_load/APT_PATIENCE=0\n&/' call
     fails 1 ./call apt_wait
     says "is still locked after 0 s by perl (process $holder)" 'stop it'
 }
 
-@test "a lock file that nobody holds keeps nobody" {
+@test "a lock file that nobody holds does not block" {
     : >"$LOCK"
     succeeds ./call apt_wait
     same '' "$stderr"
 }
 
-@test "every call that takes a lock waits for it, and lets apt wait, too" {
+@test "every call that takes a lock waits for it, and tells apt to wait, too" {
     stub apt-get <<<'echo "$*"'
     succeeds ./call apt_update
     says 'DPkg::Lock::Timeout=' ' update'
 }
 
-@test "lists that cannot be updated: a notice, with apt's reason" {
+@test "lists that cannot be updated give a notice with apt's reason" {
     stub apt-get <<<'echo "W: Failed to fetch http://mirror/dists/x/InRelease  Could not connect"; exit 100'
     succeeds ./call apt_update
     says "notice: cannot update apt's lists (Failed to fetch http://mirror"
 }
 
-@test "lists that are not valid yet: the clock is behind, and that is said" {
+@test "lists that are not valid yet: the error says that the clock is behind" {
     stub apt-get <<<'echo "E: Release file for http://mirror/InRelease is not valid yet (invalid for another 3h)."; exit 100'
     fails 1 ./call apt_update
     says 'not valid yet' 'clock of this host is behind' timedatectl
 }
 
-@test "no lists at all: step host is due, and brings them" {
+@test "without lists step host is due, and downloads them" {
     mkdir "$BATS_TEST_TMPDIR/lists"
     echo "Dir::State::Lists \"$BATS_TEST_TMPDIR/lists\";" >"$APT_CONFIG"
     fails 1 ./call apt_has_lists
@@ -83,7 +83,7 @@ hold_lock() {
     succeeds ./call present_host
 }
 
-@test "the disc of the installer among the sources is left out, when there is another source" {
+@test "the installer's disc among the sources is left out if there is another source" {
     local list=$BATS_TEST_TMPDIR/sources.list
     printf '%s\n' 'deb cdrom:[Debian GNU/Linux 12 _Bookworm_]/ bookworm main' '# deb cdrom:[x]/ y main' \
         'deb [signed-by=/x] http://mirror/debian bookworm main' >"$list"
@@ -93,7 +93,7 @@ hold_lock() {
     same "$list" "$(rm "$list" && ./call apt_source_list)"
 }
 
-# host_mirror_of URI...: the mirror that is found when apt's sources are these, in their order.
+# host_mirror_of URI...: the mirror that host_mirror finds when these are apt's sources, in this order.
 host_mirror_of() {
     stub apt-get <<END
 . /etc/os-release
@@ -102,7 +102,7 @@ END
     ./call host_mirror
 }
 
-@test "the host's mirror: the first source that others can read, too" {
+@test "the host's mirror is the first source that other programs can read, too" {
     local suite
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
     printf '# mine\nhttps://one/debian\tpriority:1\n' >"$BATS_TEST_TMPDIR/mirrors"
@@ -114,24 +114,24 @@ END
 
 # --- Proxies
 
-# What proxies_settle leaves, with the environment as it is and apt's own configuration on stdin.
+# Prints the proxies that proxies_settle sets, with the current environment and apt's configuration from stdin.
 settled() {
     cat >"$APT_CONFIG"
     env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY -u all_proxy -u ALL_PROXY -u no_proxy -u NO_PROXY "$@" \
         bash -ec '. lib/load.sh; . setup/load.sh; config_load; proxies_settle; echo "${http_proxy:-} ${https_proxy:-} ${no_proxy:-}"'
 }
 
-@test "proxies from the environment: small names win over capital ones, both over apt's" {
+@test "proxies from the environment: lower-case names win over upper-case names, both over apt's proxies" {
     same 'http://a http://b c,d' "$(settled HTTP_PROXY=http://a HTTPS_PROXY=http://b NO_PROXY=c,d <<<'')"
     same 'http://a http://b e' "$(settled http_proxy=http://a https_proxy=http://b HTTP_PROXY=http://x HTTPS_PROXY=http://x \
         no_proxy=e NO_PROXY=f <<<'Acquire::http::Proxy "http://y";')"
     same 'http://a http://a ' "$(settled ALL_PROXY=http://a <<<'')"
     same 'http://b http://a ' "$(settled all_proxy=http://a http_proxy=http://b <<<'')"
-    # curl takes it as it is; wget and apt do not know it.
+    # curl uses this proxy unchanged; wget and apt do not support it.
     same '  ' "$(settled ALL_PROXY=socks5h://a <<<'')"
 }
 
-@test "apt's proxies: of http, of https, DIRECT, and hosts without one" {
+@test "apt's proxies: for http, for https, DIRECT, and hosts without a proxy" {
     same 'http://a  ' "$(settled <<<'Acquire::http::Proxy "http://a";')"
     same ' http://b ' "$(settled <<<'Acquire::https::Proxy "http://b";')"
     same '  ' "$(settled <<<'Acquire::http::Proxy "DIRECT";')"
@@ -139,9 +139,9 @@ settled() {
         <<<'Acquire::http::Proxy "http://a"; Acquire::http::Proxy::my.mirror "DIRECT"; Acquire::https::Proxy::other "DIRECT";')"
 }
 
-@test "apt's proxy that a program finds" {
+@test "apt's proxy can come from a program" {
     local option
-    # apt runs it as a user of its own, who cannot enter the test's folder. This one finds what it was asked for.
+    # apt runs the program as its own user, who cannot enter the test's folder. /bin/echo prints its argument.
     for option in Proxy-Auto-Detect ProxyAutoDetect; do
         same 'http://archive/x  ' "$(settled DEBIAN_MIRROR=http://archive/x <<<"Acquire::http::$option \"/bin/echo\";")"
         same ' https://home/x ' "$(settled KERNEL_HOME=https://home/x <<<"Acquire::https::$option \"/bin/echo\";")"
@@ -151,7 +151,7 @@ settled() {
     same '  ' "$(settled <<<'Acquire::http::Proxy-Auto-Detect "/x"; Acquire::http::Proxy "http://a";')"
 }
 
-@test "proxies and trusted certificates go through sudo, and none is on a command line" {
+@test "proxies and trusted certificates are passed through sudo, and none is on a command line" {
     local name
     unshare --user true || skip 'no user namespaces here'
     stub sudo <<'END'
@@ -162,7 +162,7 @@ END
     for name in http_proxy HTTPS_PROXY ALL_PROXY NO_PROXY CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR; do
         export "$name=http://user:secret@$name"
     done
-    # sudo drops all that is not the way of things.
+    # sudo drops most environment variables.
     sed -i 's/^exec bash/exec env -i PATH="$PATH" TMPDIR="$TMPDIR" bash/' "$BATS_TEST_TMPDIR/bin/sudo"
     succeeds unshare --user -- ./setup.sh
     for name in http_proxy HTTPS_PROXY ALL_PROXY NO_PROXY CURL_CA_BUNDLE SSL_CERT_FILE SSL_CERT_DIR; do

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# bench.sh without a VM: the plan, and from recorded runs to figures, report and plots. The comparison is in bench_compare.bats.
+# bench.sh without a VM: the plan; figures, report and plots from recorded runs. bench_compare.bats tests the comparison.
 
 load helpers
 load results
 
 # --- The plan
 
-# plan MODE [CAN...]: prints the plan for two VMs that can do everything, or as CAN says.
+# plan MODE [NAME=VALUE...]: prints the plan for two VMs that can do everything. NAME=VALUE changes what they can do.
 plan() {
     script plan_of <<'END'
 BENCH_TEMP=$TMPDIR
@@ -24,7 +24,7 @@ ids() {
     cut -f 1 <<<"$output" | sort
 }
 
-@test "the plan: ids once each, a roofline is on the host and in the plan, full has all that quick has" {
+@test "the plan: unique ids, rooflines are in the plan and run on the host, full includes quick" {
     local id roofline quick mode
     for mode in quick full; do
         plan "$mode"
@@ -43,7 +43,7 @@ ids() {
     grep -q '^kernels-host' <<<"$output"
 }
 
-# rounds MODE SECONDS: a run in which each round takes that long, by the script's clock.
+# rounds MODE SECONDS: a run in which each round takes SECONDS by the script's clock.
 rounds() {
     script run_of <<'END'
 BENCH_TEMP=$TMPDIR
@@ -55,7 +55,7 @@ END
     succeeds ./run_of "$@"
 }
 
-@test "no round begins that would end too late: quick promises 2 minutes, full 15" {
+@test "a round that would end too late is not begun: quick promises 2 minutes, full 15" {
     rounds quick 30
     says 'round 3 of 3'
     says_not 'would take too long'
@@ -70,7 +70,7 @@ END
     says 'Only 3 of 5 rounds'
 }
 
-@test "the plan leaves out what the VMs cannot do" {
+@test "the plan leaves out measurements that the VMs do not support" {
     plan full vms=3
     grep -q '^latency-matrix' <<<"$output"
     grep -q '^latency-interrupt' <<<"$output"
@@ -87,7 +87,7 @@ END
     prints_not sockperf
 }
 
-@test "the plan: no block is larger than the half of the region that __bandwidth has" {
+@test "the plan: no block is larger than the half of the region that __bandwidth uses" {
     plan full region_bytes=1048576
     prints '-s 512K'
     prints_not '-s 64M'
@@ -101,14 +101,14 @@ END
     same '200 100 300 100 3' "$(for name in median min max spread_percent repeats; do column bandwidth-uc/4096 $name; done | paste -sd ' ')"
 }
 
-@test "the median of an even number of repeats is one of them, by nearest rank" {
+@test "the median of an even number of repeats is one of them (nearest rank)" {
     measured bandwidth-uc 300 100 200
     change 'select(.id != "bandwidth-uc" or .round != 3)'
     succeeds ./bench.sh --report "$R"
     same '100 2' "$(column bandwidth-uc/4096 median) $(column bandwidth-uc/4096 repeats)"
 }
 
-@test "each guest figure is a share of the host's own" {
+@test "each guest figure is given as a share of the host's" {
     measured bandwidth-host 1000 1000 1000
     measured bandwidth-uc 250 250 250
     measured latency-host 0.5 0.5 0.5
@@ -119,7 +119,7 @@ END
     same '' "$(column bandwidth-host/4096 share_of_host)"
 }
 
-@test "a rate a quarter above the host's best is doubted and not drawn; one below that is not" {
+@test "a rate more than a quarter above the host's best is doubted and not drawn; a lower one is accepted" {
     measured bandwidth-host 900 1000 800
     measured bandwidth-uc 1249 1249 1249
     succeeds ./bench.sh --report "$R"
@@ -134,7 +134,7 @@ END
     not_in_report 'mapped uc'
 }
 
-@test "a time below half of the host's shortest is doubted" {
+@test "a time below half the host's shortest is doubted" {
     change 'if .id == "latency-host" then .records |= map(.min_us = 0.4) else . end'
     measured latency 0.21 0.21 0.21
     succeeds ./bench.sh --report "$R"
@@ -144,7 +144,7 @@ END
     same doubted "$(column latency/median status)"
 }
 
-@test "a repeat that is doubted is kept out of the median, and told" {
+@test "a doubted repeat is left out of the median and reported" {
     measured bandwidth-host 1000 1000 1000
     measured bandwidth-uc 100 2000 200
     fails 1 ./bench.sh --report "$R"
@@ -152,7 +152,7 @@ END
     in_report '**doubted** bandwidth-uc/65536: 2000 MB/s is above the limit 1250 MB/s, which the host itself does not reach (1 of 3 repeats; the median is over the others)'
 }
 
-# swept ID KERNEL RATE...: the record of each size in the runs of ID is there once more, by this kernel and at this rate.
+# swept ID KERNEL RATE...: adds, to the runs of ID, a record of each size for this copy kernel at this rate.
 swept() {
     local id=$1
     shift
@@ -162,7 +162,7 @@ swept() {
     done
 }
 
-@test "the limit of a copy is the best of the host's kernels, not its memcpy" {
+@test "the limit of a copy is the host's best copy kernel, not its memcpy" {
     measured bandwidth-host 500 500 500
     measured bandwidth-uc 2000 2000 2000
     swept bandwidth-host movsb 510 avx2 3000
@@ -172,7 +172,7 @@ swept() {
     fails 1 ./bench.sh --report "$R"
 }
 
-@test "where memcpy behaves like another kernel in a VM than on the host, that kernel is compared with" {
+@test "a VM's memcpy is compared with the copy kernel that it behaves like, if the host's behaves like another" {
     measured bandwidth-host 500 500 500
     measured bandwidth-host-local 520 520 520
     measured bandwidth-local 2900 2900 2900
@@ -187,7 +187,7 @@ swept() {
     in_report '| memcpy on the host | behaves like movsb (4 KiB, 64 KiB'
 }
 
-@test "streams at once count as their sum; the ratio to TCP is stated" {
+@test "simultaneous streams are added up; the ratio to TCP is stated" {
     change 'if .id == "streams-2" then .records = [{record: "stream", role: "send", median_mb_per_s: 10}, {record: "stream",
         role: "recv", median_mb_per_s: 99}, {record: "stream", role: "send", median_mb_per_s: 20}] else . end'
     change 'if .id == "stream" then .records |= map(.median_mb_per_s = 60) elif .id == "tcp-64K" then .records[0].mb_per_s = 20 else . end'
@@ -200,7 +200,7 @@ swept() {
 
 # --- The report
 
-@test "the report of a whole run on a quiet host has its plots and no warning" {
+@test "the report of a complete run on a quiet host has all plots and no warning" {
     change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 elif .median_us then .median_us = 1
         elif .median_mb_per_s then .median_mb_per_s = 100 elif .mb_per_s then .mb_per_s = 10 else . end | if .min_us then .min_us = 0.5 else . end)'
     succeeds ./bench.sh --report "$R"
@@ -216,7 +216,7 @@ swept() {
     in_report 'two VMs'
 }
 
-@test "a host.json that is not complete makes the report incomplete" {
+@test "an incomplete host.json makes the report incomplete" {
     host '.complete = false'
     change 'select(.round == 1)'
     succeeds ./bench.sh --report "$R"
@@ -224,7 +224,7 @@ swept() {
     in_report 'up to 1 repeats'
 }
 
-@test "a noisy host is said at the top: others' CPU time, steal, spread" {
+@test "the report warns of a noisy host at the top: CPU time of other processes, steal, spread" {
     change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 else . end)'
     change '.others_cpus = 0.5'
     succeeds ./bench.sh --report "$R"
@@ -238,14 +238,14 @@ swept() {
     in_report 'figures differ by more than 25 %'
 }
 
-@test "a measurement that failed is in the report with its reason, and is no figure" {
+@test "a failed measurement is in the report with its reason and gives no figure" {
     change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
     succeeds ./bench.sh --report "$R"
     in_report '**failed** stream, round 2, status 3: __stream: nobody came'
     same 2 "$(column stream/65536 repeats)"
 }
 
-@test "the matrix of three VMs becomes a heat map" {
+@test "the matrix of three VMs is drawn as a heat map" {
     jq -c 'select(.id == "latency" and .round == 1) | .records[0] as $r | .id = "latency-matrix" | .records = [("vm1", "vm2", "vm3") as $a |
         ("vm1", "vm2", "vm3") as $b | select($a != $b) | $r + {record: "latency", from: $a, to: $b, median_us: 0.5}]' "$R/results.jsonl" >>"$R/results.jsonl"
     succeeds ./bench.sh --report "$R"
@@ -254,7 +254,7 @@ swept() {
     grep -q 'vm3' "$R/matrix.svg"
 }
 
-@test "the matrix of the host's CPUs becomes a heat map, and its fastest pair the limit of a round trip" {
+@test "the matrix of the host's CPUs is drawn as a heat map; its fastest pair is the limit of a round trip" {
     jq -c 'select(.id == "latency-host" and .round == 1) | .records[0] as $r | .id = "latency-host-cpus" | .records = [
         {record: "latency-cpus", from_cpu: 0, to_cpu: 1, min_us: 0.1, median_us: 0.2},
         {record: "latency-cpus", from_cpu: 0, to_cpu: 5, min_us: 0.4, median_us: 0.9}]' "$R/results.jsonl" >>"$R/results.jsonl"
@@ -268,7 +268,7 @@ swept() {
     fails 1 ./bench.sh --report "$R"
 }
 
-@test "the plan: a host of too many CPUs, or of one, is measured without their matrix, and it is said" {
+@test "the plan: a host with too many CPUs, or one, gets no CPU matrix, with a note" {
     plan quick
     grep -q '^latency-host-cpus' <<<"$output"
     plan quick cpus=64
@@ -278,7 +278,7 @@ swept() {
     refuted grep -q '^latency-host-cpus' <<<"$output"
 }
 
-@test "without gnuplot bench.sh says so at once, and how to get it" {
+@test "without gnuplot bench.sh stops at once and says how to install it" {
     mkdir "$BATS_TEST_TMPDIR/few"
     for tool in bash dirname readlink getopt sed realpath id cksum mktemp rm; do
         ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/few"
@@ -288,7 +288,7 @@ swept() {
     says 'apt-get install gnuplot-nox'
 }
 
-@test "wrong command lines" {
+@test "invalid command lines are refused" {
     refuses 'two results folders' ./bench.sh --compare "$R"
     refuses 'not a percentage' ./bench.sh --compare --threshold many "$R" "$R"
     refuses 'need --compare' ./bench.sh --threshold 3

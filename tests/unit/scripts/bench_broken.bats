@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# bench.sh --report and --compare on results that are broken, or cannot be written.
+# bench.sh --report and --compare on broken results, and on results that cannot be written.
 
 load helpers
 load results
 
-@test "missing, broken, truncated or mixed files: named, with status 1" {
+@test "missing, broken, truncated or mixed files are named, with status 1" {
     fails 1 ./bench.sh --report "$BATS_TEST_TMPDIR/none"
     says "$BATS_TEST_TMPDIR/none"
     cp -r "$R" "$R.good"
@@ -37,8 +37,8 @@ load results
     says "$R is no results folder"
 }
 
-# refused_report WHAT: --report ends with 1 and one line that names WHAT; the report that was there stays as it was, and no
-# temporary file.
+# refused_report WHAT: --report ends with status 1 and one line that names WHAT. The old report stays unchanged. No temporary
+# file is left.
 refused_report() {
     local before
     echo 'the report before' >"$R/report.md"
@@ -52,7 +52,7 @@ refused_report() {
     [[ ! $stderr =~ jq:|line\ [0-9]+:\ [a-z] ]] || failure 'a message of bash or jq as it came'
 }
 
-@test "a record with something else in the place of a number, a word, a histogram: its line is named, and nothing is written" {
+@test "a record with a value of the wrong type: its line is named, and nothing is written" {
     local fault line
     cp "$R/results.jsonl" "$BATS_TEST_TMPDIR/good"
     line=$(grep -n '"id":"latency",' "$R/results.jsonl" | head -n 1)
@@ -66,7 +66,7 @@ refused_report() {
     done
 }
 
-@test "a record that no figure can be made of, though each part is of its kind: the file is named, and nothing is written" {
+@test "a record with the right types that gives no figure: the file is named, and nothing is written" {
     change 'if .id == "bandwidth-uc" then .records |= map(del(.block_bytes)) else . end'
     refused_report "$R/results.jsonl: "
     cp "$BATS_TEST_DIRNAME/fixtures/bench/results.jsonl" "$R"
@@ -74,12 +74,12 @@ refused_report() {
     refused_report "$R/results.jsonl: "
 }
 
-@test "no runs at all: said" {
+@test "no runs at all are reported" {
     : >"$R/results.jsonl"
     refused_report "$R/results.jsonl"
 }
 
-@test "a host.json with something else in a place: what, is named, and nothing is written" {
+@test "a host.json with a wrong or missing value: the field is named, and nothing is written" {
     local fault
     cp "$R/host.json" "$BATS_TEST_TMPDIR/good"
     for fault in '.host.caches = null:host.caches' '.host = "a machine":host.cpu' '.region_bytes = "128M":region_bytes' 'del(.complete):complete' \
@@ -90,14 +90,14 @@ refused_report() {
     done
 }
 
-@test "gnuplot that fails, or draws nothing: said with its words, and nothing is written" {
+@test "gnuplot fails or draws nothing: its message is shown, and nothing is written" {
     stub gnuplot <<<'echo "cannot open display" >&2; exit 1'
     refused_report 'gnuplot cannot draw latency: cannot open display'
     stub gnuplot <<<'exit 0'
     refused_report 'gnuplot has drawn no latency.svg'
 }
 
-@test "a jq that fails anywhere ends --report and --compare with 1, and nothing is written" {
+@test "any jq failure ends --report and --compare with status 1, and nothing is written" {
     local call calls jq
     jq=$(command -v jq)
     stub jq <<<'[[ $(($(cat "$BATS_TEST_TMPDIR/calls" 2>/dev/null) + 1)) == "$FAIL_AT" ]] && exit 5
@@ -123,19 +123,19 @@ exec '"$jq"' "$@"'
     done
 }
 
-@test "a file that cannot be written: named, in a line, and no temporary file beside it" {
+@test "a file that cannot be written is named in one line, and no temporary file is left" {
     mkdir "$R/summary.csv"
     fails 1 ./bench.sh --report "$R"
     says "cannot write $R/summary.csv: "
     same 1 "${#stderr_lines[@]}"
     same '' "$(find "$R" -name '*.??????')"
-    ((EUID != 0)) || return 0 # who writes everywhere
+    ((EUID != 0)) || return 0 # root can write everywhere
     chmod a-w "$R"
     fails 1 ./bench.sh --report "$R"
     says "cannot write $R/" 'Permission denied'
 }
 
-@test "folders with odd names" {
+@test "folders with odd names work" {
     local odd="$BATS_TEST_TMPDIR/a 'b' \"c\" %n \$d"
     mkdir "$odd"
     cp -r "$R" "$odd/e f"

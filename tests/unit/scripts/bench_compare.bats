@@ -5,7 +5,7 @@
 load helpers
 load results
 
-# A second folder, B, in which bandwidth-uc has the values $1...; A has 100, 101, 102.
+# two_results VALUE...: makes a second folder, $B. Its bandwidth-uc has these values; that of $R has 100, 101, 102.
 two_results() {
     measured bandwidth-uc 100 101 102
     B=$BATS_TEST_TMPDIR/b
@@ -13,7 +13,7 @@ two_results() {
     R=$B measured bandwidth-uc "$@"
 }
 
-@test "--compare: the same, better, worse, and worse within the spread or the threshold" {
+@test "--compare: same, better, worse, and worse within the spread or the threshold" {
     two_results 100 101 102
     succeeds ./bench.sh --compare "$R" "$B"
     prints '0 worse, 0 better'
@@ -25,7 +25,7 @@ two_results() {
     two_results 120 121 122
     succeeds ./bench.sh --compare "$R" "$B"
     prints '0 worse, 2 better'
-    # Slower by the median, but the repeats overlap.
+    # The median is slower, but the repeats overlap.
     two_results 80 81 102
     succeeds ./bench.sh --compare "$R" "$B"
     prints '0 worse'
@@ -40,7 +40,7 @@ two_results() {
     succeeds ./bench.sh --compare "$B" "$R"
 }
 
-@test "--compare: the host's own figures are no verdict, but are pointed at; far percentiles are none either" {
+@test "--compare: host figures and far percentiles do not affect the verdict; a host that differs is noted" {
     two_results 100 101 102
     change '.records |= map(if .p99_us then .p99_us = 9999 else . end)' "$B"
     measured bandwidth-host 1000 1000 1000
@@ -49,7 +49,7 @@ two_results() {
     prints 'The host itself differs (bandwidth-host/4096'
 }
 
-@test "--compare refuses other hosts, versions, accelerators, modes and incomplete results; --anyway marks them" {
+@test "--compare refuses different hosts, versions, accelerators, modes, and incomplete results; --anyway marks them" {
     local change
     two_results 100 101 102
     cp "$B/host.json" "$BATS_TEST_TMPDIR/host"

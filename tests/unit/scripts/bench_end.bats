@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# bench.sh that ends before its time: by a signal wherever it is, with a VM that is lost, on a full disk. Nothing that it
-# started goes on, no temporary file stays, and what was measured is whole.
+# bench.sh ends early: a signal at any point, a lost VM, a full disk. Nothing that it started keeps running, no temporary
+# file is left, and the measured results are whole.
 
 load helpers
 load fake
 load fake_bench
 
-# What is left when bench.sh has ended, however it did: of its processes, its temporary files, its lock.
+# bench.sh has left no process, no temporary file and no lock behind.
 nothing_left() {
     local pid
     for pid in $(cat "$FAKE/hangs" "$FAKE/masters" 2>/dev/null); do
@@ -25,7 +25,7 @@ incomplete() {
     grep -q '"latency/median"' "$R/summary.csv"
 }
 
-@test "Ctrl-C, SIGTERM and SIGHUP leave what was measured, with a report of it, marked incomplete; a second Ctrl-C too" {
+@test "Ctrl-C, SIGTERM or SIGHUP, even sent twice, keeps the results so far, with a report marked incomplete" {
     local signal
     echo __stream >"$FAKE/slow"
     for signal in INT:130 TERM:143 HUP:129; do
@@ -39,12 +39,12 @@ incomplete() {
         incomplete
         nothing_left
     done
-    # And again, at once, into another folder.
+    # Another run, at once, into another folder.
     rm "$FAKE/slow"
     succeeds ./bench.sh --quick "$R-2"
 }
 
-@test "Ctrl-C before anything was measured leaves no folder: while VMs start, while it connects, while it looks" {
+@test "Ctrl-C or SIGTERM before any measurement leaves no folder: while VMs start, during connect, during checks" {
     mode vm1 hang
     background bench ./bench.sh --quick "$R"
     wait_until test -s "$FAKE/vm1.starts"
@@ -74,7 +74,7 @@ incomplete() {
     nothing_left
 }
 
-@test "Ctrl-C while the report is made: no half of it, and the line says how to make it" {
+@test "Ctrl-C while the report is made: no partial report, and a line says how to make it" {
     stub gnuplot <<'END'
 echo "$$" >>"$FAKE/hangs"
 exec sleep 1000
@@ -92,7 +92,7 @@ END
     same '' "$(ls -A "$TMPDIR")"
 }
 
-@test "a VM that ends in the middle ends the run, by its name; what was measured stays" {
+@test "a VM that ends during a measurement ends the run and is named; the results so far are kept" {
     echo __stream >"$FAKE/slow"
     background bench ./bench.sh --quick "$R"
     wait_until test -s "$FAKE/hangs"
@@ -104,7 +104,7 @@ END
     nothing_left
 }
 
-@test "so does one that is paused, or does not answer on its ssh any more" {
+@test "a VM that is paused, or no longer answers on ssh, ends the run and is named" {
     echo __stream >"$FAKE/slow"
     background bench ./bench.sh --quick "$R"
     wait_until test -s "$FAKE/hangs"
@@ -128,7 +128,7 @@ END
     nothing_left
 }
 
-@test "a VM that cannot be reached is named, with what ssh said" {
+@test "a VM that cannot be reached is named, with ssh's message" {
     stub ssh <<<'echo "Connection refused" >&2; exit 255'
     fails 1 ./bench.sh --quick "$R"
     says 'cannot reach vm1 by ssh (Connection refused)'
@@ -136,7 +136,7 @@ END
     nothing_left
 }
 
-@test "a full disk under the results: said in a line; the lines that are there are whole, and a report can be made of them" {
+@test "the results' disk is full: one line says so; the written lines are whole, and a report can be made from them" {
     local small=$BATS_TEST_TMPDIR/small lines
     ((EUID == 0)) || skip 'only root can mount'
     mkdir "$small"
@@ -153,7 +153,7 @@ END
     same '' "$(ls -A "$TMPDIR")"
 }
 
-@test "without a folder for temporary files it says so, and starts nothing" {
+@test "without a folder for temporary files bench.sh says so and starts nothing" {
     fails 1 env TMPDIR="$BATS_TEST_TMPDIR/none" ./bench.sh --quick "$R"
     says "cannot make a temporary folder in $BATS_TEST_TMPDIR/none"
     same 1 "${#stderr_lines[@]}"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# A whole bench.sh: what it measures and leaves. How it ends before its time is in bench_end.bats.
+# A complete run of bench.sh: its measurements and its files. bench_end.bats tests runs that end early.
 
 load helpers
 load fake
 load fake_bench
 
-@test "bench.sh starts the VMs, measures in rounds, and leaves a whole result" {
+@test "bench.sh starts the VMs, measures in rounds, and writes a complete result" {
     touch "$FAKE/link"
     succeeds ./bench.sh --quick "$R"
     runs vm1
@@ -14,12 +14,12 @@ load fake_bench
     same 'bandwidth.png bandwidth.svg cpus.png cpus.svg host.json latency.png latency.svg report.md results.jsonl stream.png stream.svg streams.png streams.svg summary.csv' \
         "$(ls "$R" | paste -sd ' ')"
     same true "$(jq .complete "$R/host.json")"
-    # As many rounds as this machine has time for.
+    # A slow machine has time for fewer rounds.
     rounds=$(jq -r .round "$R/results.jsonl" | uniq | paste -sd ' ')
     [[ $rounds == '1 2 3' || '1 2 3' == "$rounds "* && $stderr == *"Only ${rounds##* } of 3 rounds"* ]] || failure "rounds: $rounds"
     same 1 "$(jq -r .machine "$R/results.jsonl" "$R/host.json" | sort -u | wc -l)"
     says 'round 1 of 3' ' left: latency' "$R/report.md"
-    # What iperf3 and sockperf said: 160 Mbit/s; half a round trip of 787 us.
+    # iperf3 printed 160 Mbit/s; sockperf printed 787 us, half a round trip.
     grep -qF '| TCP, 64 KiB messages (iperf3) | 20 MB/s' "$R/report.md"
     grep -qF '| TCP, round trip (sockperf) | 1574 us' "$R/report.md"
     grep -qF 'left out: the write-back mapping' "$R/report.md"
@@ -27,20 +27,20 @@ load fake_bench
     grep -qF 'left out: vsock' "$R/report.md"
 }
 
-@test "bench.sh measures no TCP without a link, and says why" {
+@test "without a link bench.sh measures no TCP and says why" {
     succeeds ./bench.sh --quick "$R"
     grep -qF 'left out: TCP:' "$R/report.md"
     refuted grep -q tcp "$R/results.jsonl"
 }
 
-@test "records of two VMs that write at the same time stay apart" {
+@test "records that two VMs write at the same time are not mixed" {
     mkdir "$FAKE/halves"
     succeeds ./bench.sh --quick "$R"
-    # Each side prints the fixture's two.
+    # Each side prints the fixture's two records.
     same 4 "$(jq -s '[.[] | select(.id == "latency" and .round == 1) | .records[]] | length' "$R/results.jsonl")"
 }
 
-@test "bench.sh goes on when a measurement fails, says which and why, and ends with 1" {
+@test "when a measurement fails, bench.sh continues, says which and why, and ends with status 1" {
     touch "$FAKE/broken"
     fails 1 ./bench.sh --quick "$R"
     says 'stream failed in round 1 with status 3: __stream: nobody came'
@@ -48,7 +48,7 @@ load fake_bench
     grep -qF 'round trip, polled' "$R/report.md"
 }
 
-@test "bench.sh writes to no folder that is there" {
+@test "bench.sh does not write to an existing folder" {
     mkdir "$R"
     touch "$R/mine"
     fails 1 ./bench.sh --quick "$R"
@@ -56,14 +56,14 @@ load fake_bench
     same mine "$(ls "$R")"
 }
 
-# --- Runs that observe nothing (sockperf drops the beginning of each)
+# --- Runs that observe nothing (sockperf drops the beginning of each run)
 
-# How often it was run, for how many seconds each: times NAME.
+# times NAME: the duration in seconds of each run of NAME.
 times() {
     grep -F "'$1'" "$FAKE/tcp" | sed "s/.*'-t' '\([0-9]*\)'.*/\1/" | paste -sd ' '
 }
 
-@test "a run that observed nothing is made once more, longer, and so in the rounds after it" {
+@test "a run that observed nothing is repeated for longer, and later rounds use the longer time" {
     local times
     touch "$FAKE/link"
     echo first >"$FAKE/sockperf.none"
@@ -78,7 +78,7 @@ times() {
     refuted grep -q 'left out: tcp' "$R/report.md"
 }
 
-@test "a measurement that observes nothing twice is left out with its reason, and is no failure" {
+@test "a measurement that observes nothing twice is left out with its reason; this is no failure" {
     touch "$FAKE/link"
     yes none | head -n 9 >"$FAKE/sockperf.none"
     yes none | head -n 9 >"$FAKE/iperf3.none"
@@ -92,7 +92,7 @@ times() {
     refuted grep -q tcp "$R/results.jsonl" "$R/summary.csv"
 }
 
-@test "a sockperf whose words are not understood has failed" {
+@test "sockperf output that cannot be parsed is a failure" {
     touch "$FAKE/link"
     stub_sockperf=$(sed 's/percentile 50.000/the half/' "$FIXTURE/sockperf")
     mkdir "$BATS_TEST_TMPDIR/fixture"
@@ -102,7 +102,7 @@ times() {
     says 'tcp-latency failed in round 1' 'sockperf did not print percentile 50.000'
 }
 
-@test "in a locale with decimal commas it measures all the same" {
+@test "bench.sh measures correctly in a locale with decimal commas" {
     touch "$FAKE/link"
     mkdir "$BATS_TEST_TMPDIR/locales"
     localedef -i de_DE -f UTF-8 "$BATS_TEST_TMPDIR/locales/de_DE.UTF-8" 2>/dev/null || skip 'localedef cannot make de_DE: apt-get install locales'

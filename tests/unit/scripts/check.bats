@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# setup.sh --check, which lists all that stands in the way; going on through sudo; and what ACCEL=auto finds out.
+# setup.sh --check, which lists all obstacles; continuing through sudo; and the choice of ACCEL=auto.
 
 load helpers
 
@@ -17,7 +17,7 @@ END
     stub qemu-system-x86_64 <<<'exit 1'
 }
 
-# packages_missing [NAME...]: all others of the host's packages are installed.
+# packages_missing [NAME...]: all host packages except these (at most two) are installed.
 packages_missing() {
     script packages <<<'printf "%s\n" "${HOST_PACKAGES[@]}"'
     ./packages | grep -vxF -e "${1:-none}" -e "${2:-none}" >"$BATS_TEST_TMPDIR/installed"
@@ -26,12 +26,12 @@ sed 's/^/installed /' '$BATS_TEST_TMPDIR/installed'
 END
 }
 
-# obstacle SUBJECT TEXT REMEDY: it was listed, with the remedy below it.
+# obstacle SUBJECT TEXT REMEDY: --check listed this obstacle, with the remedy below it.
 obstacle() {
     grep -A 1 -E "^obstacle +$1 .*$2" <<<"$output" | grep -qE "remedy: .*$3" || failure "no obstacle $1: $2, $3"
 }
 
-@test "--check lists every obstacle at once, each with its remedy, and changes nothing" {
+@test "--check lists all obstacles at once, each with its remedy, and changes nothing" {
     local before
     packages_missing screen debootstrap
     before=$(everything "$KIT")
@@ -45,7 +45,7 @@ obstacle() {
     [[ ! -e $VM_DIR ]]
 }
 
-# A host on which nothing is in the way, and from which only the servers in $REACHED (a pattern) can be reached.
+# A host without obstacles. It can reach only the servers that match the pattern $REACHED.
 good_host() {
     export VM_OWNER SCREENDIR=$TMPDIR REACHED=$1
     VM_OWNER=$(id -un)
@@ -77,7 +77,7 @@ listed() {
     grep -qE "^$1 +$2 +$3$" <<<"$output" || failure "no $1 $2: $3"
 }
 
-@test "--check without an obstacle: everything is ok, and it succeeds" {
+@test "--check without an obstacle reports ok and succeeds" {
     good_host 'http*'
     succeeds ./setup.sh --check
     listed ok packages 'all installed'
@@ -91,7 +91,7 @@ listed() {
     listed ok kernel "$PWD/linux.tar.xz"
 }
 
-@test "--check: what can only be taken from elsewhere is a notice, and it succeeds" {
+@test "--check: a source that needs a fallback gives a notice, and --check succeeds" {
     good_host 'http://mirror/*'
     succeeds ./setup.sh --check
     listed notice kernel "$KERNEL_HOME/.* cannot be reached: .*linux-source.*"
@@ -102,19 +102,19 @@ listed() {
     obstacle suite 'ALLOW_FALLBACK=no forbids another suite' DEBIAN_MIRROR
 }
 
-@test "--check: a region larger than /dev/shm, and how to make room" {
+@test "--check: a region larger than /dev/shm is an obstacle; the remedy says how to make room" {
     fails 1 env FREE_MB=100 SHMEM_SIZE=128M ./setup.sh --check
     obstacle region 'no room for 128M' 'lower SHMEM_SIZE, or: sudo mount -o remount,size=256M /dev/shm'
 }
 
 # --- sudo
 
-# In a user namespace without a mapping nobody is root.
+# as_somebody COMMAND...: runs COMMAND without root, in a user namespace without a mapping.
 as_somebody() {
     unshare --user -- "$@"
 }
 
-@test "without root: setup.sh goes on through sudo, with the knobs, and no password on a command line" {
+@test "without root, setup.sh continues through sudo with the same knobs, and no password is on a command line" {
     as_somebody true || skip 'no user namespaces here'
     stub sudo <<'END'
 printf '%s\n' "$@" >"$TMPDIR/arguments"
@@ -123,7 +123,7 @@ END
     succeeds as_somebody env ROOT_PASSWORD='se cret' ./setup.sh --set VM_COUNT=5 host
     says 'need root: continuing through sudo'
     grep -qxF "$KIT/setup.sh" "$TMPDIR/arguments"
-    same bash "$(grep -vx -e -- "$TMPDIR/arguments" | head -n 1)" # also where the right to execute is lost
+    same bash "$(grep -vx -e -- "$TMPDIR/arguments" | head -n 1)" # works even if setup.sh is not executable
     grep -qx host "$TMPDIR/arguments"
     refuted grep -q cret "$TMPDIR/arguments"
     grep -qx 'ROOT_PASSWORD=se cret' "$TMPDIR/knobs"
@@ -131,21 +131,21 @@ END
     grep -qx "VM_DIR=$VM_DIR" "$TMPDIR/knobs"
 }
 
-@test "what setup.sh is told on stdin by itself, it takes" {
+@test "setup.sh accepts the knobs that it passes itself on stdin" {
     run --separate-stderr ./setup.sh --knobs-on-stdin --help < <(printf 'VM_COUNT=7\0KERNEL_VERSION=6.6.1\0')
     prints 'disks of 7 VMs' 'Linux 6.6.1'
 }
 
-@test "neither root nor sudo: said" {
+@test "without root and sudo, setup.sh says so" {
     as_somebody true || skip 'no user namespaces here'
     script become <<<'have() { [[ $1 != sudo ]] && command -v "$1" >/dev/null; }; config_load; CHECK_LISTED=yes; check_root'
     succeeds as_somebody ./become
     prints 'neither root nor sudo' 'run setup.sh as root'
 }
 
-# --- KVM, really tried
+# --- ACCEL=auto tries KVM
 
-# Prints what ACCEL=auto chooses. The fake QEMU counts how often it was called.
+# Prints the choice of ACCEL=auto. The fake QEMU counts its calls.
 choose_accel() {
     [[ -r /dev/kvm && -w /dev/kvm ]] || skip 'no /dev/kvm that one could try'
     make_lab
@@ -153,7 +153,7 @@ choose_accel() {
     succeeds ./choose
 }
 
-@test "a kernel that prints its banner under KVM: kvm, and the verdict is kept" {
+@test "a kernel prints its banner under KVM: kvm is chosen, and the verdict is kept" {
     stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "[    0.000000] Linux version 6.10.11"'
     choose_accel
     same "kvm the lab's kernel boots under KVM" "$output"
@@ -161,7 +161,7 @@ choose_accel() {
     same 1 "$(wc -l <"$TMPDIR/calls")"
 }
 
-@test "the CPU model is the first that a kernel boots with" {
+@test "the CPU model is the first with which a kernel boots" {
     stub qemu-system-x86_64 <<<'[[ $* == *"-cpu host,pmu=off "* ]] && echo "[    0.000000] Linux version 6.10.11"'
     choose_accel
     same "kvm the lab's kernel boots under KVM" "$output"
@@ -170,7 +170,7 @@ choose_accel() {
     same $'host,pmu=off\nmax' "$output"
 }
 
-@test "a /dev/kvm that opens but boots nothing: tcg, and why; a new kernel is tried anew" {
+@test "/dev/kvm opens but boots no kernel: tcg, with the reason; a new kernel is tried again" {
     stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "qemu: error: failed to set MSR 0x345" >&2; exit 134'
     choose_accel
     same "tcg /dev/kvm is there, but the lab's kernel does not boot under it (qemu: error: failed to set MSR 0x345)" "$output"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# The knobs: who wins, and which values are taken.
+# The knobs: precedence, and valid values.
 
 load helpers
 
@@ -9,14 +9,14 @@ setup() {
     make_load_each
 }
 
-# What the usage of start.sh says that knob $1 is.
+# value_of KNOB [OPTION...]: the knob's value according to start.sh --help.
 value_of() {
     ./start.sh --help "${@:2}" | sed -n "s/^.*[ ]$1=\([^ ]*\).*/\1/p"
 }
 
-# --- Who wins
+# --- Precedence
 
-@test "config.sh < config.local.sh < environment < command line" {
+@test "precedence: config.sh < config.local.sh < environment < command line" {
     same 128M "$(value_of SHMEM_SIZE)"
     echo SHMEM_SIZE=256M >config.local.sh
     same 256M "$(value_of SHMEM_SIZE)"
@@ -32,7 +32,7 @@ value_of() {
     same 6 "$(VM_COUNT=6 value_of VM_COUNT)"
 }
 
-@test "a changed default in config.sh holds" {
+@test "a changed default in config.sh takes effect" {
     sed -i 's/VM_MEMORY:=512M/VM_MEMORY:=640M/' config.sh
     same 640M "$(value_of VM_MEMORY)"
 }
@@ -50,14 +50,14 @@ END
     same 512M "$(value_of VM_MEMORY)"
 }
 
-@test "a misspelt knob is named: --set" {
+@test "a misspelt knob in --set is named" {
     refuses SHMEM_SZIE ./start.sh --set SHMEM_SZIE=1M
     refuses shmem_size ./start.sh --set shmem_size=1M
     refuses PATH ./start.sh --set PATH=/tmp
     refuses 'VM_COUNT' ./start.sh --set ' VM_COUNT=1'
 }
 
-@test "a misspelt knob is named: config.local.sh" {
+@test "a misspelt knob in config.local.sh is named" {
     local line
     for line in SHMEM_SZIE=1M '  SHMEM_SZIE=1M' 'export SHMEM_SZIE=1M'; do
         echo "$line" >config.local.sh
@@ -66,7 +66,7 @@ END
     done
 }
 
-@test "a config.local.sh that was written on Windows is named, with the remedy" {
+@test "a config.local.sh with Windows line endings is named, with the remedy" {
     printf 'VM_COUNT=3\r\n' >config.local.sh
     refuses 'config.local.sh has line ends of Windows' ./start.sh
     eval "$(sed -n "s/.*: \(sed -i .*\) (see.*/\1/p" <<<"$stderr")"
@@ -82,7 +82,7 @@ END
     says config.local.sh
 }
 
-@test "a bad value from any place is refused, and the place is named" {
+@test "an invalid value from any place is refused, and the place is named" {
     echo SHMEM_SIZE=3M >config.local.sh
     refuses 'SHMEM_SIZE=3M (from config.local.sh) is not a power of two such as 128M; see config.sh' ./start.sh
     refuses 'SHMEM_SIZE=5M (from the command line) is not a power of two' ./start.sh --set SHMEM_SIZE=5M
@@ -97,9 +97,9 @@ END
     done
 }
 
-# --- Which values are taken
+# --- Valid values
 
-# bad KNOB VALUE...: each is refused with a line that names the knob, and nothing at all happens.
+# bad KNOB VALUE...: each value is refused with a line that names the knob, and nothing happens.
 bad() {
     local before
     before=$(everything)
@@ -108,15 +108,15 @@ bad() {
     same "$before" "$(everything)"
 }
 
-# good KNOB VALUE...: each is taken.
+# good KNOB VALUE...: each value is accepted.
 good() {
     fails 1 ./start.sh --set "$1=$2"
-    says 'there is no lab in' # only that
+    says 'there is no lab in' # the only error
     succeeds ./load_each 0 "$@"
 }
 
-# ./load_each STATUS KNOB VALUE... loads the configuration with each value, as the scripts do, only faster than they,
-# for there are hundreds. Fails if one does not end with STATUS and, when that is 2, with one line about KNOB.
+# ./load_each STATUS KNOB VALUE... loads the configuration with each value, like the scripts, but faster: there are hundreds.
+# Fails if a value does not end with STATUS, or, if STATUS is 2, does not give exactly one line about KNOB.
 make_load_each() {
     script load_each <<'END'
 expected=$1 knob=$2
@@ -135,10 +135,10 @@ END
 }
 
 HUGE=99999999999999999999999999999
-# No value of any knob but free text.
+# Values that are valid only for free-text knobs.
 NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
 
-@test "every knob has its values checked here" {
+@test "this file checks the values of every knob" {
     local knob
     for knob in $(knobs); do
         grep -qE "^    (bad|good) $knob( |\$)" "$BATS_TEST_FILENAME" || failure "$knob is not"
@@ -215,14 +215,14 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good DEBIAN_MIRROR ''
 }
 
-@test "a kernel source of one's own" {
+@test "KERNEL_SOURCE: a file or a URL" {
     bad KERNEL_SOURCE 0 -1 "$HUGE" /no/such/file "$BATS_TEST_TMPDIR" http:// 'http://host/a b' "${NASTY[@]}"
     echo x >"$BATS_TEST_TMPDIR/linux.tar.xz"
     echo x >"$BATS_TEST_TMPDIR/with space ' and *.tar"
     good KERNEL_SOURCE '' "$BATS_TEST_TMPDIR/linux.tar.xz" "$BATS_TEST_TMPDIR/with space ' and *.tar" http://host/linux.tar.xz
 }
 
-@test "free text is taken as it is, and never run" {
+@test "free text is used unchanged and never executed" {
     local before
     before=$(everything)
     bad ROOT_PASSWORD $'a\nb' $'\e[31m' $'\t' "$(printf '%0200d' 0)"
@@ -232,7 +232,7 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     same "$before" "$(everything)"
 }
 
-@test "VM_DIR: only a folder of its own" {
+@test "VM_DIR: only a separate folder is accepted" {
     ln -s /etc "$BATS_TEST_TMPDIR/link"
     echo x >"$BATS_TEST_TMPDIR/file"
     bad VM_DIR '' 0 -1 "$HUGE" / // /. /.. /etc /etc/ /etc/x /usr /usr/x /usr/local/x /bin /sbin/x /lib /lib64 /boot/x /dev/shm/x \
@@ -243,9 +243,9 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     [[ ! -e $BATS_TEST_TMPDIR/new && ! -e $BATS_TEST_TMPDIR/a ]]
 }
 
-@test "VM_DIR: a folder with something else in it is left alone" {
+@test "VM_DIR: a folder with other files in it is left unchanged" {
     local before
-    # Should setup go on by mistake, it must not get far.
+    # If setup continues by mistake, it must not get far.
     stub apt-get <<<'exit 1'
     stub sudo <<<'exit 1'
     export KERNEL_HOME=http://127.0.0.1:1 ALLOW_FALLBACK=no

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# README.md and docs/ against what is there.
+# README.md and docs/ agree with the code and the files.
 
 load helpers
 
@@ -12,19 +12,19 @@ setup() {
     succeeds diff prog/example.c "$BATS_TEST_TMPDIR/program"
 }
 
-@test "README says how much disk setup checks for" {
+@test "README gives the disk space that setup checks for" {
     local needed
     needed=$(sed -nE 's/^DISK_NEEDED_MB=([0-9]+)000 .*/\1/p' setup/check_folder.sh)
     same "$needed GB of disk" "$(tr '\n' ' ' <README.md | grep -oE '[0-9]+ GB of disk')"
 }
 
-@test "the index in docs/changing.md has every file of lib/, setup/ and bench/, and no other" {
+@test "the index in docs/changing.md lists exactly the files of lib/, setup/ and bench/" {
     printf "%s\n" lib/* setup/* bench/* | sort >"$BATS_TEST_TMPDIR/files"
     sed -nE 's/^\| `((lib|setup|bench)\/[^`]+)` \|.*/\1/p' docs/changing.md | sort >"$BATS_TEST_TMPDIR/index"
     succeeds diff "$BATS_TEST_TMPDIR/files" "$BATS_TEST_TMPDIR/index"
 }
 
-@test "each link of README and docs that is no URL leads to a file" {
+@test "every link in README and docs that is no URL leads to a file" {
     local file link
     local -a dead=()
     while IFS=$'\t' read -r file link; do

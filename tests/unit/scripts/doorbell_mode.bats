@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# SHMEM_MODE=doorbell in start.sh, stop.sh and status.sh: the real server, with VMs of a fake QEMU.
+# SHMEM_MODE=doorbell in start.sh, stop.sh and status.sh: the real server with fake QEMU VMs.
 
 load helpers
 load fake
@@ -10,14 +10,14 @@ setup_file() {
     make -s -C "$BATS_TEST_DIRNAME/../../../prog" O="$BATS_FILE_TMPDIR/prog" "$BATS_FILE_TMPDIR/prog/__read_write"
 }
 
-# After the setup of fake.bash, which makes the lab.
+# Adds the server to the lab that the setup of fake.bash has made.
 with_server() {
     mkdir "$VM_DIR/bin"
     cp "$BATS_FILE_TMPDIR/server/ivshmem-server" "$BATS_FILE_TMPDIR/prog/__read_write" "$VM_DIR/bin"
     export SHMEM_MODE=doorbell
 }
 
-# The tests end their servers themselves; this is for those that fail.
+# The tests end their servers themselves, unless they fail.
 teardown() {
     local server
     server=$(cat "$BATS_TEST_TMPDIR/lab/server/pid" 2>/dev/null) || server=''
@@ -31,7 +31,7 @@ peers_are() {
     same "$1" "$(field '.server.peers | length')"
 }
 
-@test "start.sh starts the server, status.sh shows it with its peers, stop.sh ends it" {
+@test "start.sh starts the server, status.sh shows it and its peers, stop.sh ends it" {
     local server
     with_server
     succeeds ./start.sh
@@ -50,7 +50,7 @@ peers_are() {
     same null "$(field .server)"
 }
 
-@test "plain has no server" {
+@test "SHMEM_MODE=plain has no server" {
     with_server
     succeeds env SHMEM_MODE=plain ./start.sh
     same plain "$(field .mode)"
@@ -58,7 +58,7 @@ peers_are() {
     refuted test -e "$VM_DIR/server"
 }
 
-@test "a server that died: VMs and memory stay, status.sh says so and how to get the doorbells back" {
+@test "the server dies: VMs and memory stay; status.sh says so and how to get the doorbells back" {
     with_server
     succeeds ./start.sh vm1
     kill -KILL "$(field .server.pid)"
@@ -79,7 +79,7 @@ peers_are() {
     kill -0 "$(field .server.pid)"
 }
 
-@test "a server that is killed as it starts: one line says so, and no region is left" {
+@test "a server is killed as it starts: one line says so, and no region is left" {
     with_server
     printf '#!/bin/sh\nkill -KILL $$\n' >"$VM_DIR/bin/ivshmem-server"
     fails 1 ./start.sh vm1
@@ -88,7 +88,7 @@ peers_are() {
     [[ ! -e $(region) ]]
 }
 
-@test "started by root once: what is left is the owner's, who can start then" {
+@test "after root has started the lab once, its files belong to the owner, who can start it" {
     ((EUID == 0)) || skip 'needs root, to be two users'
     with_server
     chown -R nobody: "$VM_DIR"
@@ -97,13 +97,13 @@ peers_are() {
     same nobody "$({ find "$VM_DIR"/{server,ssh} -printf "%u\n"; stat -c %U "$VM_DIR"/{lock,vm1}; } | sort -u)"
 }
 
-@test "a device of the user's own at another server is not our doorbell" {
+@test "a user's own device at another server is not treated as our doorbell" {
     succeeds env QEMU_ARGS="-chardev socket,id=server,path=/tmp/other -device ivshmem-doorbell,chardev=server" ./start.sh vm1
     same plain "$(field .mode)"
     succeeds ./start.sh vm2
 }
 
-@test "VMs of one mode are not joined by one of the other" {
+@test "a VM of one mode cannot join running VMs of the other mode" {
     with_server
     succeeds env SHMEM_MODE=plain ./start.sh vm1
     fails 1 ./start.sh vm2
@@ -111,7 +111,7 @@ peers_are() {
     refuted runs vm2
 }
 
-@test "no server built, or one that does not start: said, and no VM is started" {
+@test "no server was built, or it does not start: start.sh says so, and no VM starts" {
     export SHMEM_MODE=doorbell
     fails 1 ./start.sh vm1
     says 'there is no' 'bin/ivshmem-server' './setup.sh'
@@ -125,7 +125,7 @@ peers_are() {
 
 # --- run.sh host
 
-@test "run.sh host: a program of the lab on the region of the VMs" {
+@test "run.sh host runs a program of the lab on the VMs' region" {
     with_server
     export SHMEM_MODE=plain
     fails 1 ./run.sh host __read_write

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # code in quotes; what bats sets
-# What the tests share that start and stop VMs of a fake QEMU (see fake-qemu) in real screen sessions.
+# Shared by the tests that start and stop fake QEMU VMs (see fake-qemu) in real screen sessions.
 
 setup() {
     begin
@@ -11,11 +11,11 @@ setup() {
     PATH=$BATS_TEST_TMPDIR/bin:$PATH
     export SCREENDIR=$BATS_TEST_TMPDIR/screens FAKE=$BATS_TEST_TMPDIR/fake
     export ACCEL=tcg SHMEM_SIZE=1M
-    # Long enough for a busy machine, where a test waits for what comes.
+    # Long enough for a busy machine.
     export START_TIMEOUT=60 STOP_TIMEOUT=60
 }
 
-# Ends what fakes are left, each by the pid that it wrote down, and removes their regions.
+# Ends the fakes that are left, by the pid that each has written, and removes their regions.
 teardown() {
     teardown_fakes
 }
@@ -37,12 +37,12 @@ mode() {
     echo "$2" >"$FAKE/$1.mode"
 }
 
-# The pid of the process that VM $1 is.
+# The pid of VM $1's process.
 pid_of() {
     tail -n 1 "$FAKE/$1.starts"
 }
 
-# How often VM $1 was started.
+# The number of starts of VM $1.
 starts_of() {
     wc -l <"$FAKE/$1.starts"
 }
@@ -51,14 +51,14 @@ runs() {
     is_fake "$(pid_of "$1")"
 }
 
-# The region's file of the lab VM_DIR.
+# The file of the region of lab $VM_DIR.
 region() {
     local id
     id=$(printf %s "$VM_DIR" | cksum)
     echo "/dev/shm/ivshmem-${id%% *}"
 }
 
-# A field of what status.sh --json prints.
+# field FILTER: a field of the output of status.sh --json.
 field() {
     ./status.sh --json | jq -r "$1"
 }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154 # code in quotes; what the tests use; what bats sets
-# What the tests of a whole bench.sh share: a fake QEMU, and an ssh and programs that print what was recorded once
-# (fixtures/bench). To be loaded after fake.bash.
+# Shared by the tests of complete bench.sh runs: a fake QEMU, a fake ssh, and programs that print recorded output
+# (fixtures/bench). Load it after fake.bash.
 
 setup() {
     begin
@@ -16,9 +16,9 @@ setup() {
     R=$BATS_TEST_TMPDIR/results
     jq .manifest "$FIXTURE/host.json" >"$VM_DIR/manifest.json"
 
-    # An ssh that needs no guest: what it would run there it runs here. A connection is a process that listens on a socket,
-    # and without one nothing runs; the file no-ssh makes one that never comes about. Of sockperf and iperf3, which are told
-    # how long to run, the commands are in the file tcp.
+    # A fake ssh without a guest: it runs the guest's commands on the host. A connection is a process that listens on a
+    # socket. Without a connection no command runs. With the file no-ssh the connection is never established. The file tcp
+    # gets the command lines of sockperf and iperf3, which contain the duration.
     stub ssh <<'END'
 master=no
 while [[ $1 != -- ]]; do
@@ -45,9 +45,9 @@ case $3 in
 *) PATH=$FAKE/programs:$PATH eval "$3" ;;
 esac
 END
-    # Programs that print a record of theirs. The one that is named in the file slow does not end, and writes its pid to the
-    # file hangs; the file broken makes __stream fail; with the folder halves the two sides of __latency write their records
-    # at the same time. Once for each line of the files sockperf.none and iperf3.none, these observe nothing.
+    # Fake programs that print a record. The program named in the file slow does not end, and adds its pid to the file hangs.
+    # The file broken makes __stream fail. With the folder halves the two sides of __latency write their records at the same
+    # time. For each line of the files sockperf.none and iperf3.none, one run of that program observes nothing.
     mkdir "$FAKE/programs"
     cat >"$FAKE/programs/__record" <<'END'
 #!/usr/bin/env bash

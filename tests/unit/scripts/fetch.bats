@@ -4,7 +4,7 @@
 
 load web.bash
 
-@test "a file is fetched whole" {
+@test "a file is fetched completely" {
     serve file
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of "$WWW/file")"
     cmp "$WWW/file" "$TMPDIR/got"
@@ -12,27 +12,27 @@ load web.bash
     same '' "$stderr"
 }
 
-@test "a file without a checksum is fetched, too" {
+@test "a file is fetched without a checksum, too" {
     serve file
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got"
     cmp "$WWW/file" "$TMPDIR/got"
 }
 
-@test "a wrong checksum: nothing is left of the file" {
+@test "a file with a wrong checksum is removed" {
     serve file
     fails 5 ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of /dev/null)"
     says "$WEB/file" checksum
     same '' "$(ls "$TMPDIR")"
 }
 
-@test "a wrong checksum leaves the file of before alone" {
+@test "a wrong checksum leaves the previous file unchanged" {
     serve file
     echo before >"$TMPDIR/got"
     fails 5 ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of /dev/null)"
     same before "$(<"$TMPDIR/got")"
 }
 
-@test "a cut connection is taken up again where it broke off" {
+@test "after a broken connection the download is resumed" {
     serve file
     echo 5000 >"$WWW/file.cut"
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of "$WWW/file")"
@@ -41,7 +41,7 @@ load web.bash
     same got "$(ls "$TMPDIR")"
 }
 
-@test "what an earlier call left of the file is continued" {
+@test "a partial file from an earlier call is resumed" {
     serve file
     head -c 5000 "$WWW/file" >"$TMPDIR/got.part"
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of "$WWW/file")"
@@ -50,7 +50,7 @@ load web.bash
     same got "$(ls "$TMPDIR")"
 }
 
-@test "what was there of a longer or other file does not spoil the next" {
+@test "a partial file that is too long or from another file does not corrupt the download" {
     serve file
     seq 90000 >"$TMPDIR/got.part"
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of "$WWW/file")"
@@ -60,21 +60,21 @@ load web.bash
     cmp "$WWW/file" "$TMPDIR/other"
 }
 
-@test "without a checksum nothing is continued: nobody could tell whether it belongs together" {
+@test "without a checksum nothing is resumed: the parts might not match" {
     serve file
     head -c 3000 /dev/zero >"$TMPDIR/got.part"
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got"
     cmp "$WWW/file" "$TMPDIR/got"
 }
 
-@test "a part that is whole already, from a call that was killed then" {
+@test "a partial file that is already complete (the earlier call was killed) is used" {
     serve file
     cp "$WWW/file" "$TMPDIR/got.part"
     succeeds ./fetch_one "$WEB/file" "$TMPDIR/got" "$(sum_of "$WWW/file")"
     cmp "$WWW/file" "$TMPDIR/got"
 }
 
-@test "no such file on the server, no server, no folder: one line each, and no file" {
+@test "no such file on the server, no server, no folder: an error each, and no file" {
     fails 4 ./fetch_one "$WEB/none" "$TMPDIR/got"
     says 404
     same '' "$(ls "$TMPDIR")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# The VMs' disks: overlays on a base image. What was written in a guest is never lost unasked.
+# The VMs' disks: overlays on a base image. Data that a guest has written is never lost without the user's consent.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
     begin
     make_lab
     export VM_DISK_SIZE=2G
-    # ./disks RESET: what ./setup.sh images does to the disks, with --reset-disks (yes) or without (no).
+    # ./disks RESET: updates the disks as ./setup.sh images does, with --reset-disks (yes) or without it (no).
     script disks <<'END'
 config_load
 lab_create
@@ -20,7 +20,7 @@ teardown() {
     end_background
 }
 
-# A new base image, as step images would make it.
+# new_base N: makes a new base image, as step images would.
 new_base() {
     truncate -s 1M "$VM_DIR/images/base-$1.ext4"
     ln -sfn "base-$1.ext4" "$VM_DIR/images/base"
@@ -30,7 +30,7 @@ base_of() {
     realpath -- "$(qemu-img info --output=json "$VM_DIR/$1/disk.qcow2" | jq -r '."full-backing-filename"')"
 }
 
-# write_in VM PATTERN: as its guest would write. What was written is what guest_reads then sees.
+# write_in VM PATTERN: writes PATTERN to the disk, as the guest would. guest_reads VM PATTERN: the guest reads it back.
 write_in() {
     qemu-io -c "write -P $2 65536 4096" "$VM_DIR/$1/disk.qcow2" >/dev/null
 }
@@ -48,7 +48,7 @@ bases() {
     (cd "$VM_DIR/images" && printf '%s\n' base-* | paste -sd ' ')
 }
 
-@test "each VM gets an overlay on the base image, of at most 1 MiB" {
+@test "each VM gets an overlay of at most 1 MiB on the base image" {
     local name
     succeeds ./disks no
     for name in vm1 vm2; do
@@ -59,7 +59,7 @@ bases() {
     [[ ! -e $VM_DIR/vm3 ]]
 }
 
-@test "again: the same disks" {
+@test "a second call keeps the disks" {
     local before
     succeeds ./disks no
     before=$(inode vm1)
@@ -67,7 +67,7 @@ bases() {
     same "$before" "$(inode vm1)"
 }
 
-@test "a VM more: the others keep their disks; a VM less: nothing is thrown away" {
+@test "one more VM: the others keep their disks; one VM less: no disk is removed" {
     local before
     succeeds ./disks no
     write_in vm2 0xaa
@@ -79,7 +79,7 @@ bases() {
     guest_reads vm2 0xaa
 }
 
-@test "a new base: disks that nobody wrote to move to it without a word, and the old base goes" {
+@test "a new base: unwritten disks move to it silently, and the old base is removed" {
     succeeds ./disks no
     new_base 2
     succeeds ./disks no
@@ -89,7 +89,7 @@ bases() {
     same base-2.ext4 "$(bases)"
 }
 
-@test "a new base, and a guest that wrote: it is said, and every disk stays as it is" {
+@test "a new base, but a guest has written: setup says so, and every disk stays unchanged" {
     local before
     succeeds ./disks no
     write_in vm2 0xaa
@@ -104,7 +104,7 @@ bases() {
     same 'base-1.ext4 base-2.ext4' "$(bases)"
 }
 
-@test "what a guest wrote counts, also zeros, and in the last sector" {
+@test "all guest writes count, including zeros and the last sector" {
     local what
     for what in '-P 0 65536 512' '-z 65536 65536' '-P 0x55 1048064 512'; do
         rm -rf "$VM_DIR"/vm?
@@ -118,7 +118,7 @@ bases() {
     done
 }
 
-@test "--reset-disks: new disks on the new base, and the old base goes" {
+@test "--reset-disks makes new disks on the new base and removes the old base" {
     succeeds ./disks no
     write_in vm1 0xaa
     new_base 2
@@ -129,7 +129,7 @@ bases() {
     same base-2.ext4 "$(bases)"
 }
 
-@test "--reset-disks without a new base throws away what was written, too" {
+@test "--reset-disks without a new base discards guest writes, too" {
     succeeds ./disks no
     write_in vm1 0xaa
     succeeds ./disks yes
@@ -137,12 +137,12 @@ bases() {
     same base-1.ext4 "$(bases)"
 }
 
-@test "a base that a disk still lies over is kept, and no other" {
+@test "the current base and bases that a disk uses are kept, and no others" {
     succeeds ./disks no
     write_in vm1 0xaa
     new_base 2
     fails 1 ./disks no
-    # A VM of its own on base 2: the third base comes, and vm1 is still on the first.
+    # vm2 is on base 2; then base 3 comes, while vm1 is still on base 1.
     rm -r "$VM_DIR/vm2"
     succeeds env VM_COUNT=2 bash -c 'source lib/load.sh && source setup/load.sh && config_load && lab_create && disk_create vm2 && bases_prune'
     same 'base-1.ext4 base-2.ext4' "$(bases)"
@@ -153,14 +153,14 @@ bases() {
     guest_reads vm1 0xaa
 }
 
-# Makes VM $1 look as if it ran: a process with its pid file among its arguments.
+# pretend_running VM: makes VM look as if it were running, with a process that has the VM's pid file among its arguments.
 pretend_running() {
     mkfifo "$BATS_TEST_TMPDIR/wait.$1"
     background vm bash -c 'read -r _ <"$0"; true' "$BATS_TEST_TMPDIR/wait.$1" -pidfile "$VM_DIR/$1/pid"
     echo "$vm" >"$VM_DIR/$1/pid"
 }
 
-@test "the disk of a VM that runs is never replaced, and then none is" {
+@test "while a VM runs, no disk is replaced" {
     local before
     succeeds ./disks no
     write_in vm1 0xaa
@@ -172,7 +172,7 @@ pretend_running() {
     guest_reads vm1 0xaa
 }
 
-@test "a new base while a VM runs that nobody wrote in: said, and all disks stay" {
+@test "a new base while a VM with an unwritten disk runs: setup says so, and all disks stay" {
     local before
     succeeds ./disks no
     before="$(inode vm1) $(inode vm2)"
@@ -184,7 +184,7 @@ pretend_running() {
     same 'base-1.ext4 base-2.ext4' "$(bases)"
 }
 
-@test "a disk whose making was cut short is made again" {
+@test "an incomplete disk is made again" {
     mkdir "$VM_DIR/vm1"
     echo rubbish >"$VM_DIR/vm1/disk.qcow2.partial"
     : >"$VM_DIR/vm1/disk.qcow2"
@@ -193,14 +193,14 @@ pretend_running() {
     same disk.qcow2 "$(ls "$VM_DIR/vm1")"
 }
 
-@test "no base image: said, and no disk is made" {
+@test "without a base image setup says so and makes no disk" {
     rm "$VM_DIR/images/base-1.ext4"
     fails 1 ./disks no
     says 'no base image' ./setup.sh
     [[ ! -e $VM_DIR/vm1/disk.qcow2 ]]
 }
 
-# --- A lab that is somewhere else than it was
+# --- A lab that was moved or copied
 
 # Moves the lab, and points VM_DIR at it.
 move_lab() {
@@ -208,17 +208,17 @@ move_lab() {
     export VM_DIR=$VM_DIR-moved
 }
 
-# Gives the disk of VM $1 the name of its base as an older kit wrote it.
+# name_absolutely VM: makes the VM's disk name its base by absolute path, as an older kit did.
 name_absolutely() {
     qemu-img rebase -u -F raw -b "$VM_DIR/images/base-1.ext4" "$VM_DIR/$1/disk.qcow2"
 }
 
-# ./launch VM: what start.sh does with a disk before QEMU opens it.
+# ./launch VM: prepares the VM's disk, as start.sh does before QEMU opens it.
 script_launch() {
     script launch <<<'config_load; disk_create "$1"'
 }
 
-@test "a moved lab: its disks find their base, and setup has nothing to say" {
+@test "a moved lab: its disks find their base, and setup prints nothing" {
     script_launch
     succeeds ./disks no
     write_in vm1 0xaa
@@ -231,7 +231,7 @@ script_launch() {
     same base-1.ext4 "$(bases)"
 }
 
-@test "a moved lab of an older kit: its disks are led to their base, by setup or by start" {
+@test "a moved lab of an older kit: setup or start makes its disks point to their base" {
     script_launch
     succeeds ./disks no
     write_in vm1 0xaa
@@ -247,7 +247,7 @@ script_launch() {
     same base-1.ext4 "$(bases)"
 }
 
-@test "a copied lab of an older kit uses its own base, and not that of the other" {
+@test "a copied lab of an older kit uses its own base, not the original's" {
     script_launch
     succeeds ./disks no
     name_absolutely vm1
@@ -257,7 +257,7 @@ script_launch() {
     same "$VM_DIR/images/base-1.ext4" "$(base_of vm1)"
 }
 
-@test "a moved lab, and a new base: what was written is asked about, what was not moves on" {
+@test "a moved lab with a new base: setup keeps written disks and names them; unwritten disks move to the new base" {
     succeeds ./disks no
     write_in vm1 0xaa
     name_absolutely vm1
@@ -274,7 +274,7 @@ script_launch() {
     same base-2.ext4 "$(bases)"
 }
 
-@test "a disk whose base is not in the lab: said which one, and the disk stays" {
+@test "a disk's base is not in the lab: the error names the base, and the disk stays" {
     local before
     script_launch
     succeeds ./disks no
@@ -291,7 +291,7 @@ script_launch() {
     guest_reads vm1 0xaa
 }
 
-@test "snapshots that the user made with qemu-img count as written, and keep their base" {
+@test "qemu-img snapshots by the user count as written and keep their base" {
     succeeds ./disks no
     write_in vm1 0xaa
     mv "$VM_DIR/vm1/disk.qcow2" "$VM_DIR/vm1/before.qcow2"
@@ -307,7 +307,7 @@ script_launch() {
 
 # --- The base image's size
 
-# ./make_image: step images, over a root file system with one file.
+# make_image SIZE: runs step images on a root file system with one file.
 make_image() {
     mkdir -p "$VM_DIR/rootfs"
     echo hello >"$VM_DIR/rootfs/file"
@@ -321,7 +321,7 @@ of_image() {
     dumpe2fs -h "$IMAGE" 2>/dev/null | sed -n "s/^$1: *//p"
 }
 
-@test "a size in bytes, and in units: the same image" {
+@test "a size in bytes or in units gives the same image" {
     local size
     for size in 4294967296 4194304K 4096M 4G; do
         make_image "$size"
@@ -331,7 +331,7 @@ of_image() {
     done
 }
 
-@test "a size in other words is no new size for step images" {
+@test "the same size in another unit is no change for step images" {
     script inputs <<<'config_load; inputs_images | grep VM_DISK_SIZE'
     for size in 4294967296 4194304K 4096M 4G; do
         succeeds env VM_DISK_SIZE="$size" ./inputs
@@ -339,13 +339,13 @@ of_image() {
     done
 }
 
-@test "the largest disk takes little room, has all inodes that one needs, and is whole" {
+@test "the largest disk takes little room, has enough inodes, and is consistent" {
     make_image 8T
     same 8796093022208 "$(stat -c %s "$IMAGE")"
     same 4194304 "$(of_image 'Inode count')"
     dpkg --compare-versions "$(mke2fs -V 2>&1 | sed -n 's/^mke2fs \([0-9.]*\).*/\1/p')" ge 1.47 || skip 'an old mke2fs writes the tables'
     (($(du -m "$IMAGE" | cut -f 1) < 200)) || failure "$(du -m "$IMAGE") MB"
-    # Nothing that the guest's kernel would have to do at its first boot.
+    # The guest's kernel has no inode tables left to initialize at its first boot.
     refuted bash -c 'dumpe2fs "$1" 2>/dev/null | grep "^Group [0-9]" | grep -qv ITABLE_ZEROED' - "$IMAGE"
     succeeds e2fsck -fn "$IMAGE"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# Step kernel without a compiler: what of the source is unpacked, and what the manifest records.
+# Step kernel without a compiler: unpacking, the manifest, the choice of a package, and the config fragment.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
     begin
     make_lab
     mkdir -p "$VM_DIR/cache"
-    # ./unpacked: the files that would be built from, in a line.
+    # ./unpacked: prints the unpacked source files in one line.
     script unpacked <<'END'
 kernel_configure() { :; }
 kernel_make() { :; }
@@ -26,13 +26,13 @@ END
     export KERNEL_SOURCE=$PWD/linux-1.tar.xz
 }
 
-@test "what no x86 kernel compiles is not unpacked; every Kconfig file is" {
+@test "files that no x86 kernel needs are not unpacked; every Kconfig file is" {
     succeeds ./unpacked
     same 'Documentation/Kconfig Kconfig arch/Kconfig arch/arm/crypto/Kconfig arch/x86/a.c arch/x86/crypto/Kconfig kernel/a.c tools/arch/x86/a.h' \
         "$(tail -n 1 <<<"$output")"
 }
 
-@test "the manifest records where the source came from, and its checksum" {
+@test "the manifest records the source and its checksum" {
     script built <<'END'
 kernel_configure() { mkdir -p "$1/include/config" && echo 6.10.11 >"$1/include/config/kernel.release" && : >"$1/.config"; }
 kernel_make() { echo 'a kernel' >"$1/vmlinux"; }
@@ -46,14 +46,14 @@ END
     [[ ! -e $VM_DIR/kernel/source ]]
 }
 
-@test "a source that is to be kept is unpacked whole" {
+@test "with KERNEL_KEEP_SOURCE=yes the whole source is unpacked" {
     KERNEL_KEEP_SOURCE=yes succeeds ./unpacked
     prints ' arch/arm/a.c ' 'Documentation/x86/a.rst ' ' tools/perf/a.c tools/testing/a.c'
 }
 
-# --- Which package, and whether it takes the fragment
+# --- Choice of a package, and its config fragment
 
-@test "of the mirror's packages that is taken whose version is nearest: the same or newer first, else the newest" {
+@test "the mirror's package with the nearest version is used: the same or the next newer, else the newest" {
     stub apt-cache <<<'printf "linux-source-%s - source\n" 6.12 7.3 6.1 5.19'
     script nearest <<<'config_load; kernel_package'
     local version wanted
@@ -70,7 +70,7 @@ END
     same '' "$output"
 }
 
-# configure LINE...: kernel_configure with a kernel whose .config has these lines.
+# configure LINE...: makes ./configure, which calls kernel_configure with a .config of these lines.
 configure() {
     mkdir -p source
     printf '%s\n' "$@" >source/.config
@@ -82,19 +82,19 @@ END
     printf '%s\n' CONFIG_A=y CONFIG_PROC_SYSCTL=y '# CONFIG_B is not set' >kernel/lab.config
 }
 
-@test "a kernel that cannot do without an option is built with it, and setup says so" {
+@test "a kernel that needs an option that we turn off is built with it, and setup says so" {
     configure CONFIG_A=y CONFIG_PROC_SYSCTL=y CONFIG_B=y
     succeeds ./configure
     says notice CONFIG_B
 }
 
-@test "an option that a later kernel has under another name is there" {
+@test "an option that a later kernel has renamed counts as set" {
     configure CONFIG_A=y CONFIG_SYSCTL=y
     succeeds ./configure
     same '' "$stderr"
 }
 
-@test "a kernel that does not take an option ends setup, with what to do" {
+@test "a kernel that does not accept an option ends setup, with advice" {
     configure CONFIG_PROC_SYSCTL=y '# CONFIG_A is not set'
     fails 1 ./configure
     says 'CONFIG_A=y' kernel/lab.config KERNEL_VERSION

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# Where the kernel's source comes from, against a web server on the loopback.
+# The origin of the kernel's source. The web server is on the loopback.
 
 load web.bash
 
-# Puts Linux 6.10.11 on the server as kernel.org has it.
+# Puts Linux 6.10.11 on the server, in kernel.org's layout.
 serve_kernel() {
     serve v6.x/linux-6.10.11.tar.xz
     {
@@ -15,7 +15,7 @@ serve_kernel() {
     } >"$WWW/v6.x/sha256sums.asc"
 }
 
-# A host whose mirror has kernel source packages of two versions, the newer being 6.12.
+# A host whose mirror has kernel source packages of versions 6.9 and 6.12.
 stub_packages() {
     stub apt-cache <<<'printf "%s\n" "linux-source-6.9 - source" "linux-source-6.12 - source"'
     stub apt-get <<'END'
@@ -37,7 +37,7 @@ no_packages() {
     stub apt-get <<<'echo "apt-get must not be called: $*" >&2; exit 9'
 }
 
-@test "kernel.org's layout comes first, and is verified" {
+@test "kernel.org's layout is tried first, and the tarball is verified" {
     serve_kernel
     no_packages
     succeeds env KERNEL_HOME="$WEB" ./kernel_source
@@ -45,27 +45,27 @@ no_packages() {
     cmp "$WWW/v6.x/linux-6.10.11.tar.xz" "$(sed -n 's/^tarball=//p' <<<"$output")"
 }
 
-@test "a tarball that is not what its checksum says is not built" {
+@test "a tarball with a wrong checksum is not built" {
     serve_kernel
     echo evil >>"$WWW/v6.x/linux-6.10.11.tar.xz"
-    # Not for want of a connection: no other kernel is taken instead.
+    # The connection works, so no other kernel is used instead.
     fails 1 env KERNEL_HOME="$WEB" ./kernel_source
     says checksum
     same '' "$(find "$VM_DIR/cache" -name 'linux-*')"
 }
 
-@test "a version that the sums do not know" {
+@test "a version that is not in the list of checksums is an error" {
     serve_kernel
     serve v6.x/linux-6.10.12.tar.xz
     fails 1 env KERNEL_HOME="$WEB" KERNEL_VERSION=6.10.12 ./kernel_source
     says 'does not list linux-6.10.12.tar.xz' KERNEL_VERSION
     same 0 "$(requests_of v6.x/linux-6.10.12.tar.xz)"
-    # A dot is no wild card there.
+    # A dot is no wildcard there.
     fails 1 env KERNEL_HOME="$WEB" ALLOW_FALLBACK=no KERNEL_VERSION=6.1 ./kernel_source
     says 'does not list linux-6.1.tar.xz'
 }
 
-@test "the kernel's home cannot be reached: the newest package of the host's mirror, and it is said" {
+@test "KERNEL_HOME cannot be reached: setup uses the host mirror's newest package and says so" {
     stub_packages
     succeeds env KERNEL_HOME="$NOWHERE" ./kernel_source
     prints 'from=Debian package linux-source-6.12 6.12.3-1' fallback=true
@@ -73,7 +73,7 @@ no_packages() {
     same 'a kernel' "$(cat "$(sed -n 's/^tarball=//p' <<<"$output")")"
 }
 
-@test "a package of an earlier try does not get in the way of the fallback" {
+@test "a package from an earlier try does not disturb the fallback" {
     stub_packages
     mkdir -p "$VM_DIR/cache/kernel/package"
     echo old >"$VM_DIR/cache/kernel/package/linux-source-6.9.tar.xz"
@@ -81,7 +81,7 @@ no_packages() {
     same 'a kernel' "$(cat "$(sed -n 's/^tarball=//p' <<<"$output")")"
 }
 
-@test "apt's lists are empty, or too old for the mirror: they are updated once" {
+@test "apt's lists are updated once if they are empty or too old for the mirror" {
     stub_packages
     stub apt-cache <<<'[[ ! -e $TMPDIR/updated ]] || printf "%s\n" "linux-source-6.12 - source"'
     stub apt-get <<'END'
@@ -99,20 +99,20 @@ END
     prints 'from=Debian package linux-source-6.12 6.12.3-1'
 }
 
-@test "ALLOW_FALLBACK=no: a clear failure, and no package is looked for" {
+@test "ALLOW_FALLBACK=no: a clear error, without a search for packages" {
     no_packages
     fails 1 env KERNEL_HOME="$NOWHERE" ALLOW_FALLBACK=no ./kernel_source
     says 'cannot get Linux 6.10.11' "$NOWHERE" ALLOW_FALLBACK=no KERNEL_SOURCE
     says_not 'must not be called'
 }
 
-@test "no home and no package either: a clear failure" {
+@test "neither KERNEL_HOME nor a package: a clear error" {
     no_packages
     fails 1 env KERNEL_HOME="$NOWHERE" ./kernel_source
     says 'no linux-source package' KERNEL_SOURCE
 }
 
-@test "a kernel source of one's own: a URL, or a file; nothing else is asked" {
+@test "KERNEL_SOURCE is a URL or a file; no other source is tried" {
     no_packages
     serve own/linux-own.tar.gz
     succeeds env KERNEL_HOME="$NOWHERE" KERNEL_SOURCE="$WEB/own/linux-own.tar.gz" ./kernel_source

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# The lab's folder: whose it is, the lock on it, and what is never removed.
+# The lab's folder: its mark, its lock, and the safety of removals.
 
 load helpers
 
@@ -19,7 +19,7 @@ teardown() {
 
 # --- The mark
 
-@test "a lab is made in a new folder and in an empty one, and is the same lab afterwards" {
+@test "lab_create makes a lab in a new or an empty folder, and a second call changes nothing" {
     succeeds ./call lab_create
     succeeds ./call lab_require
     rm -r "$VM_DIR"
@@ -31,7 +31,7 @@ teardown() {
     same mine "$(<"$VM_DIR/file")"
 }
 
-@test "a folder with something in it, and without the mark, is refused and left alone" {
+@test "a folder with files but without the mark is refused and left unchanged" {
     local before name
     for name in file .hidden $'new\nline'; do
         rm -rf "$VM_DIR"
@@ -46,7 +46,7 @@ teardown() {
     done
 }
 
-@test "a folder that cannot be made is named" {
+@test "a folder that cannot be created is named" {
     ((EUID != 0)) || skip 'root can make it anywhere'
     mkdir -m 500 "$BATS_TEST_TMPDIR/closed"
     VM_DIR=$BATS_TEST_TMPDIR/closed/lab fails 1 ./call lab_create
@@ -55,7 +55,7 @@ teardown() {
 
 # --- Removing
 
-@test "lab_remove removes folders of the lab, whole" {
+@test "lab_remove removes whole folders of the lab" {
     make_lab
     mkdir -p "$VM_DIR/a/b" "$VM_DIR/c"
     echo x >"$VM_DIR/a/b/file"
@@ -63,7 +63,7 @@ teardown() {
     [[ ! -e $VM_DIR/a && ! -e $VM_DIR/c && -e $VM_DIR/kernel ]]
 }
 
-@test "lab_remove refuses what is outside of the lab, and the lab itself" {
+@test "lab_remove refuses paths outside of the lab, and the lab itself" {
     local path before
     make_lab
     mkdir "$BATS_TEST_TMPDIR/other" "$VM_DIR-2"
@@ -95,7 +95,7 @@ teardown() {
 
 # --- The lock
 
-# Starts a command that holds the lock until its pipe is written to.
+# Starts a command that holds the lock until the test writes to its pipe.
 hold_lock() {
     mkfifo "$BATS_TEST_TMPDIR/go"
     script holder <<'END'
@@ -107,7 +107,7 @@ END
     wait_until grep -qs holder "$VM_DIR/lock"
 }
 
-@test "a second command waits for the lock, says for whom, and goes on when it is free" {
+@test "a second command waits for the lock, says who holds it, and continues when it is free" {
     make_lab
     hold_lock
     background second ./stop.sh
@@ -120,14 +120,14 @@ END
     background_ended holder 0
 }
 
-@test "who waits too long for the lock says for whom, and ends" {
+@test "a command that has waited too long for the lock says who holds it and ends" {
     make_lab
     hold_lock
     fails 1 ./call lab_lock 0
     says "holder, process $holder" 'still has the lock' "$VM_DIR"
 }
 
-@test "the lock of a command that was killed is free" {
+@test "the lock of a killed command is free" {
     make_lab
     hold_lock
     kill -KILL "$holder"
@@ -136,7 +136,7 @@ END
     says_not Waiting
 }
 
-@test "the locks of two labs are two" {
+@test "two labs have separate locks" {
     make_lab
     hold_lock
     export VM_DIR=$VM_DIR-2
@@ -152,9 +152,9 @@ END
     kill -0 "$holder"
 }
 
-# --- Small things that everything stands on
+# --- Basic helpers
 
-@test "write_file: whole or not at all" {
+@test "write_file writes the whole file or nothing" {
     mkdir "$BATS_TEST_TMPDIR/files"
     echo before >"$BATS_TEST_TMPDIR/files/one"
     succeeds ./call write_file "$BATS_TEST_TMPDIR/files/one" <<<after
@@ -167,7 +167,7 @@ END
     same 'folder one secret' "$(find "$BATS_TEST_TMPDIR/files" -mindepth 1 -printf '%f\n' | sort | paste -sd ' ')"
 }
 
-# A peer that answers one connection to a socket with what stub `peer` prints.
+# Starts a peer that answers one connection to the socket $PEER with the output of the stub `peer`.
 qmp_peer() {
     PEER=$BATS_TEST_TMPDIR/socket
     rm -f "$PEER"
@@ -175,7 +175,7 @@ qmp_peer() {
     wait_until test -S "$PEER"
 }
 
-@test "qmp: the reply to our command, whatever comes before it" {
+@test "qmp prints the reply to our command, whatever comes before it" {
     stub peer <<'END'
 echo '{"QMP": {}}'
 read -r _
@@ -189,7 +189,7 @@ END
     same '{"status":"running"}' "$output"
 }
 
-@test "qmp fails when QEMU reports an error, says nothing, or is not there" {
+@test "qmp fails when QEMU reports an error, does not answer, or is not there" {
     stub peer <<'END'
 read -r _
 read -r _

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# The user's locale changes nothing: neither what the scripts compute nor what they say.
+# The user's locale affects neither the scripts' results nor their messages.
 
 load helpers
 
-# Locales that write 0,5, and sort and speak in their own way.
+# Locales with a decimal comma (0,5), and with their own sort order and language.
 LOCALES='de_DE fr_FR es_ES'
 
 setup_file() {
@@ -26,7 +26,7 @@ in_locale() {
     env LOCPATH="$BATS_FILE_TMPDIR/locales" LC_ALL="$1.UTF-8" LANG="$1.UTF-8" LANGUAGE="${1%_*}" "${@:2}"
 }
 
-@test "the locales of this file are what they are here for" {
+@test "the locales of this file have a decimal comma" {
     local locale
     for locale in $LOCALES; do
         succeeds in_locale "$locale" bash -c 'LC_ALL=$LC_ALL printf %.1f 0,5'
@@ -34,7 +34,7 @@ in_locale() {
     done
 }
 
-@test "numbers and order are the same in every locale, in bash and in what it starts" {
+@test "numbers and sort order are the same in every locale, in bash and in its child processes" {
     local locale expected
     script numbers <<'END'
 script_begin ''
@@ -54,7 +54,7 @@ END
     done
 }
 
-@test "every script says the same in every locale" {
+@test "every script prints the same in every locale" {
     local script locale help bad
     for script in setup start stop run status bench; do
         succeeds env LC_ALL=C "./$script.sh" --help
@@ -70,7 +70,7 @@ END
     done
 }
 
-@test "bench.sh --report and --compare make the same of the same records in every locale" {
+@test "bench.sh --report and --compare give the same output from the same records in every locale" {
     local locale file r=$BATS_TEST_TMPDIR/results
     for locale in C $LOCALES; do
         cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$r-$locale"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # what bats sets
-# What the tests of reports and comparisons share: R, a results folder with the recorded runs of fixtures/bench, and ways to
-# change what it says. To be loaded after helpers.bash.
+# Shared by the tests of reports and comparisons: R, a results folder with the recorded runs of fixtures/bench, and functions
+# that change its contents. Load it after helpers.bash.
 
 setup() {
     begin
@@ -8,7 +8,8 @@ setup() {
     cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$R"
 }
 
-# change FILTER: changes every line of results.jsonl; host FILTER: host.json. With FOLDER before it, in that folder.
+# change FILTER [FOLDER]: changes every line of results.jsonl in FOLDER, by default $R.
+# host FILTER [FOLDER]: changes host.json.
 change() {
     jq -c "$1" "${2:-$R}/results.jsonl" >"$BATS_TEST_TMPDIR/new"
     mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/results.jsonl"
@@ -19,7 +20,7 @@ host() {
     mv "$BATS_TEST_TMPDIR/new" "${2:-$R}/host.json"
 }
 
-# The results as they were if measurement $1 had the values $2, $3, ... in its rounds.
+# measured ID VALUE...: sets the results of measurement ID, one value per round.
 measured() {
     local id=$1 values
     shift
@@ -29,7 +30,7 @@ measured() {
         elif .record == \"latency\" then .median_us = ${values}[\$n - 1] else . end) else . end"
 }
 
-# A column of summary.csv for figure $1: column FIGURE NAME.
+# column FIGURE NAME: column NAME of summary.csv for FIGURE.
 column() {
     local number
     number=$(head -n 1 "$R/summary.csv" | tr -d '"' | tr , '\n' | grep -nx "$2" | cut -d : -f 1)

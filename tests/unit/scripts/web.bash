@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016,SC2030,SC2031,SC2034,SC2154 # code in quotes; what the tests use; what bats and background() set
-# What the tests of downloads share: a web server on the loopback, and scripts that fetch from it.
+# Shared by the download tests: a web server on the loopback, and scripts that fetch from it.
 
 load helpers
 
@@ -12,7 +12,7 @@ setup() {
     wait_until test -s "$root.port"
     WEB=http://127.0.0.1:$(<"$root.port")
     WWW=$root
-    # Nobody listens there: port 1 of the loopback is refused at once.
+    # Nothing listens on port 1 of the loopback: a connection is refused at once.
     NOWHERE=http://127.0.0.1:1/x
 
     script fetch_one <<<'fetch "$@"'
@@ -42,7 +42,7 @@ teardown() {
     end_background
 }
 
-# serve PATH [FILE]: puts FILE, or some bytes of its own, on the web server.
+# serve PATH [FILE]: puts FILE, or generated content, on the web server.
 serve() {
     mkdir -p "$WWW/$(dirname "$1")"
     if (($# > 1)); then
@@ -56,7 +56,7 @@ sum_of() {
     sha256sum "$1" | cut -d ' ' -f 1
 }
 
-# How often PATH was asked for.
+# requests_of PATH: the number of GET requests for PATH.
 requests_of() {
     grep -c "^GET /$1 " "$WWW.log" || true
 }
