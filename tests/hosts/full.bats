@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# setup.sh on a Debian host in a VM, run by an ordinary user with sudo. It runs all steps except the kernel build, which would
-# take an hour under emulation: the kernel comes from the lab that 1_lab.bats built. Run it by hand: tests/run hosts full
+# setup.sh on a Debian host in a VM, run by an ordinary user with sudo. It runs all steps except the kernel build, which
+# would take an hour under emulation: the kernel comes from the lab that 1_lab.bats built. By hand: tests/run hosts full
 # bats file_tags=hosts
 
 load helpers
