@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# KVM or TCG? An existing /dev/kvm that can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
-# So we boot the lab's own kernel under KVM, with a short deadline, and look for its banner.
+# KVM or TCG? That /dev/kvm can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
+# So we boot the lab's own kernel under KVM, with a short timeout, and look for its banner.
 
 # Prints what ACCEL means on this host: kvm or tcg, a space, and the reason.
 accel_choose() {
     local found
-    [[ $ACCEL == tcg ]] || found=$(accel_recall || accel_try) # which also finds the CPU model
+    [[ $ACCEL == tcg ]] || found=$(accel_recall || accel_try) # accel_try also finds the CPU model
     if [[ $ACCEL == auto ]]; then
         printf '%s' "$found"
     else
@@ -13,7 +13,7 @@ accel_choose() {
     fi
 }
 
-# Prints the CPU model for QEMU that has everything accelerator $1 offers. Call accel_choose before.
+# Prints QEMU's CPU model with all features that accelerator $1 offers. Call accel_choose before.
 accel_cpu() {
     local cpu=''
     if [[ $1 == tcg ]]; then
@@ -24,11 +24,11 @@ accel_cpu() {
     printf '%s' "${cpu:-${ACCEL_KVM_CPUS[0]}}"
 }
 
-# The host's own CPU, with the host's caches (glibc chooses how it copies by their sizes); then what boots where that does not:
-# a QEMU that does not know of it, and a KVM that is itself in a VM whose hypervisor has no PMU.
+# CPU models, the best first: the host's CPU with the host's caches (glibc chooses how to copy by their sizes); without this
+# option, for a QEMU that does not have it; and without PMU, for KVM in a VM whose hypervisor has none.
 ACCEL_KVM_CPUS=('host,host-cache-info=on' 'host' 'host,pmu=off')
 
-# Prints what the verdict depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
+# Prints what the result depends on: this boot of the host, the user and its access to /dev/kvm, the kernel, and QEMU.
 accel_key() {
     local boot access=closed
     if [[ -r /dev/kvm && -w /dev/kvm ]]; then
@@ -39,7 +39,7 @@ accel_key() {
         "$(stat -Lc %Y -- "$(command -v qemu-system-x86_64)")"
 }
 
-# Prints the cached verdict. Fails if there is none for accel_key.
+# Prints the cached result. Fails if there is none for accel_key.
 accel_recall() {
     local key accel reason now
     {
@@ -50,7 +50,7 @@ accel_recall() {
     printf '%s %s' "$accel" "$reason"
 }
 
-# Tries KVM, prints the verdict and caches it.
+# Tries KVM, prints the result and caches it.
 accel_try() {
     local accel=kvm result
     result=$(accel_try_kvm) || accel=tcg
@@ -59,8 +59,8 @@ accel_try() {
     printf '%s %s' "$accel" "${result%%$'\n'*}"
 }
 
-# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the result, and in a second
-# line the CPU model that it booted with, the first of ACCEL_KVM_CPUS that works.
+# Boots the lab's kernel under KVM. It has no disk, so it prints its banner, panics and ends. Prints the reason for the
+# result and, on a second line, the CPU model that it booted with: the first of ACCEL_KVM_CPUS that works.
 accel_try_kvm() {
     local output cpu status
     if [[ ! -e /dev/kvm ]]; then
@@ -80,7 +80,7 @@ accel_try_kvm() {
             printf '%s\n' "the lab's kernel boots under KVM" "$cpu"
             return
         fi
-        ((status != 124)) || break # timeout(1): it hangs, and will with any CPU
+        ((status != 124)) || break # timeout(1): it hangs, and would with any CPU
     done
     output=$(grep -m 1 -i -E 'error|fail|kvm' <<<"$output" || true)
     echo "/dev/kvm is there, but the lab's kernel does not boot under it${output:+ ($output)}"

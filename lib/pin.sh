@@ -1,23 +1,23 @@
 # shellcheck shell=bash
-# Which CPUs of the host the vCPUs of the VMs run on. Two vCPUs that exchange cache lines take several times as long when
-# they are far apart, so a measurement that is to be repeated has them in the same places each time.
+# VM_PIN: the CPUs of the host that the vCPUs run on. Exchanging cache lines takes several times as long between distant
+# CPUs, so pin the vCPUs to get repeatable measurements.
 
-# The CPUs that this process may use, a number a line (cgroups and taskset may leave out some; proc(5), Cpus_allowed_list).
+# Prints the CPUs that this process may use, one per line (cgroups and taskset can exclude some; proc(5), Cpus_allowed_list).
 cpus_allowed() {
     sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status | cpus_expand
 }
 
-# Expands the lists of CPUs on stdin, such as 0-2,5, to their numbers, one on a line, in their order.
+# Expands lists of CPUs on stdin, such as 0-2,5, to numbers, one per line, in the same order.
 cpus_expand() {
     tr ',' '\n' | awk -F- 'NF { for (i = $1; i <= $NF; i++) print i }'
 }
 
-# Prints the CPUs for VM_PIN=auto, the best first: those of the last-level cache that most cores share before those of
-# others, P cores before E cores (Linux lists E cores in cpu_atom), one CPU of each core before the SMT siblings.
+# Prints the CPUs for VM_PIN=auto, the best first: one CPU of each core before the SMT siblings, P cores before E cores
+# (Linux lists E cores in cpu_atom), and CPUs of the last-level cache that most cores share before the others.
 cpus_by_distance() {
     local efficient='' atom=/sys/devices/cpu_atom/cpus
     [[ ! -r $atom ]] || efficient=$(cpus_expand <"$atom" | paste -sd ' ')
-    # lscpu(1): CACHE becomes a column for each level, the last level last; where it knows none, the socket is the group.
+    # lscpu(1) prints CACHE as a column per level, the last level last. If it knows no caches, group CPUs by socket.
     lscpu --parse=CPU,CORE,SOCKET,CACHE | awk -F, -v allowed="$(cpus_allowed | paste -sd ' ')" -v efficient="$efficient" '
         BEGIN {
             n = split(allowed, list, " "); for (i = 1; i <= n; i++) may[list[i]] = 1
@@ -38,8 +38,8 @@ cpus_by_distance() {
         }' | sort -n -k 1,1 -k 2,2 -k 3,3 -k 4,4 -k 5,5 | cut -d ' ' -f 5
 }
 
-# The CPUs that VM_PIN gives to the vCPUs of all VMs, a number a line: vm1's first. Nothing if none is pinned, which is
-# said where there are too few.
+# Prints the CPUs for the vCPUs of all VMs by VM_PIN, one per line, vm1's first. Prints nothing if none is pinned, and
+# warns if there are too few CPUs.
 pin_cpus() {
     local -a cpus
     case $VM_PIN in
@@ -54,8 +54,8 @@ pin_cpus() {
     printf '%s\n' "${cpus[@]:0:VM_COUNT * VM_CPUS}"
 }
 
-# vm_pin NAME CPU...: pins each vCPU of VM NAME to its CPU, of those which pin_cpus printed, and QEMU's other threads to
-# the CPUs that are left, if any.
+# vm_pin NAME CPU...: pins each vCPU of VM NAME to its CPU; the CPUs are the output of pin_cpus. Pins QEMU's other threads
+# to the remaining CPUs, if any.
 vm_pin() {
     local name=$1 pid rest i first=$(((${1#vm} - 1) * VM_CPUS))
     local -a cpus=("${@:2}") threads
@@ -66,19 +66,19 @@ vm_pin() {
         return
     fi
     rest=$(comm -23 <(cpus_allowed | sort) <(printf '%s\n' "${cpus[@]}" | sort) | paste -sd ,)
-    # New threads take after the one that makes them, so this holds for those to come.
+    # New threads inherit the affinity of their creator, so this also applies to later threads.
     [[ -z $rest ]] || taskset --all-tasks --pid --cpu-list "$rest" "$pid" >/dev/null
     for i in "${!threads[@]}"; do
         taskset --pid --cpu-list "${cpus[first + i]}" "${threads[i]}" >/dev/null
     done
 }
 
-# The threads that are the vCPUs of running VM $1, a number a line (QMP, query-cpus-fast).
+# Prints the thread ids of the vCPUs of running VM $1, one per line (QMP, query-cpus-fast).
 vm_vcpus() {
     qmp "$VM_DIR/$1/qmp.sock" query-cpus-fast | jq '.[]."thread-id"'
 }
 
-# The CPUs that each vCPU of running VM $1 may use, a list a line.
+# Prints the list of CPUs that each vCPU of running VM $1 may use, one list per line.
 vm_cpus() {
     local thread
     vm_vcpus "$1" | while read -r thread; do

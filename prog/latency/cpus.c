@@ -1,6 +1,6 @@
 /*
- * cpus.c - the round trip between every two CPUs of this machine, for --cpus. Each pair is
- * measured by two processes that are pinned to it, with the code that measures two VMs.
+ * cpus.c - round trips between every two CPUs of this machine, for --cpus. Two processes, each
+ * pinned to a CPU of the pair, measure it with the code that measures two VMs.
  */
 #include "latency.h"
 
@@ -36,8 +36,8 @@ static int allowed_cpus(int cpus[static CPU_SETSIZE])
 }
 
 /*
- * Memory of our own instead of the device, unless the user named a file: no other program
- * meets us there. The file goes with the last process that has it open.
+ * If the user named no file, uses private memory instead of the device, so that no other program
+ * interferes. The file vanishes with the last process that has it open.
  */
 static void use_own_memory(struct shmem_options *options)
 {
@@ -50,13 +50,13 @@ static void use_own_memory(struct shmem_options *options)
 	options->file = path;
 }
 
-/* A process that measures, or answers. */
+/* A process that measures or answers. */
 struct side {
 	pid_t pid;
-	int said; /* a file that takes its stderr */
+	int said; /* a file that receives its stderr */
 };
 
-/* The process itself. */
+/* Runs in the new process. */
 static _Noreturn void run_side(const struct latency_settings *settings,
 			       const struct shmem_options *options, int cpu, int said,
 			       struct shmem_summary *us)
@@ -90,8 +90,8 @@ static struct side start_side(const struct latency_settings *settings,
 }
 
 /*
- * One side has failed: ends the other, which would only tell that its partner is gone, and
- * this program with what the first one said.
+ * Called when one side failed. Kills the other, which would only report that its partner is
+ * gone, prints the message of the first, and ends this program.
  */
 static _Noreturn void fail(const struct side sides[static 2], const struct side *first, int status)
 {
@@ -126,7 +126,7 @@ static void measure_pair(const struct latency_settings *settings, const struct s
 	close(sides[1].said);
 }
 
-/* On a terminal, a line that changes. */
+/* On a terminal, updates a progress line. */
 static void show_progress(size_t done, size_t count)
 {
 	if (isatty(STDERR_FILENO))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The whole kit with real VMs, in the order in which a user would go about it. Each test goes on where the one before
-# it ended. tests/run says where: E2E_DIR.
+# The whole kit with real VMs, in the order in which a user would use it. Each test starts from the state that the
+# previous one left. tests/run sets E2E_DIR, the folder for all of it.
 # bats file_tags=e2e
 
 load helpers
@@ -9,7 +9,7 @@ setup_file() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens
     mkdir -p "$SCREENDIR"
     chmod 700 "$SCREENDIR"
-    # What an earlier run left in an E2E_DIR that is kept.
+    # E2E_DIR may be kept between runs: remove what an earlier run left there.
     rm -rf "$VM_DIR"/vm* "$E2E_DIR/nobody-screens"
     chmod 755 "$E2E_DIR"
     cd "$BATS_TEST_DIRNAME"
@@ -33,7 +33,7 @@ setup() {
     [ -s "$VM_DIR/vm2/disk.qcow2" ]
 }
 
-@test "the manifest says what the lab was built from, and whether that is a fallback" {
+@test "the manifest names the sources of the lab, and whether they are a fallback" {
     run jq -e '(.kernel.release | test("^[0-9]+\\.[0-9]+")) and (.kernel.sha256 | length == 64)
         and (.debian.suite | length > 0) and (.fallback | type == "boolean") and (.base_image | test("ext4$"))' \
         "$VM_DIR/manifest.json"
@@ -48,7 +48,7 @@ setup() {
     fi
 }
 
-@test "setup.sh again has nothing to do" {
+@test "a second setup.sh has nothing to do" {
     succeeds ./setup.sh
     same 7 "$(grep -c 'nothing to do' <<<"$stderr")"
 }
@@ -60,7 +60,7 @@ setup() {
     same "$before" "$(find "$VM_DIR" -maxdepth 2 -printf '%p %T@\n' | sort)"
 }
 
-@test "all that setup.sh mounted and started is gone" {
+@test "setup.sh leaves no mount and no loop device" {
     fails 1 grep -F "$VM_DIR" /proc/mounts
     run losetup -a
     prints_not "$VM_DIR"
@@ -76,14 +76,14 @@ setup() {
     running vm2
 }
 
-@test "start.sh again leaves them alone" {
+@test "a second start.sh leaves running VMs alone" {
     before=$(pid_of vm1)
     succeeds ./start.sh
     says "vm1 is already running" "vm2 is already running"
     same "$before" "$(pid_of vm1)"
 }
 
-@test "status.sh shows both VMs, the region and what it was built from" {
+@test "status.sh shows both VMs and the region" {
     succeeds ./status.sh
     [[ $output == *"/dev/shm/ivshmem-"*", 128 MiB"* ]]
     grep -qE '^vm1 +ready +[0-9]+ +[0-9]+ s +tcg +[0-9]+ +screen -r vm1$' <<<"$output"
@@ -91,7 +91,7 @@ setup() {
 }
 
 @test "a user in the screen sessions sees the transcript of spec.md" {
-    # The session has a window that shows the console's login prompt.
+    # The session's window shows the login prompt of the console.
     wait_until console_shows vm1 'vm1 login:'
     wait_until console_shows vm2 'vm2 login:'
     type_into vm1 $'root\r'
@@ -128,7 +128,7 @@ setup() {
     fails 7 ./run.sh vm2 sh -c 'exit 7'
 }
 
-@test "run.sh --all runs in both VMs and marks each line" {
+@test "run.sh --all runs in both VMs and prefixes each line with the VM's name" {
     succeeds ./run.sh --all hostname
     same $'vm1: vm1\nvm2: vm2' "$(sort <<<"$output")"
     fails 1 ./run.sh --all sh -c '[ "$(hostname)" = vm1 ]'
@@ -159,7 +159,7 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     same "Read from shmem: 'from vm1 \\x1b[31m'" "${lines[1]}"
 }
 
-@test "the region is mapped uncached, write-combining and write-back, as asked" {
+@test "__read_write -m maps the region uncached, write-combining and write-back" {
     for kind in uc wc wb; do
         ./run.sh vm1 __read_write -m "$kind" "by $kind"
         succeeds ./run.sh vm2 __read_write -m "$kind"
@@ -167,23 +167,23 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     done
 }
 
-@test "a program for no device says so" {
+@test "a program reports a PCI address without an ivshmem device" {
     complains 1 'no ivshmem device' ./run.sh vm1 __read_write -d 0000:00:02.0
     same '' "$output"
 }
 
-@test "the guest's clock is the TSC, which is read without leaving the VM" {
+@test "the guests' clock source is the TSC: reading it causes no VM exit" {
     run ./run.sh --all cat /sys/devices/system/clocksource/clocksource0/current_clocksource
     same $'vm1: tsc\nvm2: tsc' "$(sort <<<"$output")"
 }
 
-@test "the guest has what one needs to change the programs" {
+@test "the guest has the tools and sources to change the programs" {
     succeeds ./run.sh vm1 sh -c 'gcc --version && make --version && vim --version && lspci -D -d 1af4:1110 2>&1'
     [[ $output == *"0000:00:04.0 "*"Inter-VM shared memory"* ]]
     ./run.sh vm1 test -f /root/prog/prog.h -a -f /root/prog/Makefile
 }
 
-@test "run.sh push brings an edited program into the guests" {
+@test "run.sh push installs an edited program in the guests" {
     sed -i 's/Other VM says hello world!/edited on the host/' prog/read_write.c
     succeeds ./run.sh push
     ./run.sh vm1 __read_write -c
@@ -195,7 +195,7 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
 
 # --- Stopping, starting, killing
 
-@test "what was written in a guest is there after stop and start, and no disk was left dirty" {
+@test "a guest's files survive stop and start, and no file system needs recovery" {
     ./run.sh vm1 sh -c 'echo kept >/root/file'
     succeeds ./stop.sh
     says "vm1 is powered down" "vm2 is powered down"
@@ -209,12 +209,12 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     prints "vm1: 0" "vm2: 0"
 }
 
-@test "the region is fresh after all VMs were stopped" {
+@test "the region is empty after all VMs were stopped" {
     succeeds ./run.sh vm1 __read_write
     prints "Written to shmem"
 }
 
-@test "a killed VM is seen, the other one goes on, and it starts again" {
+@test "a killed VM shows as stopped, the other VM keeps running, and the killed one starts again" {
     kill -KILL "$(pid_of vm1)"
     wait_until sh -c "./status.sh | grep -qE '^vm1 +stopped'"
     running vm2
@@ -227,7 +227,7 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     same kept "$(./run.sh vm1 cat /root/file)"
 }
 
-@test "a further VM costs no setup and at most 1 MiB" {
+@test "another VM needs no setup and at most 1 MiB of disk" {
     succeeds ./start.sh --set VM_COUNT=3 vm3
     ./stop.sh vm3
     qemu-img create -q -f qcow2 -F raw -b "$(readlink -f "$VM_DIR/images/base")" "$BATS_TEST_TMPDIR/disk"
@@ -242,7 +242,7 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
 
 # --- Changing the base
 
-@test "setup.sh does not throw away what was written in the guests unasked" {
+@test "setup.sh does not discard the guests' changes without --reset-disks" {
     ./stop.sh
     fails 1 ./setup.sh
     [[ $stderr == *"vm1"*"--reset-disks"* ]]
@@ -251,12 +251,12 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     ./stop.sh
 }
 
-@test "setup.sh --reset-disks does, and the lab goes to a user who is not root" {
+@test "setup.sh --reset-disks discards them, and VM_OWNER gives the lab to another user" {
     succeeds ./setup.sh --reset-disks --set VM_OWNER=nobody
     same nobody "$(stat -c %U "$VM_DIR" "$VM_DIR/vm1/disk.qcow2" | sort -u)"
 }
 
-@test "that user starts, uses and stops the VMs, and QEMU runs as that user" {
+@test "the lab's owner starts, uses and stops the VMs, and QEMU runs as that user" {
     mkdir -m 700 "$E2E_DIR/nobody-screens"
     chown nobody: "$E2E_DIR/nobody-screens"
     succeeds as_nobody ./start.sh
@@ -268,7 +268,7 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     same '' "$(./status.sh --json | jq -r '.vms[] | select(.running) | .name')"
 }
 
-@test "that user's ivshmem server runs without root" {
+@test "the lab's owner runs the ivshmem server, without root" {
     succeeds as_nobody ./start.sh --set SHMEM_MODE=doorbell
     same nobody "$(ps -o user= -p "$(./status.sh --json | jq .server.pid)")"
     same 'nobody 600' "$(stat -c '%U %a' "$VM_DIR/server/socket")"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The programs that measure and prove, in real VMs. Goes on where 1_lab.bats ended: with a lab that is built, all VMs down.
+# The measuring and checking programs in real VMs. Uses the lab that 1_lab.bats built; all VMs are stopped at the start.
 # bats file_tags=e2e
 
 load helpers
@@ -21,7 +21,8 @@ teardown() {
     end_background
 }
 
-# in_two COMMAND1 COMMAND2: shell commands in vm1 and vm2 at once; both succeed. Their outputs are in the files $ONE and $TWO.
+# in_two COMMAND1 COMMAND2: runs shell commands in vm1 and vm2 at once; both must succeed. $ONE and $TWO are the files with
+# their output.
 in_two() {
     background one ./run.sh vm1 sh -c "$1" </dev/null
     background two ./run.sh vm2 sh -c "$2" </dev/null
@@ -30,7 +31,7 @@ in_two() {
     ONE=$BATS_TEST_TMPDIR/out.one TWO=$BATS_TEST_TMPDIR/out.two
 }
 
-@test "__shmem tells the three mappings apart, and says that TCG has no cache model" {
+@test "__shmem distinguishes the three mappings, and says that TCG has no cache model" {
     succeeds ./run.sh vm1 __shmem
     grep -qE '^device +0000:00:04.0$' <<<"$output"
     grep -qE '^uc +uncached-minus .*no cache model under TCG$' <<<"$output"
@@ -38,7 +39,7 @@ in_two() {
     grep -qE '^wb +write-back .*no cache model under TCG$' <<<"$output"
 }
 
-@test "__latency measures between two VMs, and the JSON record says on what" {
+@test "__latency measures between two VMs, and its JSON record names the accelerator and the mapping" {
     in_two '__latency -t 1 --json' '__latency -t 1 --json'
     cat "$ONE" "$TWO" | jq -es 'map(select(.record == "latency")) | length == 1 and
         (.[0] | .median_us > 0 and .count > 1000 and .accelerator == "tcg" and .mapping == "uc")'
@@ -56,7 +57,7 @@ in_two() {
     jq -es 'map(.copy) | contains(["memcpy", "words", "sse2", "avx2", "nt", "movsb"])' <<<"$output"
 }
 
-@test "tar through __stream copies files from one VM to the other" {
+@test "tar through __stream copies files from one VM to another" {
     in_two 'tar c -C / etc | __stream send' 'mkdir -p /root/copy && __stream recv | tar x -C /root/copy'
     one=$(./run.sh vm1 sh -c 'cd / && find etc -type f ! -name adjtime -exec sha256sum {} + | sort')
     two=$(./run.sh vm2 sh -c 'cd /root/copy && find etc -type f ! -name adjtime -exec sha256sum {} + | sort')
@@ -64,13 +65,13 @@ in_two() {
     [ "$one" == "$two" ]
 }
 
-@test "four __stream channels at once, in VMs of one CPU" {
+@test "four __stream channels work at once in VMs with one CPU" {
     all='for c in 0 1 2 3; do __stream WAY -c $c & pids="$pids $!"; done; for pid in $pids; do wait "$pid" || exit; done'
     in_two "${all/WAY/send -n 50M}" "${all/WAY/recv}"
     same 4 "$(grep -c ' 52428800 bytes verified' "$TWO")"
 }
 
-@test "__stream tells that the other VM was killed" {
+@test "__stream reports that the other VM was killed" {
     ./run.sh vm3 sh -c '__stream send -t 100 >/dev/null 2>&1 </dev/null &'
     background receiver ./run.sh vm1 sh -c '__stream recv >/root/out 2>&1; echo "ended with $?" >/root/ended' </dev/null
     wait_until ./run.sh vm1 pgrep -x __stream
@@ -87,7 +88,7 @@ in_two() {
     grep -qE '^vm1: +[1-9][0-9]+ atomic additions$' <<<"$output"
 }
 
-@test "__stress catches VMs whose atomics are not atomic: one possible CPU under TCG" {
+@test "__stress detects VMs without atomic operations: VM_MAXCPUS=1 under TCG" {
     ./stop.sh
     ./start.sh --set VM_MAXCPUS=1 vm1 vm2
     fails 1 ./run.sh --all __stress -n 2 -t 60

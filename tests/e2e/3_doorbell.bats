@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# SHMEM_MODE=doorbell in real VMs. Goes on where 2_programs.bats ended.
+# SHMEM_MODE=doorbell in real VMs. Uses the lab that 2_programs.bats left.
 # bats file_tags=e2e
 
 load helpers
@@ -19,7 +19,7 @@ setup() {
     cd "$KIT"
 }
 
-# The id by which the server knows VM $1.
+# Prints the server's peer id of VM $1.
 id_of() {
     ./status.sh --json | jq -r --arg name "$1" '.server.peers[] | select(.vm == $name) | .id'
 }
@@ -28,19 +28,19 @@ teardown() {
     end_background
 }
 
-# waits WHERE [OPTION...]: starts __doorbell wait there, as the background process waiter, and returns when it listens.
+# waits WHERE [OPTION...]: starts __doorbell wait there as background process waiter, and returns once it waits.
 waits() {
     background waiter ./run.sh "$1" __doorbell wait -t 60 "${@:2}" </dev/null
     wait_until_said "$BATS_TEST_TMPDIR/err.waiter" 'waiting for vector'
 }
 
-@test "status.sh shows the server, and both VMs as its peers" {
+@test "status.sh shows the server with both VMs as its peers" {
     succeeds ./status.sh
     grep -qE '^Server   process [0-9]+, 8 vectors a peer; peers: [01] vm[12], [01] vm[12]$' <<<"$output"
     refuted test "$(id_of vm1)" = "$(id_of vm2)"
 }
 
-@test "each VM, and the host, sees who is connected, by name" {
+@test "__doorbell list shows the peers by name, in a VM and on the host" {
     succeeds ./run.sh vm1 __doorbell list
     grep -qE "^ +$(id_of vm1) +vm1 +this one$" <<<"$output"
     grep -qE "^ +$(id_of vm2) +vm2$" <<<"$output"
@@ -48,7 +48,7 @@ waits() {
     grep -qE "^ +$(id_of vm1) +vm1$" <<<"$output"
 }
 
-@test "a VM is rung by the other one, by name, at the vector that was meant" {
+@test "a VM rings another by name and vector" {
     waits vm2 5
     ./run.sh vm1 __doorbell ring vm2 4
     ./run.sh vm1 __doorbell ring vm2 5
@@ -56,7 +56,7 @@ waits() {
     same 'vector 5: an interrupt' "$output"
 }
 
-@test "the host rings a VM, and a VM the host" {
+@test "the host rings a VM, and a VM rings the host" {
     waits vm1
     ./run.sh host __doorbell ring vm1
     background_ended waiter 0
@@ -65,7 +65,7 @@ waits() {
     background_ended waiter 0
 }
 
-@test "a second program that waits in one VM is told that vfio gives a device to one" {
+@test "a second waiting program in one VM fails: vfio gives a device to one process" {
     waits vm1
     complains 1 '' ./run.sh vm1 __doorbell wait -t 5
     same '' "$output"
@@ -73,7 +73,7 @@ waits() {
     background_ended waiter 0
 }
 
-@test "what works in plain works here: the experiment, and the three mappings" {
+@test "the demo and the three mappings work as in SHMEM_MODE=plain" {
     succeeds ./run.sh demo
     prints "Read from shmem: 'Other VM says hello world!'"
     for kind in uc wc wb; do
@@ -83,12 +83,12 @@ waits() {
     done
     succeeds ./run.sh vm1 __shmem
     grep -qE '^wb +write-back ' <<<"$output"
-    # The host has the same bytes.
+    # The host sees the same bytes.
     succeeds ./run.sh host __read_write
     same "Read from shmem: 'by wb'" "${lines[1]}"
 }
 
-@test "100,000 interrupts, and none is lost" {
+@test "100,000 interrupts arrive, none is lost" {
     background one ./run.sh vm1 __doorbell test -n 100000 </dev/null
     background two ./run.sh vm2 __doorbell test -n 100000 </dev/null
     background_ended two 0
@@ -97,7 +97,7 @@ waits() {
     same yes "$(awk '/ wake-ups by interrupt/ { print $1 >= 100000 ? "yes" : $0 }' <<<"$output")"
 }
 
-@test "a VM that is killed leaves, and comes back with a new id" {
+@test "a killed VM leaves the list of peers, and comes back with a new id" {
     before=$(id_of vm2)
     kill -KILL "$(pid_of vm2)"
     wait_until sh -c "! ./run.sh vm1 __doorbell list | grep -q vm2"
@@ -109,7 +109,7 @@ waits() {
     background_ended waiter 0
 }
 
-@test "the server dies: the memory is still shared, status.sh says so, and stop and start bring the doorbells back" {
+@test "after the server dies, memory stays shared, status.sh says so, and stop and start bring doorbells back" {
     ./run.sh vm1 __read_write 'before'
     kill -KILL "$(./status.sh --json | jq .server.pid)"
     wait_until sh -c './status.sh | grep -q "^Server   dead"'
@@ -123,7 +123,7 @@ waits() {
     background_ended waiter 0
 }
 
-@test "stop.sh ends the server, and leaves nothing of it" {
+@test "stop.sh ends the server and removes its socket" {
     server=$(./status.sh --json | jq .server.pid)
     ./stop.sh
     refuted grep -aqs ivshmem-server "/proc/$server/cmdline"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# bench.sh on real VMs: that it measures, and what it leaves; never how fast. Goes on with the lab of the files before it.
+# bench.sh on real VMs: it must measure and write its files; the speed is not tested. Uses the lab of the earlier files.
 # bats file_tags=e2e
 
 load helpers
@@ -21,14 +21,14 @@ teardown() {
     end_background
 }
 
-# figure NAME: its line of summary.csv.
+# figure NAME: prints its line of summary.csv.
 figure() {
     grep -F "\"$1\"" "$R/summary.csv"
 }
 
-@test "bench.sh --quick starts the VMs and leaves a report, plots and every record" {
+@test "bench.sh --quick starts the VMs and writes a report, plots and all records" {
     rm -rf "$R"
-    # Status 1 with a figure that a busy host made look impossible; then all files are there as well.
+    # The status is 1 if a busy host made a figure look impossible. All files must exist then too.
     run ./bench.sh --quick "$R"
     [ "$status" -le 1 ]
     prints_not ' failed in round '
@@ -43,12 +43,12 @@ figure() {
     done
 }
 
-@test "TCP between the same VMs is measured in the same run, and the ratio stated" {
+@test "the same run measures TCP between the same VMs, and the report states the ratio" {
     if qemu-system-x86_64 -netdev help 2>&1 | grep -qx dgram; then
         for tool in iperf3 sockperf; do
             ./run.sh vm1 which "$tool" || skip "the guests' Debian has no $tool"
         done
-        # On some machine they may observe nothing, and then say so.
+        # On some machines these tools observe nothing; the report must then say so.
         figure tcp-64K/65536 || grep -q '^- left out: tcp-64K, .*iperf3 observed nothing' "$R/report.md"
         figure tcp-latency/median || grep -q '^- left out: tcp-latency, .*sockperf observed nothing' "$R/report.md"
         if figure stream/65536 | grep -q '"ok"$' && figure tcp-64K/65536 | grep -q '"ok"$'; then
@@ -59,16 +59,16 @@ figure() {
     fi
 }
 
-@test "no server, connection or address of bench.sh stays in the VMs" {
+@test "bench.sh leaves no server, client or address behind in the VMs" {
     run ./run.sh vm2 sh -c 'pgrep -x iperf3; pgrep -x sockperf; ip -4 -o addr show dev eth1'
     same '' "$output"
 }
 
-@test "--compare of a result with itself: the same" {
+@test "--compare of a result with itself finds no difference" {
     ./bench.sh --compare "$R" "$R" | tail -n 1 | grep '^0 worse, 0 better'
 }
 
-@test "three VMs: the matrix of latencies is measured; Ctrl-C leaves a result that is marked incomplete" {
+@test "with three VMs, bench.sh measures the latency matrix; after Ctrl-C the result is marked incomplete" {
     ./start.sh >&2
     rm -rf "$R-2"
     background bench ./bench.sh --quick "$R-2"
@@ -77,6 +77,6 @@ figure() {
     background_ended bench 130
     grep -q 'INCOMPLETE' "$R-2/report.md"
     grep -q '"latency-matrix/vm1-vm3"' "$R-2/summary.csv"
-    # Unless the host's own round trips happened to be that much slower: then all are refused, and nothing is drawn.
+    # If the host's own round trips happened to be much slower, all figures are rejected and no plot is drawn.
     [ -s "$R-2/matrix.svg" ] || ! grep 'latency-matrix/.*"ok"$' "$R-2/summary.csv"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034 # what the tests use
-# For the end-to-end tests: a copy of the checkout with a lab of its own, and its real VMs.
+# For the end-to-end tests: a copy of the checkout with its own lab and real VMs.
 
 # shellcheck source=tests/common.bash
 source "$BATS_TEST_DIRNAME/../common.bash"
@@ -7,7 +7,7 @@ source "$BATS_TEST_DIRNAME/../common.bash"
 PATIENCE=600 SEPARATE_STDERR=yes
 : "${E2E_DIR:?is not set: call tests/run e2e}"
 
-# Copies the checkout to KIT: tests may edit the copy, and a user who is not root can read it.
+# Copies the checkout to KIT. Tests may edit the copy, and users other than root can read it.
 make_kit() {
     rm -rf "$KIT"
     mkdir -p "$KIT"
@@ -15,7 +15,7 @@ make_kit() {
         (cd "$REPO" && xargs -0 tar --create --mode=u=rwX,go=rX) | tar --extract --directory "$KIT"
 }
 
-# For setup_file: a fresh copy of the checkout, on the lab that 1_lab.bats built, with new disks.
+# For setup_file: makes a fresh copy of the checkout that uses the lab of 1_lab.bats, with new disks.
 begin_on_built_lab() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=3
     mkdir -p "$SCREENDIR"
@@ -26,13 +26,13 @@ begin_on_built_lab() {
     ./setup.sh --reset-disks >&2
 }
 
-# type_into NAME TEXT: types into the console of that VM, as a user in its screen session would. TEXT has no $, ^ or \: screen
-# expands those.
+# type_into NAME TEXT: types TEXT into the console of VM NAME, like a user in its screen session. TEXT must not contain $, ^
+# or \: screen expands them.
 type_into() {
     screen -S "$1" -p 0 -X stuff "$2"
 }
 
-# console_shows NAME REGEX: the console of that VM has shown a line that matches? The codes for the terminal do not count.
+# console_shows NAME REGEX: succeeds if the console log of VM NAME has a line that matches, without terminal escape codes.
 console_shows() {
     sed 's/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g' "$VM_DIR/$1/console.log" | grep -aqE -- "$2"
 }
@@ -45,7 +45,7 @@ pid_of() {
     ./status.sh --json | jq -r --arg name "$1" '.vms[] | select(.name == $name) | .pid'
 }
 
-# A user of the host who is not root.
+# Runs a command as user nobody.
 as_nobody() {
     runuser -u nobody -- env HOME=/tmp VM_DIR="$VM_DIR" SCREENDIR="$E2E_DIR/nobody-screens" "$@"
 }

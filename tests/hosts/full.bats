@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# setup on a Debian host in a VM, as an ordinary user with sudo: all steps but the kernel's build, which would take an hour under
-# emulation, so the kernel comes from the lab that 1_lab.bats built. By hand: tests/run hosts full
+# setup.sh on a Debian host in a VM, run by an ordinary user with sudo. It runs all steps except the kernel build, which
+# would take an hour under emulation: the kernel comes from the lab that 1_lab.bats built. By hand: tests/run hosts full
 # bats file_tags=hosts
 
 load helpers
@@ -25,7 +25,7 @@ teardown_file() {
     succeeds on ./setup.sh --check
 }
 
-@test "setup.sh makes the lab, and takes the kernel that is there" {
+@test "setup.sh builds the lab with the existing kernel" {
     succeeds on ./setup.sh
     grep -qE '^kernel +nothing to do$' <<<"$stderr"
     says 'Ready: 2 VMs in /home/vms-x86_64 (kvm: '
@@ -33,7 +33,7 @@ teardown_file() {
     same 7 "$(grep -c 'nothing to do' <<<"$stderr")"
 }
 
-@test "its VMs run under KVM" {
+@test "the lab's VMs run under KVM" {
     succeeds on ./start.sh
     succeeds on ./run.sh demo
     prints "Read from shmem: 'Other VM says hello world!'"

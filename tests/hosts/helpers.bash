@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2016,SC2034 # code in quotes; what the tests use
-# A Debian host in a VM, in which the lab's VMs run under KVM: QEMU's TCG emulates AMD-V with nested paging
-# (QEMU: target/i386/tcg/sysemu/svm_helper.c). What it shows is that things work, never how fast they are.
+# A Debian host in a VM that runs the lab's VMs under KVM: QEMU's TCG emulates AMD-V with nested paging
+# (QEMU: target/i386/tcg/sysemu/svm_helper.c). It shows that things work, not how fast they are.
 
 : "${HOST_SUITE:?is not set: call tests/run hosts}"
 
@@ -11,10 +11,10 @@ HOST_CPU=max,+svm,+npt
 HOST_MEMORY=4G
 HOST_DISK=16G
 
-# The system: what boots, is reached, and has a user with sudo who got the kit by git. A suite's own kernel comes along.
+# The packages of the host: enough to boot the suite's own kernel, log in by ssh, use sudo, and clone the kit with git.
 HOST_SYSTEM=(systemd-sysv udev kmod linux-image-amd64 openssh-server sudo git iproute2)
 
-# What keeps a host from being had here, or nothing.
+# Prints the reason why no such host can run here, or nothing.
 host_impossible() {
     if ((EUID != 0)); then
         echo 'only root can make the host'"'"'s root file system'
@@ -24,7 +24,7 @@ host_impossible() {
     fi
 }
 
-# kit COMMAND...: runs a function of the kit's scripts.
+# kit COMMAND...: runs a function from the kit's scripts.
 kit() {
     bash -c 'set -euo pipefail; shopt -s inherit_errexit
         source "$1/lib/load.sh"; source "$1/setup/load.sh"; config_load; proxies_settle; "${@:2}"' - "$KIT" "$@"
@@ -34,7 +34,7 @@ kit_packages() {
     kit eval 'printf "%s\n" "${HOST_PACKAGES[@]}"'
 }
 
-# Makes HOST/tree: Debian HOST_SUITE from this host's own mirror, with the packages that the kit needs.
+# Makes HOST/tree: Debian HOST_SUITE from this host's mirror, with the packages that the kit needs.
 host_bootstrap() {
     local mirror keyring script=/usr/share/debootstrap/scripts/$HOST_SUITE
     local -a packages
@@ -43,14 +43,14 @@ host_bootstrap() {
     keyring=$(kit suite_keyring "$mirror" "$HOST_SUITE")
     mapfile -t packages < <(printf '%s\n' "${HOST_SYSTEM[@]}"; kit_packages)
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
-    # In namespaces of its own: what debootstrap mounts in the tree goes with it.
+    # Separate namespaces: debootstrap's mounts in the tree vanish when it ends.
     unshare --mount --pid --fork --kill-child=KILL -- \
         debootstrap --arch=amd64 --variant=minbase --keyring="$keyring" \
         --include="$(IFS=,; echo "${packages[*]}")" "$HOST_SUITE" "$HOST/tree" "$mirror" "$script"
     rm -rf -- "$HOST/tree/var/cache/apt/archives"/*.deb
 }
 
-# Configures the tree: a name, a network by DHCP, and user lab, who may use sudo and KVM and is reached by a key.
+# Configures the tree: a host name, network by DHCP, and user lab, who may use sudo and KVM and logs in with a key.
 host_configure() {
     local tree=$HOST/tree
     echo "$HOST_SUITE" >"$tree/etc/hostname"
@@ -67,11 +67,11 @@ host_configure() {
     git -C "$BATS_TEST_DIRNAME/../.." bundle create "$tree/home/lab/kit.bundle" HEAD 2>&1
     chroot "$tree" chown -R lab:lab /home/lab
     systemctl --root="$tree" --quiet enable systemd-networkd ssh
-    # They would begin in the middle of a test.
+    # These timers would fire in the middle of a test.
     systemctl --root="$tree" --quiet mask apt-daily.timer apt-daily-upgrade.timer man-db.timer
 }
 
-# host_lab PATTERN...: the lab that was built on this host, without what the patterns name.
+# host_lab PATTERN...: copies the lab that was built on this host, without the files that match the patterns.
 host_lab() {
     local lab=$HOST/tree/home/vms-x86_64
     mkdir -- "$lab"
@@ -86,7 +86,7 @@ host_image() {
     rm -rf --one-file-system -- "$HOST/tree"
 }
 
-# Boots the host and waits until lab can log in. Its pid is in HOST/pid, its console in HOST/console.
+# Boots the host and waits until user lab can log in. HOST/pid has QEMU's pid, HOST/console the console's output.
 host_boot() {
     qemu-system-x86_64 -name "$HOST_SUITE" -no-user-config -nodefaults -display none -no-reboot -daemonize \
         -machine q35 -accel tcg,thread=multi -cpu "$HOST_CPU" -smp 2 -m "$HOST_MEMORY" \
@@ -99,7 +99,7 @@ host_boot() {
     on git clone -q kit.bundle kit
 }
 
-# The port of this host that leads to the ssh of the other.
+# Prints the port of this host that is forwarded to ssh in the VM.
 host_port() {
     printf '%s\n' '{"execute": "qmp_capabilities"}' \
         '{"execute": "human-monitor-command", "arguments": {"command-line": "info usernet"}}' |
@@ -107,7 +107,7 @@ host_port() {
         awk '/HOST_FORWARD/ { for (i = 1; i < NF; i++) if ($i == "127.0.0.1") { print $(i + 1); exit } }'
 }
 
-# For setup_file: host_begin PATTERN... does all of the above. For setup: host_needed skips the test where there is no host.
+# For setup_file: host_begin PATTERN... does all of the above. For setup: host_needed skips the test if no host can run here.
 host_begin() {
     export HOST=$E2E_DIR/$HOST_SUITE HOST_IMPOSSIBLE
     HOST_IMPOSSIBLE=$(host_impossible)
@@ -136,7 +136,7 @@ host_end() {
     rm -f -- "$HOST/disk.img"
 }
 
-# on COMMAND...: as user lab on the host, in the kit if it is there.
+# on COMMAND...: runs a command as user lab on the host, in the kit's folder if that exists.
 on() {
     local words
     printf -v words '%q ' "$@"
@@ -144,7 +144,8 @@ on() {
         -o ConnectTimeout=10 -p "$(<"$HOST/port")" lab@127.0.0.1 "cd kit 2>/dev/null; $words" </dev/null
 }
 
-# on_two COMMAND1 COMMAND2: shell commands in vm1 and vm2 of the host at once; their outputs in out1 and out2. Both succeed.
+# on_two COMMAND1 COMMAND2: runs shell commands in the host's vm1 and vm2 at once; both must succeed. Sets out1 and out2 to
+# their output.
 on_two() {
     local first=0 second=0
     on ./run.sh vm1 sh -c "$1" >"$BATS_TEST_TMPDIR/1" 2>"$BATS_TEST_TMPDIR/1.err" &
@@ -154,12 +155,13 @@ on_two() {
     ((first == 0 && second == 0)) || failure "ended with $first and $second: $1, $2" "$(tail -n 50 "$BATS_TEST_TMPDIR"/[12]*)"
 }
 
-# Has VM $1 of the host state $2?
+# Succeeds if VM $1 of the host is in state $2.
 host_vm_is() {
     [[ $(on ./status.sh --json | jq -r --arg name "$1" '.vms[] | select(.name == $name) | .state') == "$2" ]]
 }
 
-# Fails if the kernel of vm1 has warned of something; but not of the XSAVE area of TCG's CPU, which is not of this lab's making.
+# Fails if the kernel of vm1 has logged a warning. Ignores the warning about the XSAVE area of TCG's CPU: the lab does not
+# cause it.
 guest_complaints() {
     succeeds on ./run.sh vm1 dmesg --level=emerg,alert,crit,err,warn
     output=$(awk '/XSAVE consistency problem/ { within = 1; held = "" }

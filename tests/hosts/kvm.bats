@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The lab under KVM, on a Debian host in a VM, as an ordinary user with sudo who cloned the repository. The lab's kernel
-# and images come from the lab that 1_lab.bats built. What is timed in here means nothing.
+# The lab under KVM on a Debian host in a VM, run by an ordinary user with sudo from a clone of the repository. Kernel
+# and images come from the lab that 1_lab.bats built. Times measured here mean nothing.
 # bats file_tags=hosts
 
 load helpers
@@ -20,8 +20,8 @@ teardown_file() {
     host_end
 }
 
-# In the mode in which all programs work. VM_CPUS=2 and ACCEL=tcg, below, are in the other one.
-@test "ACCEL=auto finds KVM by itself, and both VMs become ready" {
+# All programs work in SHMEM_MODE=doorbell. The tests of VM_CPUS=2 and ACCEL=tcg below use SHMEM_MODE=plain.
+@test "ACCEL=auto finds KVM, and both VMs become ready" {
     succeeds on sudo dmesg
     prints 'Nested Paging enabled'
     succeeds on env SHMEM_MODE=doorbell ./start.sh
@@ -30,7 +30,7 @@ teardown_file() {
     [ "$(grep -cE '^vm[12] +ready +[0-9]+ +[0-9]+ s +kvm ' <<<"$output")" -eq 2 ]
 }
 
-@test "the guests' kernel uses what KVM offers, and has nothing to complain about" {
+@test "the guests' kernel uses KVM's paravirtual features and logs no warnings" {
     succeeds on ./run.sh vm1 dmesg
     prints 'Hypervisor detected: KVM' 'Switched to clocksource kvm-clock' 'kvm-guest: APIC: eoi() replaced' \
         'kvm-guest: KVM setup pv remote TLB flush'
@@ -40,14 +40,14 @@ teardown_file() {
     grep -q 'PCI-MSIX-.*virtio0-req.0$' <<<"$output"
 }
 
-@test "the experiment of spec.md, letter for letter" {
+@test "run.sh demo prints the transcript of spec.md" {
     succeeds on ./run.sh demo
     prints "Written to shmem: 'Other VM says hello world!'; run this program again on another VM"
     prints "Read from shmem: 'Other VM says hello world!'"
     grep -qE 'memcpy bandwidth: [0-9]+\.[0-9][0-9] MB/s$' <<<"$output"
 }
 
-@test "__shmem and __bandwidth with every mapping" {
+@test "__shmem and __bandwidth work with every mapping" {
     succeeds on ./run.sh vm1 __shmem
     for kind in uc wc wb; do
         grep -q "^$kind " <<<"$output"
@@ -58,14 +58,14 @@ teardown_file() {
     done
 }
 
-@test "__latency polled, by interrupt, adaptive" {
+@test "__latency works by polling, by interrupt and adaptively" {
     for how in '' --interrupt --adaptive; do
         on_two "__latency -t 1 $how --json" "__latency -t 1 $how --json"
         jq -es 'map(select(.record == "latency")) | length == 1 and (.[0] | .count > 10 and .accelerator == "kvm")' <<<"$out1$out2"
     done
 }
 
-@test "__stream both ways, awake and with --sleep" {
+@test "__stream works in both directions, polling and with --sleep" {
     for option in '' --sleep; do
         on_two "__stream send -n 4M $option" "__stream recv $option"
         [[ $out2 == *' 4194304 bytes verified'* ]]
@@ -74,7 +74,7 @@ teardown_file() {
     done
 }
 
-@test "20,000 interrupts through irqfd, and none is lost" {
+@test "20,000 interrupts arrive through irqfd, none is lost" {
     on_two '__doorbell test -n 20000' '__doorbell test -n 20000'
     [[ $out1$out2 == *'none was lost'* ]]
 }
@@ -84,7 +84,7 @@ teardown_file() {
     [[ $out1$out2 == *'no violation'* ]]
 }
 
-@test "bench.sh --quick: every figure is accepted, and none fails" {
+@test "bench.sh --quick: no figure is doubted or fails" {
     succeeds on ./bench.sh --quick results
     says_not ' failed in round '
     on jq -e '.complete and .accelerator == "kvm"' results/host.json
@@ -93,21 +93,21 @@ teardown_file() {
     prints_not '**failed**'
 }
 
-@test "a VM that is killed comes back" {
+@test "a killed VM starts again" {
     pid=$(on ./status.sh --json | jq '.vms[] | select(.name == "vm2") | .pid')
     on kill -KILL "$pid"
     succeeds on env SHMEM_MODE=doorbell ./start.sh
     succeeds on ./run.sh vm2 true
 }
 
-@test "poweroff in the guest ends that VM, stop.sh the other" {
+@test "poweroff in a guest stops that VM, stop.sh stops the other" {
     on ./run.sh vm1 poweroff || true # the connection may end before its answer
     wait_until host_vm_is vm1 stopped
     succeeds on ./stop.sh
     host_vm_is vm2 stopped
 }
 
-@test "VM_CPUS=2, SHMEM_MODE=plain" {
+@test "VM_CPUS=2 works in SHMEM_MODE=plain" {
     succeeds on env VM_CPUS=2 ./start.sh
     [ "$(on ./run.sh vm1 nproc)" -eq 2 ]
     succeeds on ./run.sh demo
@@ -116,7 +116,7 @@ teardown_file() {
     succeeds on ./stop.sh
 }
 
-@test "ACCEL=tcg works there too" {
+@test "ACCEL=tcg works on this host too" {
     succeeds on env ACCEL=tcg START_TIMEOUT=900 ./start.sh
     succeeds on ./status.sh
     [ "$(grep -cE '^vm[12] +ready +[0-9]+ +[0-9]+ s +tcg ' <<<"$output")" -eq 2 ]

@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2016,SC2154 # code in quotes; what bats sets
-# What the unit tests of the scripts share. Each test works on a copy of the checkout, in its own temporary folder, and
-# nothing that it starts outlives it.
+# Shared by the unit tests of the scripts. Each test works on a copy of the checkout in its own temporary folder. Every
+# process that a test starts ends with it.
 
 # shellcheck source=tests/common.bash
 source "$(dirname -- "${BASH_SOURCE[0]}")/../../common.bash"
 
 # --- A place to work
 
-# Makes a copy of the scripts and works there; VM_DIR is a folder that does not exist yet. Only knobs that a test sets
-# are in the environment.
+# Copies the scripts and works in the copy. VM_DIR is a folder that does not exist yet. The environment has only the
+# knobs that a test sets.
 begin() {
     local knob
     KIT=$BATS_TEST_TMPDIR/kit
@@ -22,12 +22,12 @@ begin() {
     export VM_DIR=$BATS_TEST_TMPDIR/lab TMPDIR=$BATS_TEST_TMPDIR/tmp NO_COLOR=1
 }
 
-# The names of all knobs.
+# Prints the names of all knobs.
 knobs() {
     sed -n 's/^: "${\([A-Z_0-9]*\):=.*/\1/p' "$REPO/config.sh"
 }
 
-# Makes VM_DIR look like what setup leaves behind, with a base image of 1 MiB.
+# Makes VM_DIR look as setup.sh leaves it, with a base image of 1 MiB.
 make_lab() {
     mkdir -p -- "$VM_DIR"/{kernel,images,ssh,steps,log}
     echo 'a lab' >"$VM_DIR/.ivshmem-lab"
@@ -36,7 +36,7 @@ make_lab() {
     ln -sfn base-1.ext4 "$VM_DIR/images/base"
 }
 
-# Puts a command in front of PATH: stub NAME <<'END' (a bash script).
+# stub NAME <<'END': puts a command in front of PATH, a bash script read from stdin.
 stub() {
     mkdir -p "$BATS_TEST_TMPDIR/bin"
     [[ $PATH == "$BATS_TEST_TMPDIR/bin:"* ]] || PATH=$BATS_TEST_TMPDIR/bin:$PATH
@@ -44,7 +44,7 @@ stub() {
     chmod +x "$BATS_TEST_TMPDIR/bin/$1"
 }
 
-# Writes a script that has all functions of the kit and runs stdin: script NAME <<'END'. Run it as ./NAME.
+# script NAME <<'END': writes ./NAME, a script that loads all functions of the kit and then runs the commands from stdin.
 script() {
     {
         echo '#!/usr/bin/env bash'
@@ -56,8 +56,8 @@ script() {
     chmod +x "$KIT/$1"
 }
 
-# everything [FOLDER]: all that is in the test's folder, or in that one, with sizes and times: to see that nothing was
-# touched. Not what bats itself keeps there.
+# everything [FOLDER]: lists all files in FOLDER, by default the test's folder, with sizes and times, except bats' own
+# files. Compare two lists to see that nothing was touched.
 everything() {
     find "${1:-$BATS_TEST_TMPDIR}" -mindepth 1 ! -name 'separate-stderr-*' -printf '%p %y %m %s %T@ %l\n' | sort
 }

@@ -22,7 +22,7 @@ setup() {
     [[ ! -e $VM_DIR ]]
 }
 
-@test "the usage has an example, and each command in it is one of the scripts" {
+@test "the usage has an example, and it calls only scripts that exist" {
     local script line
     for script in "${SCRIPTS[@]}"; do
         succeeds "./$script.sh" --help
@@ -35,12 +35,12 @@ setup() {
     done
 }
 
-@test "start.sh names the file with QEMU's command line" {
+@test "start.sh --help names the file with QEMU's command line" {
     succeeds ./start.sh --help
     prints "$VM_DIR/vm1/command"
 }
 
-@test "the usage shows the values that hold now" {
+@test "the usage shows the current values of the knobs" {
     local script
     for script in "${SCRIPTS[@]}"; do
         succeeds "./$script.sh" --help
@@ -59,7 +59,7 @@ setup() {
     prints VM_DIR=/home/vms-x86_64 VM_COUNT=2 KERNEL_VERSION=6.10.11 DEBIAN_SUITE=buster
 }
 
-@test "an unknown option is named, with status 2" {
+@test "an unknown option is an error that names it, with status 2" {
     local script
     make_lab
     for script in "${SCRIPTS[@]}"; do
@@ -71,7 +71,7 @@ setup() {
     done
 }
 
-@test "--set without a value, or without a name, is refused" {
+@test "--set without a name or a value is an error" {
     local script
     for script in "${SCRIPTS[@]}"; do
         refuses "'--set'" "./$script.sh" --set
@@ -81,7 +81,7 @@ setup() {
     done
 }
 
-@test "an unknown step of setup is named, with the steps that there are" {
+@test "an unknown step of setup.sh is an error that lists the steps" {
     local word
     for word in bogus '' 'host kernel' '*' $'host\n'; do
         refuses '(there are host, kernel, bootstrap, programs, keys, rootfs and images)' ./setup.sh "$word"
@@ -90,7 +90,7 @@ setup() {
     [[ ! -e $VM_DIR ]]
 }
 
-@test "an unknown VM is named, with those that there are" {
+@test "an unknown VM is an error that lists the VMs" {
     local word
     make_lab
     mkdir "$VM_DIR/vm1" "$VM_DIR/vm2"
@@ -105,7 +105,7 @@ setup() {
     refuses 'no such VM: vm9' ./run.sh push vm9
 }
 
-@test "start.sh takes the VMs that VM_COUNT asks for, and no others" {
+@test "start.sh accepts only VMs up to VM_COUNT" {
     make_lab
     mkdir "$VM_DIR/vm3"
     refuses 'no such VM: vm3 (there are vm1 and vm2)' ./start.sh vm3
@@ -119,7 +119,7 @@ setup() {
     refuses 'demo takes no arguments' ./run.sh demo vm1
 }
 
-@test "run.sh and a VM that does not run" {
+@test "run.sh fails if no VM runs" {
     make_lab
     mkdir "$VM_DIR/vm1"
     fails 1 ./run.sh vm1 true
@@ -137,7 +137,7 @@ setup() {
     refuses 'vm1' ./status.sh vm1
 }
 
-@test "without a lab each script says what to do" {
+@test "without a lab, each script says what to do" {
     local script
     for script in start stop run; do
         fails 1 "./$script.sh"
@@ -151,7 +151,7 @@ setup() {
     [[ ! -e $VM_DIR ]]
 }
 
-@test "the scripts run from any folder and through a link" {
+@test "the scripts run from any folder and through a symbolic link" {
     local script
     ln -s "$KIT/status.sh" "$BATS_TEST_TMPDIR/show"
     mkdir "$BATS_TEST_TMPDIR/elsewhere"
@@ -162,9 +162,9 @@ setup() {
     done
 }
 
-# --- Checkouts and shells as people have them
+# --- Unusual checkouts and shells
 
-@test "called with sh, the scripts go on with bash" {
+@test "scripts called with sh continue with bash" {
     local script
     for script in "${SCRIPTS[@]}"; do
         succeeds sh "$script.sh" --help
@@ -181,14 +181,14 @@ have() {
     command -v "$1" >/dev/null
 }
 
-@test "scripts that lost the right to execute run with bash, and setup gives it back before it does anything else" {
+@test "scripts that are not executable run with bash, and setup.sh makes them executable first" {
     local script
     chmod -x ./*.sh
     for script in "${SCRIPTS[@]}"; do
         succeeds bash "$script.sh" --help
     done
     ((EUID == 0)) || skip 'setup.sh needs root'
-    # It ends right after.
+    # Makes setup.sh end right after that.
     sed -i 's/^lab_create() {/&\n    exit 17/' lib/lab.sh
     stub df <<<'printf "Avail\n90000000M\n"'
     run --separate-stderr bash setup.sh
@@ -198,7 +198,7 @@ have() {
     done
 }
 
-@test "a checkout with the line ends of Windows: one line that says so, however setup is called" {
+@test "setup.sh reports a checkout with Windows line ends in one line, however it is called" {
     local call
     find . -type f -exec sed -i 's/$/\r/' {} +
     for call in ./setup.sh 'bash setup.sh' 'sh setup.sh'; do
@@ -210,13 +210,13 @@ have() {
     done
 }
 
-@test "a single file with the line ends of Windows is named" {
+@test "setup.sh --check names a single file with Windows line ends" {
     sed -i 's/$/\r/' kernel/lab.config
     fails 1 ./setup.sh --check
     prints 'lines end with CRLF' kernel/lab.config
 }
 
-@test "programs of the administrator are found when PATH has no sbin, as with su" {
+@test "the scripts find programs in sbin even if PATH lacks it, as after su" {
     script where <<<'command -v mke2fs chroot'
     succeeds env PATH="${PATH//sbin/none}" bash ./where
     prints /mke2fs /chroot

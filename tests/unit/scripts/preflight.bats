@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# What setup cannot succeed with: --check lists it, and setup.sh refuses at once, in a line each, before it touches anything.
+# Obstacles to setup: setup.sh --check lists them. setup.sh reports each in one line and exits before it changes anything.
 
 load helpers
 
 setup() {
     begin
-    # Should setup go on by mistake, it must not get far.
+    # If setup.sh continues by mistake, it must not get far.
     export SHMEM_SIZE=1M VM_MEMORY=128M KERNEL_HOME=http://127.0.0.1:1 DEBIAN_MIRROR=http://127.0.0.1:1 ALLOW_FALLBACK=no
     stub df <<'END'
 case $* in
@@ -19,7 +19,8 @@ END
     installed_but
 }
 
-# installed_but [PACKAGE...]: all that the host needs but these are, and what is in the file more.
+# installed_but [PACKAGE...]: makes all packages that the host needs look installed except these. Further installed packages
+# can be listed in the file installed.more.
 installed_but() {
     ./packages | grep -vxF -f <(printf 'installed %s, \n' "$@") >"$BATS_TEST_TMPDIR/installed"
     stub dpkg-query <<<"cat '$BATS_TEST_TMPDIR'/installed*"
@@ -29,8 +30,8 @@ as_root() {
     ((EUID == 0)) || skip 'needs root'
 }
 
-# obstacle SUBJECT TEXT REMEDY [COMMAND...]: --check lists it with its remedy, setup refuses with both in one line, and
-# neither leaves anything behind. The command goes before ./setup.sh.
+# obstacle SUBJECT TEXT REMEDY [COMMAND...]: --check must list the obstacle with its remedy, setup.sh must fail with both
+# in one line, and neither may leave files behind. COMMAND is a prefix of ./setup.sh.
 obstacle() {
     local before
     before=$(everything "$KIT")
@@ -43,19 +44,19 @@ obstacle() {
     [[ ! -e $VM_DIR ]] || failure 'VM_DIR was made'
 }
 
-# in_mount OPTIONS COMMAND...: with VM_DIR in a file system with these options, that nobody else sees.
+# in_mount OPTIONS COMMAND...: runs COMMAND with VM_DIR in a private file system with these mount options.
 in_mount() {
     mkdir -p "$BATS_TEST_TMPDIR/mount"
     VM_DIR=$BATS_TEST_TMPDIR/mount/lab unshare --mount bash -ec \
         'mount -t tmpfs -o "$1" tmpfs "$2"; exec "${@:3}"' - "$1" "$BATS_TEST_TMPDIR/mount" "${@:2}"
 }
 
-# without RIGHT COMMAND...: as a root who lacks a capability, as in a container.
+# without RIGHT COMMAND...: runs COMMAND as root without a capability, as in a container.
 without() {
     setpriv --bounding-set "-$1" -- "${@:2}"
 }
 
-@test "VM_DIR on a file system that is mounted nodev, noexec or ro" {
+@test "obstacle: VM_DIR on a file system that is mounted nodev, noexec or ro" {
     local option
     as_root
     for option in nodev noexec ro; do
@@ -63,7 +64,7 @@ without() {
     done
 }
 
-@test "VM_DIR on a file system of the network, or of Windows" {
+@test "obstacle: VM_DIR on a network or Windows file system" {
     local type
     as_root
     for type in nfs4 fuse.sshfs vfat; do
@@ -72,27 +73,27 @@ without() {
     done
 }
 
-@test "VM_DIR on a file system that is as it should be" {
+@test "no obstacle: VM_DIR on a suitable file system" {
     as_root
     succeeds in_mount dev,exec bash -c '. lib/load.sh; . setup/load.sh; config_load; STEPS_DUE=" bootstrap "; check_folder; echo "$OBSTACLES"'
     same 0 "$output"
 }
 
-@test "a folder that the user who will own the lab cannot enter" {
+@test "obstacle: VM_OWNER cannot enter the folder of VM_DIR" {
     as_root
     mkdir -m 700 "$BATS_TEST_TMPDIR/closed"
     chmod 755 "$BATS_TEST_TMPDIR"
     VM_DIR=$BATS_TEST_TMPDIR/closed/lab VM_OWNER=nobody obstacle folder 'nobody, who will own the lab, cannot enter' VM_OWNER
 }
 
-@test "--check tells of a folder with something else in it, too" {
+@test "--check also reports a VM_DIR with other files in it" {
     mkdir "$VM_DIR"
     : >"$VM_DIR/file"
     fails 1 ./setup.sh --check
     prints "$VM_DIR is not empty and holds no lab" 'set VM_DIR to a new or empty folder'
 }
 
-@test "a container without the rights that debootstrap needs" {
+@test "obstacle: a container without the rights that debootstrap needs" {
     local right
     as_root
     for right in sys_admin mknod sys_chroot; do
@@ -100,7 +101,7 @@ without() {
     done
 }
 
-@test "a finished lab needs no rights, and no room" {
+@test "a finished lab needs no rights and no disk space" {
     as_root
     make_lab
     script preflight <<'END'
@@ -117,7 +118,7 @@ END
     says '150 MB free' 'that debootstrap needs'
 }
 
-@test "a file with the line ends of Windows, in any folder that setup uses" {
+@test "obstacle: a file with Windows line ends in any folder that setup.sh uses" {
     local folder
     as_root
     mkdir -p prog server
@@ -128,7 +129,7 @@ END
     done
 }
 
-@test "another architecture: of the machine, or of its Debian" {
+@test "obstacle: the machine or its Debian has another architecture" {
     as_root
     stub dpkg <<<'echo i386'
     obstacle machine 'Debian is for i386' amd64
@@ -136,19 +137,19 @@ END
     obstacle machine 'this host is aarch64' 'x86_64 host'
 }
 
-@test "no room: bytes, inodes" {
+@test "obstacle: not enough disk space or inodes" {
     as_root
     FREE_MB=200 obstacle disk '200 MB free in .*; the build needs' 'set VM_DIR'
     FREE_INODES=1000 obstacle disk '1000 inodes free in' 'set VM_DIR'
 }
 
-@test "--check: TMPDIR is no folder, which setup itself does without" {
+@test "--check reports a TMPDIR that is not a folder; setup.sh itself does not need it" {
     as_root
     fails 1 env TMPDIR=/no/such/folder ./setup.sh --check
     prints 'temporary' '/no/such/folder is not a writable folder' 'set TMPDIR'
 }
 
-@test "a file system that does not count inodes has room for any number" {
+@test "a file system that does not count inodes has enough of them" {
     as_root
     mkdir "$VM_DIR"
     touch "$VM_DIR/something"
@@ -157,7 +158,7 @@ END
     says_not inodes
 }
 
-@test "QEMU without slirp, without ivshmem" {
+@test "obstacle: QEMU without slirp or without ivshmem" {
     as_root
     stub qemu-system-x86_64 <<<'[[ $1 != -netdev ]] && echo "name \"ivshmem-plain\"" && echo "name \"virtio-blk-pci\"" || printf "%s\n" socket tap'
     obstacle qemu 'no -netdev user: it was built without slirp' "Debian's qemu-system-x86"
@@ -165,7 +166,7 @@ END
     obstacle qemu 'no ivshmem-plain' "Debian's qemu-system-x86"
 }
 
-@test "no /run/screen, for a user who cannot make it" {
+@test "obstacle: /run/screen is missing, and the user cannot make it" {
     as_root
     [[ ! -u $(command -v screen) && ! -g $(command -v screen) ]] || skip 'this screen makes it'
     unset SCREENDIR
@@ -173,7 +174,7 @@ END
         unshare --mount bash -ec 'mount -t tmpfs tmpfs /run; exec "$@"' -
 }
 
-@test "all obstacles are said at once" {
+@test "setup.sh reports all obstacles at once" {
     as_root
     fails 1 env FREE_MB=200 setpriv --bounding-set -mknod -- ./setup.sh
     says '200 MB free' 'that debootstrap needs'
@@ -182,7 +183,7 @@ END
 
 # --- Packages
 
-# apt-get that would do what is on stdin.
+# Makes apt-get --simulate print stdin. Installing fails, and the file calls gets its arguments.
 stub_apt() {
     cat >"$BATS_TEST_TMPDIR/would"
     stub apt-get <<END
@@ -194,7 +195,7 @@ esac
 END
 }
 
-@test "a package under another name counts: what provides it is as good" {
+@test "an installed package that provides a needed one counts as that package" {
     installed_but gnuplot-nox qemu-utils
     printf 'installed %s\n' 'gnuplot-qt, gnuplot, gnuplot-nox, gnuplot-x11' 'pve-qemu-kvm, qemu-utils (= 9.0), qemu-system-arm' \
         >"$BATS_TEST_TMPDIR/installed.more"
@@ -203,7 +204,7 @@ END
     same '' "$output"
 }
 
-@test "what would remove packages of the user's is not done, and said at once" {
+@test "obstacle: apt would remove packages of the user" {
     as_root
     installed_but qemu-system-x86
     stub_apt <<'END'
@@ -215,7 +216,7 @@ END
     [[ ! -e $BATS_TEST_TMPDIR/calls ]] || failure "apt was called: $(<"$BATS_TEST_TMPDIR/calls")"
 }
 
-@test "step host removes nothing either, whatever the lists say by then" {
+@test "step host removes no packages either, even if apt's lists have changed by then" {
     installed_but jq
     stub_apt <<<'Inst jq (1.6 Debian:12/stable [amd64])'
     stub apt-cache <<<'true'
@@ -230,7 +231,7 @@ END
     refuted grep -q ' install ' "$BATS_TEST_TMPDIR/calls"
 }
 
-@test "what will be installed is said before: names, and how much it is" {
+@test "setup.sh announces the packages it will install, with their sizes" {
     as_root
     installed_but jq
     stub_apt <<<$'Inst libjq1 (1.6 Debian)\nInst jq (1.6 Debian)\nConf jq (1.6 Debian)'
@@ -239,7 +240,7 @@ END
     says 'Installing 2 packages on this host, 1 MB to download, 3 MB on disk: libjq1 jq'
 }
 
-@test "apt's lists are empty: the names are said, and that they are not known better" {
+@test "if apt's lists are empty, setup.sh names the packages and says why it knows no more" {
     as_root
     installed_but jq
     stub_apt <<<'E: Unable to locate package jq'
@@ -247,7 +248,7 @@ END
     says "Installing jq and their dependencies" 'empty or old'
 }
 
-@test "what apt says that keeps it from installing is the obstacle" {
+@test "obstacle: apt cannot install, with apt's own error message" {
     as_root
     installed_but jq
     stub_apt <<<"E: Unmet dependencies. Try 'apt --fix-broken install' with no packages"

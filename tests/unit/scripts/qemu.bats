@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# The command line of QEMU: what each knob does to it.
+# QEMU's command line, and how each knob changes it.
 
 load helpers
 
@@ -8,7 +8,7 @@ setup() {
     begin
     make_lab
     export SHMEM_SIZE=128M
-    # Prints the command line for a VM, an argument a line.
+    # Prints the command line of a VM, one argument per line.
     script command_of <<'END'
 config_load
 above_4g=$(qemu_bar_above_4g)
@@ -18,7 +18,7 @@ END
     has_membar yes
 }
 
-# A QEMU whose pci-testdev has a large BAR, or has not.
+# Makes a QEMU whose pci-testdev has a large BAR if $1 is yes.
 has_membar() {
     if [[ $1 == yes ]]; then
         stub qemu-system-x86_64 <<<'[[ $* == "-device pci-testdev,help" ]] && echo "  membar=<size>  -  (default: 0)"'
@@ -27,7 +27,7 @@ has_membar() {
     fi
 }
 
-# A QEMU that has no pci-testdev, and -netdev dgram if $1 is yes.
+# Makes a QEMU that has no pci-testdev, and has -netdev dgram if $1 is yes.
 has_dgram() {
     if [[ $1 == yes ]]; then
         stub qemu-system-x86_64 <<<'[[ $* == "-netdev help" ]] && printf "user\ndgram\n"'
@@ -36,12 +36,12 @@ has_dgram() {
     fi
 }
 
-# The values of option $1 in the command line that was printed.
+# Prints the values of option $1 in the command line in $output.
 option() {
     grep -A 1 -x -e "$1" <<<"$output" | grep -v -x -e "$1" -e -- || true
 }
 
-# the_option NAME PATTERN: exactly one value of that option matches.
+# the_option NAME PATTERN: succeeds if exactly one value of option NAME matches.
 the_option() {
     (($(option "$1" | grep -cE -e "$2" || true) == 1)) || failure "no single $1 with $2"
 }
@@ -50,7 +50,7 @@ no_option() {
     (($(option "$1" | grep -cE -e "$2" || true) == 0)) || failure "there is a $1 with $2"
 }
 
-@test "the region is memory that is shared, preallocated, of the size asked for, behind ivshmem-plain" {
+@test "ivshmem-plain has a memory backend that is shared, preallocated and of size SHMEM_SIZE" {
     succeeds ./command_of
     the_option -object '^memory-backend-file,'
     the_option -object '(^|,)share=on(,|$)'
@@ -61,7 +61,7 @@ no_option() {
     the_option -device '^ivshmem-plain,.*memdev=shmem'
 }
 
-@test "all VMs of a lab share one region; another lab has another" {
+@test "all VMs of a lab share one region; another lab has its own" {
     local first
     succeeds ./command_of vm1
     first=$(option -object)
@@ -71,7 +71,7 @@ no_option() {
     [[ $first != "$(option -object)" ]] || failure 'the same region'
 }
 
-@test "SHMEM_SIZE and SHMEM_HUGEPAGES" {
+@test "SHMEM_SIZE sets the region's size, SHMEM_HUGEPAGES=yes puts it on huge pages" {
     succeeds env SHMEM_SIZE=4M ./command_of
     the_option -object "(^|,)size=4194304(,|\$)"
     succeeds env SHMEM_HUGEPAGES=yes ./command_of
@@ -79,7 +79,7 @@ no_option() {
     the_option -object '(^|,)share=on(,|$)'
 }
 
-@test "VM_CPUS, VM_MAXCPUS, VM_MEMORY" {
+@test "VM_CPUS, VM_MAXCPUS and VM_MEMORY set -smp and -m" {
     succeeds ./command_of
     the_option -smp '^1,maxcpus=2,sockets=2,cores=1,threads=1$'
     same 512 "$(mebibytes)"
@@ -90,20 +90,20 @@ no_option() {
     the_option -smp '^4,maxcpus=4,sockets=4,cores=1,threads=1$'
 }
 
-# What -m is in MiB.
+# Prints the value of -m in MiB.
 mebibytes() {
     local memory
     memory=$(option -m)
     echo $(($(numfmt --from=iec "$memory") >> 20))
 }
 
-@test "TCG by default never has one CPU at most: LOCK would be dropped" {
+@test "TCG has a maxcpus of at least 2 by default: with 1, QEMU drops LOCK" {
     succeeds ./command_of vm1 tcg
     [[ $(option -smp) =~ maxcpus=([0-9]+) ]]
     ((BASH_REMATCH[1] >= 2))
 }
 
-@test "KVM and TCG, each with all that its CPU can do" {
+@test "KVM and TCG each use the CPU model with all features" {
     succeeds ./command_of vm1 kvm
     the_option -accel '^kvm'
     the_option -cpu '^host'
@@ -112,7 +112,7 @@ mebibytes() {
     the_option -cpu '^max'
 }
 
-@test "BAR_ABOVE_4G: yes, no, and auto by what QEMU has" {
+@test "BAR_ABOVE_4G: yes, no, and auto, which depends on QEMU" {
     local membar
     for membar in yes no; do
         has_membar "$membar"
@@ -128,7 +128,7 @@ mebibytes() {
     the_option -device '^pci-testdev,.*membar=4G'
 }
 
-@test "the region's device is at the same place, with and without the large BAR" {
+@test "the ivshmem device has the same PCI address with and without the large BAR" {
     local device
     succeeds env BAR_ABOVE_4G=yes ./command_of
     device=$(option -device | grep ivshmem)
@@ -136,7 +136,7 @@ mebibytes() {
     same "$device" "$(option -device | grep ivshmem)"
 }
 
-@test "QEMU_ARGS: split as a shell does, quotes work, nothing is expanded" {
+@test "QEMU_ARGS is split like in a shell: quotes work, nothing is expanded" {
     succeeds env QEMU_ARGS="-fw_cfg 'name=opt/a b,string=it is' -x \"say 'hi'\" -y \$HOME -z * -q \`touch x\` a\\ b" ./command_of
     same "-fw_cfg
 name=opt/a b,string=it is
@@ -153,14 +153,14 @@ a b" "$(tail -n 12 <<<"$output")"
     [[ ! -e x ]]
 }
 
-@test "QEMU_ARGS that is empty, or blank, adds no argument" {
+@test "an empty or blank QEMU_ARGS adds no argument" {
     local plain
     succeeds ./command_of
     plain=$(wc -l <<<"$output")
     succeeds env QEMU_ARGS= ./command_of
     same "$plain" "$(wc -l <<<"$output")"
     succeeds env QEMU_ARGS='  ' ./command_of
-    # An empty last argument would be an empty last line, which $output does not hold.
+    # An empty last argument would print an empty last line, and $output would lose it.
     same "$plain" "$(QEMU_ARGS='  ' ./command_of | wc -l)"
 }
 
@@ -183,13 +183,13 @@ a b" "$(tail -n 12 <<<"$output")"
     [[ $one =~ ^mac=52:54:00(:[0-9a-f]{2}){3}$ && $one != "$two" ]] || failure "MAC addresses: $one $two"
 }
 
-@test "Ctrl-C is the guest's, the console is logged, and ssh is on the loopback only" {
+@test "Ctrl-C goes to the guest, the console is logged, and ssh listens on the loopback only" {
     succeeds ./command_of
     the_option -chardev "^stdio,.*signal=off.*logfile=$VM_DIR/vm1/console.log"
     the_option -netdev '^user,.*hostfwd=tcp:127.0.0.1:0-:22'
 }
 
-@test "SHMEM_MODE: plain has the region itself, doorbell gets it from the server" {
+@test "SHMEM_MODE=plain opens the region itself, doorbell gets it from the server" {
     succeeds ./command_of
     the_option -device '^ivshmem-plain,memdev=shmem(,|$)'
     the_option -object '^memory-backend-file,id=shmem,.*share=on.*prealloc=on'
@@ -203,19 +203,19 @@ a b" "$(tail -n 12 <<<"$output")"
     no_option -object memory-backend-file
 }
 
-@test "the TSC is a clock to rely on under TCG" {
+@test "under TCG, the kernel is told that the TSC is reliable" {
     succeeds ./command_of vm1 tcg yes
     the_option -append '(^| )tsc=reliable( |$)'
     succeeds ./command_of vm1 kvm yes
     refuted grep -q 'tsc=' <<<"$output"
 }
 
-@test "the power button is a key of the one keyboard" {
+@test "the VM has a virtio keyboard for the power key" {
     succeeds ./command_of
     the_option -device '^virtio-keyboard-pci'
 }
 
-@test "a link joins vm1 and vm2, where QEMU can; no other VM is on it" {
+@test "a link joins vm1 and vm2 only, if QEMU has -netdev dgram" {
     has_dgram yes
     succeeds ./command_of vm1
     the_option -netdev "^dgram,id=link,local.type=unix,local.path=$VM_DIR/vm1/link.sock,remote.type=unix,remote.path=$VM_DIR/vm2/link.sock\$"

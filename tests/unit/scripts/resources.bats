@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# Processors, memory and huge pages: what a container leaves of the host's.
+# Processors, memory and huge pages that are available, also in a container.
 
 load helpers
 
@@ -9,7 +9,7 @@ setup() {
     GROUPS_ROOT=$BATS_TEST_TMPDIR/cgroup
     POOL=$BATS_TEST_TMPDIR/pools/hugepages-2048kB
     mkdir -p "$GROUPS_ROOT" "$POOL"
-    # ./call FUNCTION: in control groups and with huge pages of the test's own, on a host of 8 processors.
+    # ./call FUNCTION: runs it with fake control groups and huge pages, on a host with 8 processors.
     script call <<END
 CGROUP_ROOT='$GROUPS_ROOT' CGROUP_OURS='$BATS_TEST_TMPDIR/ours' HUGE_POOLS='${POOL%/*}' HUGE_FOLDER='$BATS_TEST_TMPDIR'
 config_load
@@ -25,7 +25,7 @@ esac
 END
 }
 
-# group FOLDER FILE=CONTENT...: a control group.
+# group FOLDER FILE=CONTENT...: makes a control group.
 group() {
     local file
     mkdir -p "$GROUPS_ROOT/$1"
@@ -34,7 +34,7 @@ group() {
     done
 }
 
-@test "processors and memory under control groups, version 2: the narrowest of all above counts" {
+@test "cgroup v2: the tightest limit on the path to the root counts, for processors and memory" {
     echo '0::/user.slice/unit' >"$BATS_TEST_TMPDIR/ours"
     group user.slice/unit cpu.max='max 100000' memory.max=max memory.current=0
     same 8 "$(./call processors)"
@@ -46,7 +46,7 @@ group() {
     same 255 "$(./call memory_available)"
 }
 
-@test "the same under version 1, and where the path is the host's" {
+@test "cgroup v1: limits count, also where the path is that of the host" {
     printf '%s\n' '4:memory:/docker/abc' '1:cpu,cpuacct:/docker/abc' '0::/' >"$BATS_TEST_TMPDIR/ours"
     group cpu cpu.cfs_quota_us=-1 cpu.cfs_period_us=100000
     same 8 "$(./call processors)"
@@ -58,14 +58,14 @@ group() {
     (($(./call memory_available) > 30))
 }
 
-@test "no limits, or nothing that could be read: what the host has" {
+@test "without limits, or if none can be read, the host's own resources count" {
     : >"$BATS_TEST_TMPDIR/ours"
     same 8 "$(./call processors)"
     same 8 "$(rm "$BATS_TEST_TMPDIR/ours" && : >"$BATS_TEST_TMPDIR/ours" && ./call processors)"
     (($(./call memory_available) > 0))
 }
 
-@test "make runs as many jobs as there are processors and memory for" {
+@test "the number of jobs of make depends on processors and memory" {
     echo '0::/' >"$BATS_TEST_TMPDIR/ours"
     group . cpu.max='200000 100000' memory.max=max
     same 3 "$(./call build_jobs)"
@@ -75,21 +75,21 @@ group() {
     same 1 "$(./call build_jobs)"
 }
 
-@test "--check compares what the VMs need with what the container has" {
+@test "--check compares the VMs' memory with the container's limit" {
     echo '0::/' >"$BATS_TEST_TMPDIR/ours"
     group . memory.max=536870912 memory.current=0
     succeeds ./call check_memory
     prints 'obstacle' '512 MB available, 1152 MB needed'
 }
 
-# pool NR FREE PROMISED: the huge pages that the host has.
+# pool NR FREE RESERVED: sets the host's huge pages.
 pool() {
     echo "$1" >"$POOL/nr_hugepages"
     echo "$2" >"$POOL/free_hugepages"
     echo "$3" >"$POOL/resv_hugepages"
 }
 
-@test "huge pages: the remedy adds to the pool what is missing, and never shrinks it" {
+@test "huge pages: the remedy adds the missing pages to the pool, and never shrinks it" {
     export SHMEM_HUGEPAGES=yes SHMEM_SIZE=128M
     pool 600 10 4
     succeeds ./call check_hugepages hugetlbfs
@@ -102,7 +102,7 @@ pool() {
     prints 'echo 658'
 }
 
-@test "huge pages of 1 GiB: too large for the region, unless that is as large" {
+@test "huge pages of 1 GiB are an obstacle if the region is smaller" {
     export SHMEM_HUGEPAGES=yes PAGE=1073741824
     mkdir "${POOL%/*}/hugepages-1048576kB"
     POOL=${POOL%/*}/hugepages-1048576kB pool 2 2 0
@@ -112,7 +112,7 @@ pool() {
     prints_not obstacle
 }
 
-@test "huge pages that the lab's user may not write to" {
+@test "huge pages are an obstacle if VM_OWNER cannot write to their folder" {
     ((EUID == 0)) || skip 'needs root'
     export SHMEM_HUGEPAGES=yes VM_OWNER=nobody
     pool 600 600 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# Step bootstrap: what debootstrap is called with, by a fake one.
+# Step bootstrap: the arguments of debootstrap, recorded by a fake debootstrap.
 
 load helpers
 
@@ -12,7 +12,7 @@ config_load
 bootstrap_run "$VM_DIR/bootstrap.partial" http://localhost bookworm none "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
 END
     stub unshare <<<'while [[ $1 != debootstrap ]]; do shift; done; exec "$@"'
-    # One whose suite lacks what the file lacking names.
+    # Its suite lacks the packages that the file lacking names.
     stub debootstrap <<'END'
 echo "$@" >>"$VM_DIR/calls"
 for package in $(cat "$VM_DIR/lacking" 2>/dev/null); do
@@ -28,7 +28,7 @@ END
     grep -q 'make.*iperf3,sockperf ' "$VM_DIR/calls"
 }
 
-@test "a suite without what bench.sh compares with: once more, without that" {
+@test "if the suite lacks the optional packages for bench.sh, debootstrap runs again without them" {
     echo sockperf >"$VM_DIR/lacking"
     succeeds ./bootstrap
     same 2 "$(wc -l <"$VM_DIR/calls")"
@@ -39,7 +39,7 @@ END
     refuted grep -q iperf3 <(tail -n 1 "$VM_DIR/calls")
 }
 
-@test "a suite without what the guest needs: a failure" {
+@test "if the suite lacks a package that the guest needs, the step fails" {
     echo 'make sockperf' >"$VM_DIR/lacking"
     fails 1 ./bootstrap
     same 1 "$(wc -l <"$VM_DIR/calls")"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# run.sh on running VMs: a fake QEMU, and an ssh that runs on the host what it would run in the guest.
+# run.sh on running VMs, with a fake QEMU and a fake ssh that runs the command on the host.
 
 load helpers
 load fake
 
-# After the setup of fake.bash, which makes the lab. In the "guest" $GUEST is the VM's name.
+# Starts two VMs in the lab that setup of fake.bash made. In the "guest", $GUEST is the VM's name.
 two_vms() {
     stub ssh <<'END'
 while [[ $1 != -- ]]; do shift; done
@@ -24,16 +24,16 @@ END
     fails 3 ./run.sh vm1 bash -c 'exit 3'
 }
 
-@test "run.sh --all marks each line, and no VM's line is cut by another's" {
+@test "run.sh --all prefixes each line with the VM's name, and never mixes lines" {
     two_vms
-    # Longer than a pipe takes in one piece, from both at once.
+    # Both VMs print lines longer than a pipe's buffer at once.
     ./run.sh --all bash -c 'line=$(printf "%70000s" "" | tr " " "${GUEST#vm}"); for i in {1..50}; do echo "$line$GUEST"; done' |
         awk '{ print length, substr($0, 1, 6), substr($0, length - 3) }' | sort | uniq -c >"$BATS_TEST_TMPDIR/lines"
     same '     50 70008 vm1: 1 1vm1
      50 70008 vm2: 2 2vm2' "$(cat "$BATS_TEST_TMPDIR/lines")"
 }
 
-@test "run.sh --all ends with the first status that is not 0, and says whose" {
+@test "run.sh --all exits with the first non-zero status, and names the VM" {
     two_vms
     fails 4 ./run.sh --all bash -c '[[ $GUEST == vm1 ]] || exit 4; echo done'
     prints 'vm1: done'

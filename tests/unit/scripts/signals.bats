@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats and background() set
-# Signals end a script through its EXIT trap, wherever it is when they come, and that trap may wait and read.
+# Signals end a script through its EXIT trap, wherever the script is. The trap may wait and read.
 
 load helpers
 
 setup() {
     begin
     script waits <<'END'
-# As the EXIT trap of start.sh does: it reads an answer that does not come at once, and writes a file.
+# Like the EXIT trap of start.sh, it reads an answer that comes late, and writes a file.
 cleanup() {
     {
         local word
@@ -29,7 +29,7 @@ teardown() {
     [[ ! -s $VM_DIR.pid ]] || kill -KILL "$(<"$VM_DIR.pid")" 2>/dev/null || true
 }
 
-# ended_by SIGNAL STATUS WHERE
+# ended_by SIGNAL STATUS WHERE: sends SIGNAL to ./waits WHERE. It must exit with STATUS, after its EXIT trap.
 ended_by() {
     rm -f -- "$VM_DIR.cleaned" "$BATS_TEST_TMPDIR/out.waits"
     background waits ./waits "$3"
@@ -39,8 +39,8 @@ ended_by() {
     same whole "$(<"$VM_DIR.cleaned")"
 }
 
-# With a trap that calls exit inside read -t, bash 5.2.15 crashed in 9 of 10.
-@test "a signal during pause: the EXIT trap runs to its end, and the status is the signal's" {
+# bash 5.2.15 crashed in 9 of 10 runs if a trap called exit inside read -t.
+@test "after a signal during pause, the EXIT trap completes, and the status is the signal's" {
     local _
     for _ in 1 2 3 4 5; do
         ended_by INT 130 pause
@@ -49,13 +49,13 @@ ended_by() {
     done
 }
 
-@test "a signal while a process is waited for: the same" {
+@test "after a signal during wait for a process, the same holds" {
     ended_by INT 130 process
     ended_by TERM 143 process
     ended_by HUP 129 process
 }
 
-@test "a terminal that is closed takes no words, and the script goes on to its end" {
+@test "a script whose messages cannot be written runs to its end" {
     script talks <<'END'
 say lost
 warn lost

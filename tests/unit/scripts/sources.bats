@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats sets
-# The checksum of the sources: the same for the same tree, wherever and however it was cloned; another for another tree.
+# The checksum of the sources: equal for equal trees, wherever and however they were cloned, and different for others.
 
 load helpers
 
@@ -28,7 +28,7 @@ changed() {
     [[ $(./sum prog) != "$BEFORE" ]] || failure "the same sum in spite of: $1"
 }
 
-@test "the same sum: in another place, of other times, with another umask of the clone, in another order" {
+@test "the sum does not depend on the place, times, umask of the clone, or order of files" {
     (umask 077 && cp -r "$KIT" "$KIT-2")
     chmod u+x "$KIT-2/sum"
     find "$KIT-2/prog" -exec touch -h -d 2001-01-01 {} +
@@ -41,20 +41,20 @@ changed() {
     unchanged
 }
 
-@test "the same sum, with another owner" {
+@test "the sum does not depend on the owner" {
     ((EUID == 0)) || skip 'only root can give files away'
     chown -R 12345:12345 prog
     unchanged
 }
 
-@test "the same sum in every locale that there is" {
+@test "the sum does not depend on the locale" {
     local locale
     while read -r locale; do
         same "$BEFORE" "$(LC_ALL=$locale ./sum prog 2>/dev/null)"
     done < <(locale -a)
 }
 
-@test "the same sum with what make and editors leave, and it is not laid into the guest" {
+@test "files left by make and editors do not change the sum, and are not copied to the guest" {
     local before
     before=$(./laid prog)
     mkdir prog/build prog/empty
@@ -64,7 +64,7 @@ changed() {
     same "$before" "$(./laid prog)"
 }
 
-@test "another sum: content, a name, a file more or less, a link's target, what is executable" {
+@test "the sum depends on content, names, the set of files, links' targets, and the executable bit" {
     echo ONE >prog/a_b.c && changed content
     echo one >prog/a_b.c && unchanged
     mv prog/ab.c prog/ac.c && changed 'a name'
@@ -81,7 +81,7 @@ changed() {
     rm prog/run && changed 'a file less'
 }
 
-@test "names with blanks, newlines, quotes, dashes and stars" {
+@test "the sum includes files whose names have blanks, newlines, quotes, dashes or stars" {
     local name
     for name in 'a b' $'a\nb' '-rf' '*' "it's" '"' '\x' $'\e[31m' 'ä'; do
         echo x >"prog/$name"
@@ -91,14 +91,14 @@ changed() {
     unchanged
 }
 
-@test "what is laid into the guest is root's, and readable for all" {
+@test "the files copied to the guest belong to root and are readable by all" {
     chmod 600 prog/a_b.c
     chmod 700 prog/run
     run --separate-stderr ./laid prog
     prints '-rw-r--r-- 0/0 prog/a_b.c' '-rwxr-xr-x 0/0 prog/run' 'prog/link -> a_b.c'
 }
 
-@test "a checkout that lacks a folder, or its files: no sum, and it is said" {
+@test "the sum fails with a message if the checkout lacks a folder or its files" {
     rm -r prog
     fails 1 ./sum prog
     says prog

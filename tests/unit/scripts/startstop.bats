@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# start.sh, stop.sh and status.sh, with a fake QEMU (see fake-qemu) in real screen sessions.
+# start.sh, stop.sh and status.sh with a fake QEMU (see fake-qemu) in real screen sessions.
 
 load helpers
 load fake
 
 # --- start and stop
 
-@test "start.sh starts all VMs, each in a screen session, and says how to attach" {
+@test "start.sh starts each VM in its own screen session, and says how to attach" {
     succeeds ./start.sh
     runs vm1
     runs vm2
@@ -17,7 +17,7 @@ load fake
     same 1 "$(starts_of vm1)"
 }
 
-@test "start.sh again: already running, and left alone" {
+@test "a second start.sh reports that the VMs are running, and leaves them alone" {
     succeeds ./start.sh
     succeeds ./start.sh
     says 'vm1 is already running' 'vm2 is already running'
@@ -26,7 +26,7 @@ load fake
     same 1 "$(starts_of vm2)"
 }
 
-@test "start.sh starts only what is named, and then only what is down" {
+@test "start.sh starts only the named VMs, and without names only the stopped ones" {
     succeeds ./start.sh vm2
     prints_not vm1
     [[ ! -e $FAKE/vm1.starts ]]
@@ -35,13 +35,13 @@ load fake
     same 1 "$(starts_of vm2)"
 }
 
-@test "start.sh with a name twice starts it once" {
+@test "start.sh starts a VM once if it is named twice" {
     succeeds ./start.sh vm1 vm1
     same 1 "$(starts_of vm1)"
     runs vm1
 }
 
-@test "stop.sh powers down, and again: not running" {
+@test "stop.sh powers the VMs down; a second stop.sh reports that they are not running" {
     succeeds ./start.sh
     succeeds ./stop.sh
     says 'vm1 is powered down' 'vm2 is powered down'
@@ -52,7 +52,7 @@ load fake
     wait_until same '' "$(sessions)"
 }
 
-@test "stop.sh stops what is named, and no other" {
+@test "stop.sh stops only the named VM" {
     succeeds ./start.sh
     succeeds ./stop.sh vm1
     refuted runs vm1
@@ -60,13 +60,13 @@ load fake
     says_not vm2
 }
 
-@test "stop.sh stops also a VM that VM_COUNT no longer asks for" {
+@test "stop.sh also stops a VM beyond VM_COUNT" {
     succeeds ./start.sh
     succeeds ./stop.sh --set VM_COUNT=1
     refuted runs vm2
 }
 
-@test "the session shows the console" {
+@test "the screen session shows the console" {
     succeeds ./start.sh vm1
     console_shows() {
         screen -S vm1 -X hardcopy "$BATS_TEST_TMPDIR/screenful" && grep -q "$1" "$BATS_TEST_TMPDIR/screenful"
@@ -74,7 +74,7 @@ load fake
     wait_until console_shows 'vm1 login:'
 }
 
-@test "the console is logged, and the log of the start before is kept" {
+@test "the console is logged, and the log of the previous start is kept" {
     succeeds ./start.sh vm1
     grep -q 'vm1 login:' "$VM_DIR/vm1/console.log"
     echo 'the last words' >>"$VM_DIR/vm1/console.log"
@@ -86,7 +86,7 @@ load fake
 
 # --- What goes wrong
 
-@test "one VM whose QEMU fails is named; the other runs on" {
+@test "start.sh names a VM whose QEMU fails; the other VM keeps running" {
     mode vm1 fail
     fails 1 ./start.sh
     says 'vm1 ended before it was ready' 'the fake was told to fail' "$VM_DIR/vm1" 'vm2 is ready'
@@ -96,7 +96,7 @@ load fake
     same stopped "$(field '.vms[0].state')"
 }
 
-@test "a guest that panics: the end of its console is shown, and the next start works" {
+@test "start.sh shows the end of the console of a guest that panics, and the next start works" {
     mode vm2 die
     fails 1 ./start.sh
     says 'vm2 ended before it was ready' 'Kernel panic' 'vm1 is ready'
@@ -106,7 +106,7 @@ load fake
     says 'vm1 is already running' 'vm2 is ready'
 }
 
-@test "a guest that does not get ready in time is named, with the end of its console" {
+@test "start.sh names a guest that is not ready in time, and shows the end of its console" {
     succeeds ./start.sh vm1
     mode vm2 hang
     fails 1 ./start.sh --set START_TIMEOUT=4
@@ -117,7 +117,7 @@ load fake
     refuted runs vm2
 }
 
-@test "a guest that does not hear is ended after STOP_TIMEOUT, and it alone" {
+@test "stop.sh ends only the guest that ignores the power button, after STOP_TIMEOUT" {
     mode vm1 deaf
     succeeds ./start.sh
     succeeds ./stop.sh --set STOP_TIMEOUT=1 vm1
@@ -127,14 +127,14 @@ load fake
     runs vm2
 }
 
-@test "a QEMU that ignores SIGTERM is killed" {
+@test "stop.sh kills a QEMU that ignores SIGTERM" {
     mode vm1 stubborn
     succeeds ./start.sh vm1
     succeeds ./stop.sh --set STOP_TIMEOUT=1
     refuted runs vm1
 }
 
-@test "a killed VM is seen as stopped, and can be started again" {
+@test "a killed VM shows as stopped, and can be started again" {
     succeeds ./start.sh
     kill -KILL "$(pid_of vm1)"
     wait_until gone "$(pid_of vm1)"
@@ -146,7 +146,7 @@ load fake
     same 1 "$(starts_of vm2)"
 }
 
-@test "a stale pid file with the pid of another process: that one is left alone" {
+@test "a stale pid file with the pid of another process: that process is left alone" {
     local content
     background other cat "$(mkfifo "$BATS_TEST_TMPDIR/fifo" && echo "$BATS_TEST_TMPDIR/fifo")"
     mkdir "$VM_DIR/vm1"
@@ -163,7 +163,7 @@ load fake
     kill -0 "$other"
 }
 
-@test "a pid file with the pid of another VM of the lab" {
+@test "a pid file with the pid of another VM of the lab: that VM is left alone" {
     succeeds ./start.sh vm2
     mkdir -p "$VM_DIR/vm1"
     cp "$VM_DIR/vm2/pid" "$VM_DIR/vm1/pid"
@@ -173,7 +173,7 @@ load fake
     runs vm2
 }
 
-@test "no disks yet: start.sh says that setup has not finished" {
+@test "start.sh without disks says that setup has not finished" {
     rm "$VM_DIR/images/base"
     fails 1 ./start.sh
     says 'setup has not finished' ./setup.sh
@@ -184,7 +184,7 @@ load fake
     says 'setup has not finished'
 }
 
-@test "without screen start.sh fails in a clear way" {
+@test "start.sh reports that screen fails" {
     stub screen <<<'echo "no screen for you" >&2; exit 1'
     fails 1 ./start.sh
     says 'screen session'
@@ -192,10 +192,10 @@ load fake
 
 # --- The region
 
-@test "the region: its size, private to the user, and gone after the last stop" {
+@test "the region has the right size, is private to the user, and is removed after the last stop" {
     succeeds ./start.sh
     same '600 1048576' "$(stat -c '%a %s' "$(region)")"
-    # All its memory is there before a guest touches it.
+    # All its memory is allocated before a guest touches it.
     same 1048576 $(($(stat -c '%b * %B' "$(region)")))
     succeeds ./stop.sh vm1
     [[ -e $(region) ]]
@@ -203,7 +203,7 @@ load fake
     [[ ! -e $(region) ]]
 }
 
-@test "the region is fresh when no VM runs, and kept while one does" {
+@test "the first VM gets an empty region, and the region stays while a VM runs" {
     echo 'of yesterday' >"$(region)"
     succeeds ./start.sh vm1
     cmp -n 1048576 "$(region)" /dev/zero
@@ -212,7 +212,7 @@ load fake
     same message "$(head -c 7 "$(region)")"
 }
 
-@test "a link in the region's place is not followed" {
+@test "start.sh does not follow a symbolic link in the region's place" {
     echo precious >"$BATS_TEST_TMPDIR/file"
     ln -s "$BATS_TEST_TMPDIR/file" "$(region)"
     succeeds ./start.sh vm1
@@ -220,7 +220,7 @@ load fake
     [[ ! -L $(region) ]]
 }
 
-@test "another SHMEM_SIZE while a VM runs is refused, and changes nothing" {
+@test "start.sh refuses another SHMEM_SIZE while a VM runs, and changes nothing" {
     succeeds ./start.sh vm1
     fails 1 ./start.sh --set SHMEM_SIZE=2M
     says vm1 1048576 2097152 ./stop.sh
@@ -229,14 +229,14 @@ load fake
     runs vm1
 }
 
-@test "the region on huge pages while VMs share one that is not: refused" {
+@test "start.sh refuses SHMEM_HUGEPAGES=yes while VMs share a region without huge pages" {
     SHMEM_SIZE=2M succeeds ./start.sh vm1
     SHMEM_SIZE=2M fails 1 ./start.sh --set SHMEM_HUGEPAGES=yes
     says vm1 "$(region)" /dev/hugepages ./stop.sh
     [[ ! -e $FAKE/vm2.starts ]]
 }
 
-@test "a region that was removed while a VM uses it is not made anew beside it" {
+@test "start.sh makes no second region if the first was removed while a VM uses it" {
     succeeds ./start.sh vm1
     rm "$(region)"
     fails 1 ./start.sh
@@ -244,7 +244,7 @@ load fake
     [[ ! -e $(region) && ! -e $FAKE/vm2.starts ]]
 }
 
-@test "a region that does not fit says what to do" {
+@test "start.sh says what to do if the region does not fit" {
     fails 1 ./start.sh --set SHMEM_SIZE=1T
     says 'no room for the region of 1T' 'lower SHMEM_SIZE'
     [[ ! -e $(region) && ! -e $FAKE/vm1.starts ]]
@@ -252,7 +252,7 @@ load fake
 
 # --- status
 
-@test "status.sh --json is one JSON object with all there is to know" {
+@test "status.sh --json prints one JSON object with the whole state" {
     succeeds ./start.sh vm1
     succeeds ./status.sh --json
     jq -es 'length == 1 and (.[0] | type == "object")' <<<"$output"
@@ -266,7 +266,7 @@ load fake
             .pid == null and .ssh_port == null and .attach == null and .uptime_s == null)' <<<"$output" || failure 'not so'
 }
 
-@test "status.sh tells people the same" {
+@test "status.sh prints the same as text" {
     cat >"$VM_DIR/manifest.json" <<'END'
 {"kernel": {"release": "6.12.3", "source": "Debian package linux-source-6.12", "fallback": true},
  "debian": {"suite": "bookworm", "version": "12.5", "fallback": false}}
@@ -278,7 +278,7 @@ END
     prints_not '12.5 (fallback)'
 }
 
-@test "status.sh on a lab that is not finished, with nothing running" {
+@test "status.sh works on an unfinished lab where no VM runs" {
     succeeds ./status.sh
     prints 'not finished: run ./setup.sh' 'none: no VM runs' vm1 vm2 absent
     same '' "$stderr"
@@ -296,14 +296,14 @@ END
 
 # --- Side by side
 
-@test "two labs run at once, and stopping one leaves the other alone" {
+@test "two labs run at once, and stopping one does not affect the other" {
     local other=$VM_DIR-2
     (VM_DIR=$other && make_lab)
     succeeds ./start.sh vm1
     VM_DIR=$other FAKE=$BATS_TEST_TMPDIR/fake2
     mkdir "$FAKE"
     succeeds ./start.sh vm1
-    # Two sessions are named vm1: each lab says which one is its own.
+    # Two sessions are named vm1: each lab prints its own session unambiguously.
     [[ $output =~ ^vm1:\ screen\ -r\ [0-9]+\.vm1$ ]] || failure 'not an unambiguous session'
     same "$(field .vms[0].attach)" "${output#vm1: }"
     succeeds ./stop.sh
@@ -325,7 +325,7 @@ END
     runs vm2
 }
 
-@test "start.sh leaves no lock and no process of its own behind" {
+@test "start.sh leaves no process behind that holds the lock" {
     succeeds ./start.sh
     flock --nonblock "$VM_DIR/lock" true || failure 'something still has the lock'
     succeeds ./stop.sh

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# What start.sh, stop.sh, status.sh and run.sh make of VMs that are neither running nor stopped, and of what was
-# interrupted, killed, moved or removed (fake QEMU).
+# How start.sh, stop.sh, status.sh and run.sh handle VMs that are neither ready nor stopped, and things that were
+# interrupted, killed, moved or removed. With a fake QEMU.
 
 load helpers
 load fake
 
-# What QEMU of VM $1 says to query-status from now on: see fake-qemu-qmp.
+# qemu_says NAME STATE: makes the fake QEMU of VM NAME answer query-status with STATE; see fake-qemu-qmp.
 qemu_says() {
     echo "$2" >"$FAKE/$1.state"
 }
@@ -15,7 +15,7 @@ state_is() {
     same "$1" "$(field '.vms[0].state')"
 }
 
-# was_asked NAME COMMAND: over QMP.
+# was_asked NAME COMMAND: succeeds if VM NAME received COMMAND over QMP.
 was_asked() {
     cat "$FAKE/$1".*.qmp | grep -x "$2"
 }
@@ -27,7 +27,7 @@ config_knows() {
 
 # --- What QEMU says
 
-@test "a paused VM: status.sh and run.sh say so, start.sh resumes it" {
+@test "status.sh and run.sh report a paused VM, start.sh resumes it" {
     succeeds ./start.sh vm1
     qemu_says vm1 paused
     state_is paused
@@ -41,7 +41,7 @@ config_knows() {
     state_is ready
 }
 
-@test "a paused VM is resumed by stop.sh, so that its guest can write" {
+@test "stop.sh resumes a paused VM, so that its guest can write" {
     succeeds ./start.sh vm1
     qemu_says vm1 paused
     succeeds ./stop.sh
@@ -50,7 +50,7 @@ config_knows() {
     was_asked vm1 cont
 }
 
-@test "a VM whose disk is full is never ended, and goes on when there is room" {
+@test "a VM whose disk is full is never killed, and continues once there is room" {
     succeeds ./start.sh vm1
     qemu_says vm1 io-error
     touch "$FAKE/vm1.full"
@@ -70,7 +70,7 @@ config_knows() {
     refuted runs vm1
 }
 
-@test "a guest that has halted, or crashed, is shown and ended without waiting" {
+@test "a guest that halted or crashed is shown, and stop.sh ends it without waiting" {
     local state
     for state in halted internal-error guest-panicked shutdown; do
         rm -f "$FAKE/vm1.state"
@@ -86,7 +86,7 @@ config_knows() {
     done
 }
 
-@test "a stopped process hangs, and stop.sh lets it go on" {
+@test "a QEMU stopped by SIGSTOP shows as hung, and stop.sh continues it" {
     succeeds ./start.sh vm1
     kill -STOP "$(pid_of vm1)"
     wait_until state_is hung
@@ -100,7 +100,7 @@ config_knows() {
     says 'vm1 is powered down'
 }
 
-@test "a QEMU that does not answer hangs, and every wait for it is bounded" {
+@test "a QEMU that does not answer shows as hung, and every wait for it has a timeout" {
     succeeds ./start.sh vm1
     qemu_says vm1 silent
     state_is hung
@@ -113,7 +113,7 @@ config_knows() {
 
 # --- What the guest says
 
-@test "a unit of ours that failed in the guest: not ready, but it can be looked at" {
+@test "a guest in which a unit of the lab failed is not ready, but run.sh works" {
     mode vm1 degraded
     fails 1 ./start.sh vm1
     says 'lab-doorbell.service failed' './run.sh vm1 systemctl status lab-doorbell.service'
@@ -123,7 +123,7 @@ config_knows() {
     succeeds ./run.sh vm1 true
 }
 
-@test "a guest that found fewer CPUs than it was given is told of" {
+@test "start.sh warns if a guest found fewer CPUs than it was given" {
     mode vm1 one-cpu
     succeeds ./start.sh vm1
     says_not CPUs
@@ -132,9 +132,9 @@ config_knows() {
     says 'vm1 found 1 of its 2 CPUs'
 }
 
-# --- What ends
+# --- VMs that end
 
-@test "a QEMU that is killed: memory is named; in one message, and bash says nothing" {
+@test "a killed QEMU is reported once, with memory as a possible cause, and without bash's own message" {
     mode vm1 killed
     fails 1 ./start.sh vm1
     says 'vm1 ended before it was ready (it was killed' memory
@@ -144,21 +144,21 @@ config_knows() {
     says 'vm1 is not running' memory
 }
 
-@test "a VM whose end nobody could note (the disk is full) is not waited for" {
+@test "start.sh does not wait for a VM whose end could not be recorded, as on a full disk" {
     mode vm1 vanish
     fails 1 ./start.sh vm1
     says 'vm1 ended before it was ready'
 }
 
-@test "nothing is started without a disk, in one message, and the region is given back" {
+@test "a VM whose disk cannot be made does not start: one message, and the region is removed" {
     stub qemu-img <<<'echo "qemu-img: it is raining" >&2; exit 1'
     fails 1 ./start.sh vm1
     says 'cannot start vm1: qemu-img: it is raining'
-    same 2 "${#stderr_lines[@]}" # with what begins
+    same 2 "${#stderr_lines[@]}" # with the line that announces the start
     [[ ! -e $FAKE/vm1.starts && ! -e $(region) ]]
 }
 
-@test "a start in which all VMs end leaves no region behind" {
+@test "no region stays behind if all VMs end during start.sh" {
     mode vm1 fail
     mode vm2 die
     fails 1 ./start.sh
@@ -167,7 +167,7 @@ config_knows() {
 
 # --- Interrupted and killed
 
-@test "Ctrl-C, SIGTERM or SIGHUP while start.sh waits: ssh/config is whole, and the VMs can be reached" {
+@test "after Ctrl-C, SIGTERM or SIGHUP in start.sh, ssh/config is complete and lists both VMs" {
     local signal
     for signal in INT TERM HUP; do
         mode vm1 hang
@@ -184,7 +184,7 @@ config_knows() {
     done
 }
 
-@test "Ctrl-C while stop.sh waits: ssh/config has what still runs" {
+@test "after Ctrl-C in stop.sh, ssh/config lists the VMs that still run" {
     mode vm2 deaf
     succeeds ./start.sh
     background stop ./stop.sh
@@ -195,7 +195,7 @@ config_knows() {
     [[ -e $(region) ]]
 }
 
-@test "start.sh killed while it waits: the next one waits, and makes ssh/config" {
+@test "after start.sh was killed, the next start.sh waits for the VM and writes ssh/config" {
     mode vm1 hang
     background start ./start.sh vm1
     wait_until test -S "$VM_DIR/vm1/qmp.sock"
@@ -211,7 +211,7 @@ config_knows() {
     same 1 "$(starts_of vm1)"
 }
 
-@test "run.sh finds the port by itself, whatever is in ssh/config" {
+@test "run.sh finds the ssh port even if ssh/config is wrong, and repairs ssh/config" {
     succeeds ./start.sh vm1
     stub ssh <<<'exit 0'
     local content
@@ -223,14 +223,14 @@ config_knows() {
     done
 }
 
-@test "a name that does not run leads nowhere, and not to the host's own ssh server" {
+@test "ssh to a VM that does not run fails, and does not reach the host's own ssh server" {
     succeeds ./start.sh vm1
     fails 255 ssh -F "$VM_DIR/ssh/config" vm2 true
     says 'no VM of this name'
     same 'port 34567' "$(ssh -F "$VM_DIR/ssh/config" -G vm1 | grep '^port ')"
 }
 
-# The stub is what sshd is to a command: its parent, in a session of its own, and gone when the connection is.
+# The stub acts like sshd: it is the parent of the command, which has its own session, and ends with the connection.
 ssh_like_sshd() {
     stub ssh <<'END'
 while [[ $1 != -- ]]; do shift; done
@@ -240,7 +240,7 @@ wait "$!"
 END
 }
 
-@test "a signal to run.sh ends the command in the guest, and what it started" {
+@test "a signal to run.sh ends the command in the guest and its children" {
     local signal form
     ssh_like_sshd
     succeeds ./start.sh vm1
@@ -258,7 +258,7 @@ END
     done
 }
 
-@test "what run.sh puts around a command changes nothing: stdin, bytes, status, signals, builtins" {
+@test "run.sh's wrapper does not affect a command: stdin, bytes, status, signals, builtins" {
     ssh_like_sshd
     succeeds ./start.sh vm1
     head -c 100000 /dev/urandom >"$BATS_TEST_TMPDIR/data"
@@ -270,9 +270,9 @@ END
     refuted ./run.sh vm1 no-such-command
 }
 
-# --- Whose it is
+# --- Ownership
 
-@test "a VM runs whether its pid file can be read or not" {
+@test "a running VM is found without its pid file" {
     succeeds ./start.sh vm1
     rm "$VM_DIR/vm1/pid"
     state_is ready
@@ -283,7 +283,7 @@ END
     refuted runs vm1
 }
 
-@test "another user's VM: seen, not stopped, and its region stays" {
+@test "another user's VM is shown, but not stopped, and its region stays" {
     ((EUID == 0)) || skip 'needs root, to be two users'
     local folder=$BATS_TEST_TMPDIR
     succeeds ./start.sh vm1
@@ -309,7 +309,7 @@ as_nobody() {
     setpriv --reuid nobody --regid nogroup --clear-groups env HOME=/nonexistent TMPDIR=/tmp "$@"
 }
 
-@test "a region that a process uses is not removed, and that process is named" {
+@test "a region that another process uses is not removed, and the process is named" {
     succeeds ./start.sh vm1
     background user tail -f "$(region)"
     succeeds ./stop.sh
@@ -319,7 +319,7 @@ as_nobody() {
     says "process $user (tail"
 }
 
-@test "a region that was removed while VMs use it is said to be" {
+@test "status.sh and run.sh report a region that was removed while VMs use it" {
     mkdir -p "$VM_DIR/bin"
     printf '#!/bin/sh\n' >"$VM_DIR/bin/__fake"
     chmod +x "$VM_DIR/bin/__fake"
@@ -333,10 +333,10 @@ as_nobody() {
     says 'was removed while they use it' './stop.sh, then ./start.sh'
 }
 
-@test "a disk that is in use, for the lab was moved under its VM: said, and that VM's files stay" {
+@test "start.sh reports a disk in use because a lab with a running VM was moved; the VM's files stay" {
     succeeds ./start.sh vm1
     succeeds ./stop.sh
-    # It has its locks when it has read. (A look with qemu-img meanwhile could keep it from them.)
+    # qemu-io holds its locks once it has read. (A check with qemu-img before could keep it from getting them.)
     background user stdbuf -oL qemu-io -c 'read 0 512' -c 'sleep 1000000' "$VM_DIR/vm1/disk.qcow2"
     wait_until grep -q 'read 512' "$BATS_TEST_TMPDIR/out.user"
     touch "$VM_DIR/vm1/pid" "$VM_DIR/vm1/qmp.sock"
@@ -348,7 +348,7 @@ as_nobody() {
 
 # --- The session
 
-@test "the user's own ~/.screenrc and TERM change nothing" {
+@test "the user's own ~/.screenrc and TERM have no effect" {
     export HOME=$BATS_TEST_TMPDIR/home
     mkdir "$HOME"
     echo quit >"$HOME/.screenrc"
@@ -356,7 +356,7 @@ as_nobody() {
     same vm1 "$(sessions)"
 }
 
-@test "no place for screen's sockets: said, with what to do" {
+@test "start.sh says what to do if there is no folder for screen's sockets" {
     SCREENDIR=$BATS_TEST_TMPDIR/none/screens fails 1 ./start.sh vm1
     says 'cannot start vm1: cannot make a screen session' "$BATS_TEST_TMPDIR/none/screens" SCREENDIR=
     [[ ! -e $(region) ]]
@@ -364,7 +364,7 @@ as_nobody() {
 
 # --- Huge pages
 
-@test "the remedy for huge pages adds to those that others use" {
+@test "the remedy for huge pages keeps the pages that others use" {
     local pools=$BATS_TEST_TMPDIR/pools size pages
     size=$(stat -f -c %S "$BATS_TEST_TMPDIR")
     pages=$(((1 << 20) / size))
@@ -378,6 +378,6 @@ HUGE_FOLDER=$1 HUGE_POOLS=$2
 hugepages_remedy
 END
     succeeds ./remedy "$BATS_TEST_TMPDIR" "$pools"
-    # 6 are neither used nor promised.
+    # 6 pages are free and not reserved.
     prints "echo $((100 + pages - 6)) | sudo tee $pools/"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# The steps of setup, with small steps made up here: what is skipped, what is done again, and what becomes of a step that
-# fails or is killed.
+# The engine of setup.sh's steps, tested with small made-up steps: which are skipped, which run again, and what happens if
+# a step fails or is killed.
 
 load helpers
 
@@ -12,8 +12,8 @@ setup() {
     mkdir "$WORLD"
     echo 1 >"$WORLD/size"
     echo red >"$WORLD/colour"
-    # ./steps [--force] STEP...: runs steps as setup.sh does. The function of step NAME is in the file $WORLD/NAME, what
-    # each needs is in $WORLD/needs.
+    # ./steps [--force] STEP...: runs steps as setup.sh does. The file $WORLD/NAME has the commands of step NAME,
+    # $WORLD/needs the dependencies of the steps.
     script steps <<'END'
 if [[ $1 == --force ]]; then
     shift
@@ -35,7 +35,7 @@ mkdir -p "$VM_DIR/log" "$VM_DIR/steps"
 steps_run "$@"
 say 'all steps are done'
 END
-    # What a step does: leaves a line in $WORLD/did, and its result.
+    # Each step appends a line to $WORLD/did and makes its result.
     step good
 }
 
@@ -43,24 +43,24 @@ teardown() {
     local pid
     end_background
     while read -r pid; do
-        # Only if it still is the process that the test started: it bears the test's folder.
+        # Only if the pid is still the test's process: its command line has the test's folder.
         ! grep -qaF "$WORLD" "/proc/$pid/cmdline" 2>/dev/null || kill -KILL "$pid"
     done < <(cat "$WORLD"/pid.* 2>/dev/null)
 }
 
-# step NAME [COMMANDS]: makes a step; it does the commands first.
+# step NAME [COMMANDS]: makes a step, which runs COMMANDS first.
 step() {
     printf '%s\necho "%s" >>"$WORLD/did"\ntouch "$VM_DIR/%s.result"\n' "${2:-true}" "$1" "$1" >"$WORLD/$1"
 }
 
-# The steps that were done to their end, in order.
+# Prints the steps that were completed, in order.
 did() {
     paste -sd ' ' "$WORLD/did" 2>/dev/null || true
 }
 
-# --- What is due
+# --- Which steps are due
 
-@test "a step is done once, and then skipped" {
+@test "a step runs once, and is then skipped" {
     succeeds ./steps good
     says 'not done yet' 'good' 'done' 'all steps are done'
     succeeds ./steps good
@@ -68,7 +68,7 @@ did() {
     same good "$(did)"
 }
 
-@test "an input that changes: the step is done again, and the input is named" {
+@test "a step runs again if an input changed, and the input is named" {
     succeeds ./steps good
     echo 2 >"$WORLD/size"
     succeeds ./steps good
@@ -83,7 +83,7 @@ did() {
     same 'good good good' "$(did)"
 }
 
-@test "an input that goes away: the step is done again" {
+@test "a step runs again if an input was removed" {
     succeeds ./steps good
     echo 'more=1' >>"$VM_DIR/steps/good"
     succeeds ./steps good
@@ -91,14 +91,14 @@ did() {
     same 'good good' "$(did)"
 }
 
-@test "a file that is only touched changes nothing" {
+@test "a step does not run again if a file was only touched" {
     succeeds ./steps good
     touch "$WORLD/size"
     succeeds ./steps good
     same good "$(did)"
 }
 
-@test "a result that is gone: the step is done again" {
+@test "a step runs again if its result is gone" {
     succeeds ./steps good
     rm "$VM_DIR/good.result"
     succeeds ./steps good
@@ -106,14 +106,14 @@ did() {
     same 'good good' "$(did)"
 }
 
-@test "--force: the step is done again although nothing changed" {
+@test "--force runs a step again although nothing changed" {
     succeeds ./steps good
     succeeds ./steps --force good
     says --force
     same 'good good' "$(did)"
 }
 
-@test "an input that changes while the step works: the next call does it again" {
+@test "if an input changes while the step runs, the next call runs it again" {
     step good 'echo 2 >"$WORLD/size"'
     succeeds ./steps good
     step good
@@ -123,7 +123,7 @@ did() {
 
 # --- Failure
 
-@test "a step that fails is named, with its log and the log's last lines; the next call does it again" {
+@test "a step that fails is named, with its log and the log's last lines; the next call runs it again" {
     step bad 'seq 100; echo "bad.sh: error: the moon is full" >&2; false'
     fails 1 ./steps bad
     says 'step bad failed' 'the moon is full' "$VM_DIR/log/bad.log" ./setup.sh '    100'
@@ -135,7 +135,7 @@ did() {
     same bad "$(did)"
 }
 
-@test "a step ends at its first failing command, also within functions and substitutions" {
+@test "a step ends at its first failing command, also in functions and substitutions" {
     local command
     for command in 'false' 'f() { false; echo on; }; f' 'x=$(false; echo on)' 'false | cat' 'exit 3' 'kill -KILL $BASHPID' 'echo $nowhere'; do
         step bad "$command"
@@ -145,7 +145,7 @@ did() {
     same '' "$(did)"
 }
 
-@test "a step that was good and fails when it is done again leaves no word of having been good" {
+@test "a step that fails when it runs again no longer counts as done" {
     succeeds ./steps good
     echo 2 >"$WORLD/size"
     step good 'false'
@@ -156,7 +156,7 @@ did() {
     says_not 'nothing to do'
 }
 
-@test "of two steps side by side the good one is finished, and the other named" {
+@test "if one of two parallel steps fails, the other is completed, and only the failed one is named" {
     step bad 'false'
     fails 1 ./steps good bad
     says 'step bad failed'
@@ -167,22 +167,22 @@ did() {
     same 'good bad' "$(did)"
 }
 
-@test "what a step must tell the user is told" {
+@test "step_notice shows its message to the user, other output of a step stays in the log" {
     step good 'step_notice "taken from elsewhere"; echo "not for the user"'
     succeeds ./steps good
     says 'warning: taken from elsewhere'
     says_not 'not for the user'
 }
 
-@test "a step reads nothing from the terminal" {
+@test "a step does not read setup.sh's stdin" {
     step good 'cat'
     succeeds ./steps good < <(echo 'for nobody')
     refuted grep -q nobody "$VM_DIR/log/good.log"
 }
 
-# --- Side by side
+# --- In parallel
 
-@test "two steps run side by side: each waits for the other" {
+@test "two steps run in parallel: here each waits for the other" {
     mkfifo "$WORLD/there" "$WORLD/back"
     step left 'echo hello >"$WORLD/there"; read -r _ <"$WORLD/back"'
     step right 'read -r _ <"$WORLD/there"; echo hello >"$WORLD/back"'
@@ -191,8 +191,8 @@ did() {
     same 'left right' "$(tr ' ' '\n' <<<"$(did)" | sort | paste -sd ' ')"
 }
 
-@test "a step begins when what it needs is done, and waits for nothing else" {
-    # slow ends only after last has begun.
+@test "a step begins as soon as the steps that it needs are done" {
+    # Step slow ends only after step last has begun.
     mkfifo "$WORLD/begun"
     step slow 'read -r _ <"$WORLD/begun"'
     step first
@@ -204,7 +204,7 @@ did() {
     same 'first good last slow' "$(did | tr ' ' '\n' | sort | paste -sd ' ')"
 }
 
-@test "what needs a step with nothing to do begins at once" {
+@test "a step begins at once if the step that it needs has nothing to do" {
     succeeds ./steps good
     step last
     echo '[last]=good' >"$WORLD/needs"
@@ -212,14 +212,14 @@ did() {
     same 'good last' "$(did)"
 }
 
-@test "what a step needs is not asked for: it is not waited for" {
+@test "a step does not wait for a needed step that the call does not include" {
     step last
     echo '[last]=good' >"$WORLD/needs"
     succeeds ./steps last
     same last "$(did)"
 }
 
-@test "what needs a step that failed does not begin; what does not, ends well" {
+@test "if a step fails, the steps that need it do not begin; others are completed" {
     step bad false
     step last
     echo '[last]=bad' >"$WORLD/needs"
@@ -234,7 +234,7 @@ did() {
 
 # --- Killed in the middle
 
-# A step that starts a child and a grandchild, which wait for something that never comes.
+# Makes a step that starts a child and a grandchild, which wait forever.
 endless_step() {
     mkfifo "$WORLD/never"
     step endless '
@@ -258,20 +258,20 @@ killed_by() {
     same endless "$(did)"
 }
 
-@test "Ctrl-C in the middle of a step: nothing is left running, and the next call does it again" {
+@test "after Ctrl-C during a step, no process is left, and the next call runs the step again" {
     killed_by INT 130
     grep -q 'endless.*stopped' "$BATS_TEST_TMPDIR/out.steps"
 }
 
-@test "SIGTERM in the middle of a step: the same" {
+@test "after SIGTERM during a step, the same holds" {
     killed_by TERM 143
 }
 
-@test "a terminal that is closed in the middle of a step: the same" {
+@test "after SIGHUP during a step, as from a closed terminal, the same holds" {
     killed_by HUP 129
 }
 
-@test "one of two steps fails while setup is then killed: the other is ended" {
+@test "if one of two steps has failed and setup.sh is killed, the other step is ended" {
     endless_step
     step bad false
     background steps ./steps endless bad

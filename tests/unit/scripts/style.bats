@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# What holds for the source files themselves.
+# Rules for the source files.
 
 load helpers
 
@@ -9,14 +9,14 @@ setup() {
     git rev-parse --is-inside-work-tree >/dev/null 2>&1 || skip 'not a git checkout'
 }
 
-# The files of the project that git knows, and those that it would if they were added.
+# Lists the project's files: those that git tracks, and new ones that it does not ignore.
 files() {
     git ls-files --cached --others --exclude-standard -- "$@" | while IFS= read -r file; do
         [[ ! -f $file ]] || printf '%s\n' "$file"
     done
 }
 
-# All of them that are bash, by name or by first line.
+# Lists the shell scripts among them, found by name or by first line.
 shell_files() {
     local file line
     files | while IFS= read -r file; do
@@ -37,7 +37,7 @@ shell_files() {
     succeeds xargs -d '\n' -n 2 -P "$(nproc)" shellcheck -x -- < <(printf '%s\n' "${scripts[@]}")
 }
 
-# What doors source: a file alone runs nothing.
+# Lists the files that doors source. None of them runs anything by itself.
 room_files() {
     files 'lib/*.sh' 'setup/*.sh' 'bench/*.sh'
 }
@@ -45,19 +45,19 @@ room_files() {
 @test "shellcheck finds nothing in lib/, setup/ and bench/" {
     local -a files
     mapfile -t files < <(room_files; echo config.sh)
-    # A file alone does not show what the others set and use.
+    # Alone, a file does not show what the other files set and use.
     succeeds shellcheck --exclude=SC1091,SC2034,SC2153,SC2154 -- "${files[@]}"
 }
 
 @test "shellcheck finds nothing in the tests" {
     local -a tests
     mapfile -t tests < <(files '*.bats')
-    # Bats itself sets variables, stops at a failing cd, and runs each test in a subshell.
+    # bats sets variables, stops at a failing cd, and runs each test in a subshell.
     succeeds shellcheck --severity=warning --exclude=SC2154,SC2164,SC2030,SC2031 -- "${tests[@]}"
 }
 
-# `f || …`, `if f`, `f &&` and `! f` switch errexit off in f and in all that it calls (bash(1), set -e). So only predicates are
-# called like that: functions that look at something and change nothing, and whose failure is an answer.
+# `f || …`, `if f`, `f &&` and `! f` switch errexit off in f and in every function that it calls (bash(1), set -e). Only
+# predicates may be called like that: functions that look at something, change nothing, and answer by their status.
 PREDICATES=(
     given have due lab_foreign size_in_bytes size_of as_user in_root
     step_due step_ready fallback_unwanted bootstrap_script oom_kills
@@ -67,7 +67,7 @@ PREDICATES=(
     vm_run_state vm_vcpus vm_cpus vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_removed shmem_user
     base_image disk_files disk_untouched
     qemu_has_dgram qemu_has_large_bar accel_recall accel_try_kvm bench_empty bench_progress_changes
-    fetch fetch_part # their status says what became of the download; each command in them is checked
+    fetch fetch_part # their status is the result of the download; they check each command themselves
 )
 
 @test "errexit is switched off in predicates alone" {
@@ -112,13 +112,13 @@ PREDICATES=(
     ((${#long[@]} == 0)) || failure "$(printf '%s\n' "${long[@]}")"
 }
 
-# What every program has under the same name: its description, its long options, its faults for --inject and the one chosen.
+# Names that every program uses: its description, its long options, its faults for --inject, and the chosen fault.
 CONVENTIONS=(program longs faults injected)
 
-@test "no file-scope name of C stands for different things in different programs" {
+@test "no file-scope name in C means different things in different programs" {
     local -a sources
     mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]')
-    # The folder is the program; a file of prog/ is one by itself.
+    # A folder is one program; a file directly in prog/ is a program by itself.
     refuted grep . < <(awk -v conventions="${CONVENTIONS[*]}" '
         BEGIN { split(conventions, list, " "); for (i in list) shared[list[i]] }
         FNR == 1 { program = FILENAME; if (program !~ /^prog\/[^\/]*$/) sub(/\/[^\/]*$/, "", program); sub(/\/include$/, "", program) }
@@ -135,12 +135,12 @@ CONVENTIONS=(program longs faults injected)
         }' "${sources[@]}" | sort -u)
 }
 
-@test "config.sh is not executable: it is read, not called" {
+@test "config.sh is not executable: scripts source it" {
     [[ ! -x config.sh ]] || failure 'config.sh is executable'
     refuted grep '^100755' <(git ls-files --stage -- config.sh)
 }
 
-@test "config.sh is nothing but comments and knobs, each knob with a comment" {
+@test "config.sh has only comments and knobs, and each knob has a comment" {
     local other line commented=no
     other=$(grep -vE '^(#.*|: "\$\{[A-Z][A-Z0-9_]*:=[^"$`]*\}"|)$' config.sh) || true
     same '' "$other"
@@ -148,19 +148,19 @@ CONVENTIONS=(program longs faults injected)
         case $line in
         '# ---'* | '') commented=no ;;
         '#'*) commented=yes ;;
-        # A knob right below a knob shares its comment, or is explained by its name and the group's.
+        # A knob right below another shares its comment, or its name and the group's comment explain it.
         ':'*) [[ $commented == yes ]] || failure "no comment above $line" ;;
         esac
     done <config.sh
 }
 
-@test "sourcing config.sh does nothing but set knobs" {
+@test "sourcing config.sh only sets knobs" {
     run -0 env -i PATH="$PATH" bash -c 'before=$(compgen -v; compgen -A function; set -o; shopt); . ./config.sh
         diff <(echo "$before") <(compgen -v; compgen -A function; set -o; shopt) | sed -n "s/^[<>] //p" | grep -vxE "before|_|PIPESTATUS|BASH_LINENO|FUNCNAME" || true'
     same "$(knobs | sort)" "$(sort <<<"$output")"
 }
 
-@test "sourcing lib/, setup/ and bench/ runs nothing: no output, no file, no change of options" {
+@test "sourcing lib/, setup/ and bench/ has no effect: no output, no file, no changed option" {
     mkdir "$BATS_TEST_TMPDIR/empty"
     succeeds bash -c 'cd "$1" && before=$(set +o; shopt -p; trap) && . "$2/lib/load.sh" && . "$2/setup/load.sh" && . "$2/bench/load.sh" && [[ $before == "$(set +o; shopt -p; trap)" ]]' \
         - "$BATS_TEST_TMPDIR/empty" "$REPO"
@@ -168,14 +168,14 @@ CONVENTIONS=(program longs faults injected)
     same '' "$(ls -A "$BATS_TEST_TMPDIR/empty")"
 }
 
-@test "load.sh of each room loads every file in it" {
+@test "each room's load.sh loads every file of the room" {
     local file
     for file in $(room_files); do
         [[ $file == */load.sh ]] || grep -qF "/$file\"" "${file%/*}/load.sh" || failure "$file is not loaded"
     done
 }
 
-# The calls among the files that doors source, a line each: caller, called.
+# Lists the calls between the files that doors source, one per line: the caller's file and the callee's.
 calls() {
     local -a rooms
     mapfile -t rooms < <(room_files)
@@ -192,18 +192,18 @@ calls() {
         }' "${rooms[@]}" "${rooms[@]}" | sort -u
 }
 
-@test "no cycle among the files of lib/, setup/ and bench/; lib/ calls neither room, and no room the other" {
+@test "calls between files form no cycle; lib/ calls no room, setup/ and bench/ do not call each other" {
     calls | tsort >/dev/null || failure 'the files in a loop are above'
     refuted grep -E '^lib/[^ ]* (setup|bench)/|^setup/[^ ]* bench/|^bench/[^ ]* setup/' <(calls)
 }
 
-@test "no path of the machine that this was made on" {
+@test "no file contains a path of the development machine" {
     local -a all
     mapfile -t all < <(files)
     refuted grep -nE '(^|[^A-Za-z0-9_})])/(work|root/[w])/' "${all[@]}"
 }
 
-@test "no whitespace at the ends of lines, no tabs in scripts, a newline at the end of each file" {
+@test "no trailing whitespace and no tabs in scripts, and a newline at the end of each" {
     local file
     local -a scripts
     mapfile -t scripts < <(shell_files)

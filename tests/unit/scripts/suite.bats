@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2030,SC2031,SC2154 # code in quotes; what bats and background() set
-# Where Debian comes from, against a web server on the loopback.
+# The choice of Debian's suite and mirror, tested with a web server on the loopback.
 
 load web.bash
 
-# A host whose apt takes Debian "bookworm" from mirror $1; none if that is empty.
+# Makes apt-get report that the host gets Debian from mirror $1, or from no mirror if $1 is empty. Sets HOST_SUITE.
 stub_host_mirror() {
     stub apt-get <<END
 [[ \$1 == indextargets ]] || exit 9
@@ -14,12 +14,12 @@ END
     HOST_SUITE=$(. /etc/os-release && echo "$VERSION_CODENAME")
 }
 
-# serve_suite PLACE SUITE KEY
+# serve_suite PLACE SUITE KEY: makes the web server offer SUITE under PLACE, signed with KEY.
 serve_suite() {
     serve "$1/dists/$2/InRelease" "$FIXTURES/InRelease-by-$3"
 }
 
-@test "the suite comes from the host's mirror, when that has it" {
+@test "the suite comes from the host's mirror if that has it" {
     stub_host_mirror "$WEB/host"
     serve_suite host buster known
     serve_suite archive buster known
@@ -28,7 +28,7 @@ serve_suite() {
     same 0 "$(requests_of archive/dists/buster/InRelease)"
 }
 
-@test "the suite comes from the archive, when the host's mirror has it no longer" {
+@test "the suite comes from the archive if the host's mirror no longer has it" {
     stub_host_mirror "$WEB/host"
     serve_suite archive buster removed
     succeeds env DEBIAN_ARCHIVE="$WEB/archive" ./suite_source
@@ -36,7 +36,7 @@ serve_suite() {
     says_not notice
 }
 
-@test "DEBIAN_MIRROR is asked alone" {
+@test "if DEBIAN_MIRROR is set, no other mirror is tried" {
     stub_host_mirror "$WEB/host"
     serve_suite host buster known
     serve_suite mine buster known
@@ -47,7 +47,7 @@ serve_suite() {
     says "$WEB/mine"
 }
 
-@test "a suite whose signature is of no known key, or broken, is not taken" {
+@test "a suite with a broken signature, or none, is refused" {
     stub_host_mirror ''
     serve_suite archive buster known
     sed -i 's/oldstable/evil/' "$WWW/archive/dists/buster/InRelease"
@@ -58,7 +58,7 @@ serve_suite() {
     says 'not signed by any key'
 }
 
-@test "a suite that was signed later than it is now: the clock is behind, and that is said" {
+@test "a suite signed in the future is reported as a host clock that is behind" {
     stub_host_mirror ''
     serve_suite archive buster later
     sed -i 's/removed.gpg/later.gpg/' suite_source
@@ -67,7 +67,7 @@ serve_suite() {
     says_not 'any key'
 }
 
-@test "--check tells what is wrong with the suite: the clock, or that apt's lists are empty" {
+@test "--check says why the suite cannot be used: the clock, empty apt lists, or no mirror" {
     serve_suite archive buster later
     stub_host_mirror ''
     sed -i 's/removed.gpg/later.gpg/' suite_source
@@ -82,7 +82,7 @@ serve_suite() {
     prints obstacle 'no Debian mirror to fall back to'
 }
 
-@test "a suite with several signatures: one valid one will do, a bad one will not" {
+@test "of several signatures one valid signature suffices, but none may be bad" {
     stub_host_mirror ''
     serve_suite archive buster known
     stub gpgv <<'END'
@@ -101,14 +101,14 @@ END
     says 'not signed by any key'
 }
 
-@test "a suite that nobody has, though all were reached: no other is taken instead" {
+@test "if all mirrors were reached and none has the suite, there is no fallback" {
     stub_host_mirror ''
     serve_suite archive buster known
     fails 1 env DEBIAN_SUITE=bustr DEBIAN_ARCHIVE="$WEB/archive" ./suite_source
     says 'no Debian bustr' DEBIAN_SUITE
 }
 
-@test "the suite is nowhere: the host's own, and it is said" {
+@test "if the suite cannot be fetched, the host's own suite is used, with a notice" {
     stub_host_mirror "$WEB/host"
     serve_suite host "$HOST_SUITE" known
     succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
@@ -121,7 +121,7 @@ END
     same "ok        suite     buster at $WEB/host" "$output"
 }
 
-@test "the suite is nowhere, and nothing to fall back to" {
+@test "if the suite cannot be fetched and there is no fallback, setup fails" {
     stub_host_mirror "$WEB/host"
     serve_suite host "$HOST_SUITE" known
     fails 1 env DEBIAN_ARCHIVE="$NOWHERE" ALLOW_FALLBACK=no ./suite_source
@@ -131,7 +131,7 @@ END
     says 'cannot get Debian buster' DEBIAN_MIRROR
 }
 
-@test "no download leaves anything in TMPDIR" {
+@test "downloads leave no files in TMPDIR" {
     stub_host_mirror "$WEB/host"
     serve_suite host buster known
     succeeds env DEBIAN_ARCHIVE="$NOWHERE" ./suite_source
