@@ -94,7 +94,7 @@ waits() {
     background_ended two 0
     prints 'none was lost'
     background_ended one 0
-    same yes "$(awk '/ wake-ups by interrupt/ { print $1 >= 100000 ? "yes" : $0 }' <<<"$output")"
+    same yes "$(awk '/ wake-ups by interrupt/ { print ($1 >= 100000 ? "yes" : $0) }' <<<"$output")"
 }
 
 @test "a killed VM leaves the list of peers, and comes back with a new id" {

@@ -154,6 +154,8 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     bad BUILD_JOBS 0 -1 +1 1.5 1e3 0x10 010 1k many 999999999 "$HUGE" "${NASTY[@]}"
     good VM_COUNT 1 2 64
     good VM_CPUS 1 2 4 18
+    good VM_PIN no auto 0 2,3 0-3,8
+    bad VM_PIN yes AUTO '1,' 1-2- -1 '1,,2' 0x1 12345
     good VM_MAXCPUS '' 1 18
     good START_TIMEOUT 1 86400
     good STOP_TIMEOUT 1 86400
