@@ -66,13 +66,18 @@ def roofline_of($all; $copies):
           else {median: ($rates | median), copy: $copy} end
     else $all["\(.roofline_id)/\(.what)"] end;
 
-# The rate that no figure can be above: what the host did itself, or the fastest of its kernels with a block of that size. A stream
-# is a copy at each end, at the same time, so it is no faster than one; several streams are no faster than as many copies.
+# The copies of the smallest block that has at least this size, or of the largest. Input: {SIZE: {KERNEL: [MB/s]}}.
+def of_block($size): to_entries? // [] | sort_by(.key | tonumber)
+    | (map(select((.key | tonumber) >= $size))[0] // last // {value: {}}).value;
+
+# The rate that no figure can be above: what the host did itself, or the fastest of its kernels with a block of that size. A
+# stream copies the bytes of many messages, at both ends at the same time, so it is no faster than one copy. Several streams are
+# no faster than as many copies.
 def rate_limit($all; $copies):
     ($all["\(.roofline_id)/\(.what)"].max // 0) as $own
     | (if .id | startswith("streams-") then ($copies["bandwidth-host"]["65536"] | best) * (.id | split("-") | last | tonumber)
        elif .id | startswith("tcp") then $copies[.roofline_id]["65536"] | best
-       elif .id == "stream" then $copies["bandwidth-host"][.what] | best
+       elif .id == "stream" then (.what | tonumber) as $size | $copies["bandwidth-host"] | of_block($size) | best
        elif .id | startswith("bandwidth-") then $copies[.roofline_id][.what] | best
        else [$copies[.roofline_id][]? | best] | max end) as $kernels # of one size
     | [$own, $kernels] | max * rate_allowance;

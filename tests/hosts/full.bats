@@ -17,6 +17,10 @@ setup() {
     host_needed
 }
 
+teardown() {
+    host_forgive
+}
+
 teardown_file() {
     host_end
 }

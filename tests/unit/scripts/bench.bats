@@ -172,6 +172,16 @@ swept() {
     fails 1 ./bench.sh --report "$R"
 }
 
+@test "a stream of small messages may be as fast as a copy of the smallest block" {
+    change 'if .id == "stream" or .id == "stream-host" then .records |= map(select(.role == "send") | .message_bytes = 64
+        | .median_mb_per_s = 100) else . end'
+    change 'if .id == "stream" then .records |= map(.median_mb_per_s = 500) else . end'
+    measured bandwidth-host 500 500 500
+    measured bandwidth-uc 500 500 500
+    succeeds ./bench.sh --report "$R"
+    same '625 ok' "$(column stream/64 limit) $(column stream/64 status)"
+}
+
 @test "a VM's memcpy is compared with the copy kernel that it behaves like, if the host's behaves like another" {
     measured bandwidth-host 500 500 500
     measured bandwidth-host-local 520 520 520
