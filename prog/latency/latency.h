@@ -35,6 +35,7 @@ struct latency_place {
 	_Alignas(128) _Atomic uint64_t turn;   /* steps that this seat has finished */
 	_Alignas(128) char name[NAME_SIZE];    /* of the VM, for the output of the others */
 	_Atomic uint64_t poll_ns;              /* as in settings */
+	_Atomic uint64_t cpu;                  /* where its holder runs, plus 1; see show_cpu */
 };
 
 enum latency_fault {
@@ -150,6 +151,12 @@ void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE
 
 /* Ends the program with one line: the name of the peer, and how it was lost. */
 _Noreturn void lose_peer(const struct latency_run *run, int seat, const char *how);
+
+/* Shows in our place on which CPU of this machine we run. look does so, too. */
+void show_cpu(struct latency_run *run);
+
+/* The CPU of its machine that the seat's holder ran on lately; -1 if it does not say. */
+int cpu_of(const struct latency_run *run, int seat);
 
 /*
  * To be called in pauses: shows that we live, checks that the seat's holder does, and adds

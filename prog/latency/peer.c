@@ -1,6 +1,7 @@
 /* peer.c - the peers of __latency: their names, and whether they live. */
 #include "latency.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,22 @@ void name_of(const struct latency_run *run, int seat, char name[static NAME_SIZE
 			*c = '?';
 	if (!name[0])
 		snprintf(name, NAME_SIZE, "?");
+}
+
+void show_cpu(struct latency_run *run)
+{
+	int cpu = sched_getcpu();
+
+	/* For the record of the other side; nothing depends on it. */
+	atomic_store_explicit(&run->mine->cpu, cpu < 0 ? 0 : (uint64_t)cpu + 1,
+			      memory_order_relaxed);
+}
+
+int cpu_of(const struct latency_run *run, int seat)
+{
+	uint64_t cpu = atomic_load_explicit(&run->places[seat].cpu, memory_order_relaxed);
+
+	return cpu == 0 || cpu > CPU_SETSIZE ? -1 : (int)cpu - 1;
 }
 
 void lose_peer(const struct latency_run *run, int seat, const char *how)
@@ -35,6 +52,7 @@ enum shmem_peer look(struct latency_run *run, int seat)
 	run->looked = now;
 	/* Our own pause must not count as the peer's. */
 	run->waited += passed < SECOND / 10 ? passed : SECOND / 10;
+	show_cpu(run);
 	shmem_meet_beat(&run->meeting);
 	return shmem_meet_peer(&run->meeting, seat);
 }

@@ -60,6 +60,14 @@ static void record_cost(const struct latency_run *run, int other, const struct c
 
 /* --- Figures -------------------------------------------------------------- */
 
+static void record_cpu(const char *name, const struct latency_run *run, int seat)
+{
+	int cpu = cpu_of(run, seat);
+
+	if (cpu >= 0)
+		shmem_record_integer(name, (uint64_t)cpu);
+}
+
 static void record_figures(const struct latency_run *run, const struct latency_figures *figures)
 {
 	char from[NAME_SIZE], to[NAME_SIZE];
@@ -80,6 +88,8 @@ static void record_figures(const struct latency_run *run, const struct latency_f
 	shmem_record_number("seconds", (double)figures->cost.time / SECOND);
 	shmem_record_number("clock_reading_us", clock_cost_ns(run->ns_per_tick) / 1e3);
 	shmem_record_number("clock_tick_us", run->ns_per_tick / 1e3);
+	record_cpu("from_cpu", run, figures->from);
+	record_cpu("to_cpu", run, figures->to);
 	if (run->settings->cpu >= 0)
 		shmem_record_integer("pinned_to", (uint64_t)run->settings->cpu);
 	shmem_record_histogram("histogram_us", &run->histogram, UNITS_TO_US);

@@ -30,6 +30,7 @@ void show_how_we_wait(struct latency_run *run)
 	run->look_mask = LOOKS_UNTIL_IDLE - 1;
 	atomic_store_explicit(&run->mine->poll_ns, run->settings->poll_ns, memory_order_relaxed);
 	atomic_store_explicit(&run->mine->notice, 0, memory_order_relaxed);
+	show_cpu(run);
 }
 
 /* The sleeper's own polling is not used, since looking through a function is slower. */

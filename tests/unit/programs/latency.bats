@@ -68,7 +68,7 @@ both() {
 @test "-p pins; a CPU that is not there is refused" {
     cpu=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
     both 0 -n 10 --json -p "$cpu"
-    cat out.one out.two | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0].pinned_to == $cpu'
+    cat out.one out.two | jq -se --argjson cpu "$cpu" 'map(select(.record == "latency"))[0] | .pinned_to == $cpu and .from_cpu == $cpu and .to_cpu == $cpu'
     complains 1 'cannot run on CPU 1023: Invalid argument' __latency -f region -p 1023
 }
 
