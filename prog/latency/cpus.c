@@ -4,10 +4,12 @@
  */
 #include "latency.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -50,13 +52,7 @@ static void use_own_memory(struct shmem_options *options)
 	options->file = path;
 }
 
-/* A process that measures or answers. */
-struct side {
-	pid_t pid;
-	int said; /* a file that receives its stderr */
-};
-
-/* Runs in the new process. */
+/* Runs in the new process. said takes its stderr. */
 static _Noreturn void run_side(const struct latency_settings *settings,
 			       const struct shmem_options *options, int cpu, int said,
 			       struct shmem_summary *us)
@@ -74,56 +70,68 @@ static _Noreturn void run_side(const struct latency_settings *settings,
 	_exit(0);
 }
 
-static struct side start_side(const struct latency_settings *settings,
-			      const struct shmem_options *options, int cpu,
-			      struct shmem_summary *us)
+static pid_t start_side(const struct latency_settings *settings,
+			const struct shmem_options *options, int cpu, int said,
+			struct shmem_summary *us)
 {
-	struct side side = { .said = memfd_create("said", MFD_CLOEXEC) };
+	pid_t pid = fork();
 
-	if (side.said >= 0)
-		side.pid = fork();
-	if (side.said < 0 || side.pid < 0)
+	if (pid < 0)
 		shmem_die("cannot start a process: %m");
-	if (side.pid == 0)
-		run_side(settings, options, cpu, side.said, us);
-	return side;
+	if (pid == 0)
+		run_side(settings, options, cpu, said, us);
+	return pid;
 }
 
 /*
- * Called when one side failed. Kills the other, which would only report that its partner is
- * gone, prints the message of the first, and ends this program.
+ * Prints why a side failed. The sides append to one file, so the cause comes before what
+ * the other side says of its lost partner; only notices that a side waits may come earlier.
  */
-static _Noreturn void fail(const struct side sides[static 2], const struct side *first, int status)
+static void print_cause(int said)
 {
-	char line[1024];
-	ssize_t length = pread(first->said, line, sizeof(line), 0);
+	char text[1024] = "", *rest = text, *line;
 
-	kill(sides[0].pid, SIGKILL);
-	kill(sides[1].pid, SIGKILL);
+	if (pread(said, text, sizeof(text) - 1, 0) < 0)
+		return;
+	while ((line = strsep(&rest, "\n")))
+		if (*line && !strstr(line, " waiting for ")) {
+			fprintf(stderr, "%s\n", line);
+			return;
+		}
+}
+
+/* One side ended with this status: ends the other and this program. */
+static _Noreturn void fail(const pid_t sides[static 2], int said, int status)
+{
+	kill(sides[0], SIGKILL);
+	kill(sides[1], SIGKILL);
 	if (WIFSIGNALED(status))
 		shmem_die("signal %d ended a measuring process", WTERMSIG(status));
-	if (length > 0 && write(STDERR_FILENO, line, (size_t)length) != length)
-		shmem_die("a measuring process failed");
+	print_cause(said);
 	exit(1);
 }
 
 static void measure_pair(const struct latency_settings *settings, const struct shmem_options *options,
 			 struct pair *pair)
 {
-	struct side sides[2] = { start_side(settings, options, pair->cpu, &pair->us),
-				 start_side(settings, options, pair->other, &pair->us) };
+	int said = memfd_create("said", MFD_CLOEXEC);
+
+	if (said < 0 || fcntl(said, F_SETFL, O_APPEND))
+		shmem_die("cannot make a file in memory: %m");
+	pid_t sides[2] = {
+		start_side(settings, options, pair->cpu, said, &pair->us),
+		start_side(settings, options, pair->other, said, &pair->us),
+	};
 
 	for (int i = 0; i < 2; i++) {
 		int status;
-		pid_t pid = waitpid(-1, &status, 0);
 
-		if (pid < 0)
+		if (waitpid(-1, &status, 0) < 0)
 			shmem_die("cannot wait for a process: %m");
 		if (status != 0)
-			fail(sides, &sides[pid == sides[1].pid], status);
+			fail(sides, said, status);
 	}
-	close(sides[0].said);
-	close(sides[1].said);
+	close(said);
 }
 
 /* On a terminal, updates a progress line. */

@@ -211,7 +211,7 @@ END
 
 @test "--cpus: a side that dies ends the whole with its line" {
     (($(nproc) >= 2)) || skip 'this machine has one CPU'
-    complains 1 'the time stamp counter stepped back' __latency --cpus --inject back
+    complains 1 'the time stamp counter stepped back' __latency --cpus -t 60 --inject back
 }
 
 @test "a wrong command line" {
