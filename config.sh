@@ -63,6 +63,9 @@
 : "${KERNEL_HOME:=https://cdn.kernel.org/pub/linux/kernel}"
 # Your own kernel tarball instead: a path or a URL.
 : "${KERNEL_SOURCE:=}"
+# Files with more options for it, over kernel/lab.config: absolute paths, or paths in this checkout such as
+# 'kernel/debug.config kernel/memory.config'. A later one wins.
+: "${KERNEL_CONFIG:=}"
 # yes: keep the source tree (1.7 GB) in VM_DIR/kernel/source after the build. Or: no.
 : "${KERNEL_KEEP_SOURCE:=no}"
 # Parallel jobs of make. Empty: one more than there are processors.

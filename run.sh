@@ -5,6 +5,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 # shellcheck source=lib/load.sh
 source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
+# shellcheck source=run/load.sh
+source "$LAB_HOME/run/load.sh"
 
 usage() {
     cat <<EOF
@@ -12,6 +14,7 @@ Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] --all COMMAND [ARGUMENT...]
        ./run.sh [OPTION...] host __PROGRAM [ARGUMENT...]
        ./run.sh [OPTION...] push [VM...]
+       ./run.sh [OPTION...] module FOLDER [VM...]
        ./run.sh [OPTION...] demo
 
 Runs COMMAND as root in the guest of VM, or a shell if there is no COMMAND. Arguments, stdin and the exit status pass
@@ -22,6 +25,8 @@ through unchanged. For shell syntax (pipes, variables), run 'bash -c "..."'.
            a peer of the VMs
   push     copy prog/ to /root/prog of all running VMs, or of the named ones, and build and install it there;
            overwrites files of the same name, keeps all others
+  module   build the kernel module in FOLDER, on the host, and load it in all running VMs, or in the named ones;
+           unload it first if it is loaded; print the kernel's messages
   demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
            clears the old message first
 
@@ -40,86 +45,6 @@ Now: VM_DIR=$VM_DIR
 EOF
 }
 
-# vms_to_use [NAME...]: prints the VMs to use, a line each: the named ones, or all that run. Ends the program unless each
-# of them can be reached.
-vms_to_use() {
-    local name
-    local -a chosen=("$@")
-    if (($# == 0)); then
-        mapfile -t chosen < <(vms_running)
-        ((${#chosen[@]})) || die 'no VM is running: ./start.sh starts them'
-    fi
-    vm_require "${chosen[@]}"
-    for name in "${chosen[@]}"; do
-        guest_require "$name"
-    done
-    printf '%s\n' "${chosen[@]}"
-}
-
-# The EXIT trap. The commands in the guests end with their connections (lib/guest.sh).
-run_end() {
-    kill -- "${CHILDREN[@]}" 2>/dev/null || true
-    [[ -z $RUN_TEMP ]] || rm -rf -- "$RUN_TEMP"
-}
-# What run_end ends and removes.
-CHILDREN=() # processes, and -N for process groups
-RUN_TEMP=''
-
-# Runs a command or a shell in one VM, in the background: while bash waits for a program in the foreground, it handles no
-# signal.
-run_one() {
-    local name=$1 status=0 state
-    vms_to_use "$name" >/dev/null
-    guest_exec "$@" <&0 &
-    CHILDREN=("$!")
-    wait "$!" || status=$?
-    CHILDREN=()
-    if ((status == 255)); then
-        state=$(vm_state "$name")
-        [[ $state == ready ]] || error "$name $(vm_advice "$name" "$state")"
-    fi
-    return "$status"
-}
-
-# run_all VMS INPUT COMMAND [ARGUMENT...]: runs a command in all VMS (a line each) at once, its output prefixed, its stdin
-# from file INPUT.
-run_all() {
-    local vms=$1 input=$2 name status=0 first=0
-    local -A pids=()
-    shift 2
-    # With job control each is a process group, which can be ended as a whole.
-    set -m
-    for name in $vms; do
-        run_prefixed "$name" "$@" <"$input" &
-        pids[$name]=$!
-        CHILDREN+=("-$!")
-    done
-    set +m
-    for name in $vms; do
-        status=0
-        wait "${pids[$name]}" || status=$?
-        if ((status != 0)); then
-            say "$name: exit status $status"
-            ((first != 0)) || first=$status
-        fi
-    done
-    CHILDREN=()
-    return "$first"
-}
-
-# run_prefixed VM COMMAND...: runs a command with the VM's name before each line of stdout and stderr.
-run_prefixed() {
-    local name=$1
-    { { guest_run "$@" 2>&3 | prefixed "$name" >&4; } 3>&1 | prefixed "$name" >&2; } 4>&1
-}
-
-# prefixed VM: copies stdin to stdout with the VM's name before each line. All VMs write to the same place. A long line may
-# take several writes there (pipe(7), PIPE_BUF), so the writer of a line holds a lock until it is complete.
-prefixed() {
-    perl -e 'use Fcntl ":flock"; my ($name, $lock) = @ARGV; $| = 1; open LOCK, ">>", $lock or die "$lock: $!\n";
-        while (<STDIN>) { flock LOCK, LOCK_EX; print "$name: $_"; flock LOCK, LOCK_UN }' "$1" "$RUN_TEMP/lock"
-}
-
 # host_run PROGRAM [ARGUMENT...]: runs a program of the lab on the host. It gets the region's file; with doorbells it gets
 # the server's socket, which hands out the region and the interrupts.
 host_run() {
@@ -134,35 +59,6 @@ host_run() {
     [[ $(vm_mode "${running%%$'\n'*}") == plain ]] || region=$VM_DIR/server/socket
     exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
-
-# Copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the files that
-# differ from its own, so make compiles no more than necessary.
-push() {
-    local tarball vms
-    vms=$(vms_to_use "$@")
-    RUN_TEMP=$(mktemp -d)
-    tarball=$RUN_TEMP/tarball
-    (cd -- "$LAB_HOME/prog" && find . -type f ! -path "./build/*" -exec sha256sum {} +) >"$RUN_TEMP/sums"
-    tar --create --owner=0 --group=0 --file "$tarball" --directory "$RUN_TEMP" sums \
-        --directory "$LAB_HOME/prog" --exclude=./build .
-    say "Building prog/ in ${vms//$'\n'/ }"
-    run_all "$vms" "$tarball" bash -c "$PUSH_IN_GUEST"
-}
-
-# shellcheck disable=SC2016 # for the guest's shell
-PUSH_IN_GUEST='set -e -o pipefail
-mkdir -p /root/prog
-cd /root/prog
-pushed=$(mktemp -d)
-trap "rm -rf -- $pushed" EXIT
-cat >"$pushed/tarball"
-tar --extract --file "$pushed/tarball" --directory "$pushed" sums
-{ sha256sum --check "$pushed/sums" 2>/dev/null || true; } | sed -n "s/: FAILED.*//p" >"$pushed/changed"
-if [ -s "$pushed/changed" ]; then # from an empty list tar would extract everything
-    tar --extract --file "$pushed/tarball" --no-same-owner --touch --files-from "$pushed/changed"
-fi
-# Print each file that is compiled: after a change of a header, building takes minutes under emulation.
-make install | sed -un "s/.* -c -o [^ ]* \([^ ]*\.c\)$/compiling \1/p"'
 
 # The experiment of docs/specification.md, printed like its transcript.
 demo() {
@@ -197,6 +93,7 @@ main() {
     case ${WORDS[0]:-} in
     '') usage_error "name a VM: $(vms_made | paste -sd ' ')" ;;
     push) push "${WORDS[@]:1}" ;;
+    module) module "${WORDS[@]:1}" ;;
     host) host_run "${WORDS[@]:1}" ;;
     demo)
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'

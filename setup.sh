@@ -11,9 +11,9 @@ source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
 # shellcheck source=setup/load.sh
 source "$LAB_HOME/setup/load.sh"
 
-ALL_STEPS=(host kernel bootstrap programs keys rootfs images)
+ALL_STEPS=(host kernel bootstrap programs keys modules rootfs images)
 STEP_NEEDS=(
-    [kernel]=host [bootstrap]=host [programs]=host [keys]=host
+    [kernel]=host [bootstrap]=host [programs]=host [keys]=host [modules]=kernel
     [rootfs]='bootstrap programs keys' [images]=rootfs
 )
 
@@ -29,6 +29,7 @@ Steps:
   bootstrap    debootstrap Debian $DEBIAN_SUITE
   programs     build the programs of prog/ and server/
   keys         make the key pair to log in with, and the guests' host key
+  modules      build driver/ for this kernel, and make the disk from which guests build modules
   rootfs       copy the debootstrapped tree, and add the lab's files, keys and programs
   images       make the base image, and the disks of $VM_COUNT VMs over it
 

@@ -144,7 +144,7 @@ main() {
     script_begin "" "$@"
     lab_require
     lab_require_ours
-    [[ -s $VM_DIR/kernel/vmlinux && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
+    [[ -s $VM_DIR/kernel/vmlinux && -s $VM_DIR/modules/disk.ext4 && -n $(base_image) ]] || die "setup has not finished in $VM_DIR: run ./setup.sh"
     vm_require_configured "${WORDS[@]}"
     mapfile -t vms < <(printf '%s\n' "${WORDS[@]:-$(vms_wanted)}" | sort -Vu)
 

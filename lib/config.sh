@@ -114,6 +114,7 @@ config_load() {
     config_check_pattern KERNEL_VERSION '^[1-9][0-9]?\.[0-9]{1,3}(\.[0-9]{1,4})?$' "a kernel version such as 6.10.11"
     config_check_url KERNEL_HOME
     config_check_kernel_source
+    config_check_kernel_config
     config_check_word KERNEL_KEEP_SOURCE yes no
     [[ -z $BUILD_JOBS ]] || config_check_number BUILD_JOBS 1 1024
 
@@ -224,6 +225,15 @@ config_check_kernel_source() {
         KERNEL_SOURCE=$(realpath -- "$KERNEL_SOURCE")
         ;;
     esac
+}
+
+config_check_kernel_config() {
+    local file
+    config_check_pattern KERNEL_CONFIG '^[A-Za-z0-9._/+@ -]*$' "paths of letters, digits and . _ + @ - /, separated by blanks"
+    for file in $KERNEL_CONFIG; do
+        [[ $file == /* ]] || file=$LAB_HOME/$file
+        [[ -f $file && -r $file ]] || config_bad KERNEL_CONFIG "names $file, which is not a readable file"
+    done
 }
 
 # Splits QEMU_ARGS into words as a shell does, without expanding anything. xargs knows the same quotes.

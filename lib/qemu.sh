@@ -66,7 +66,11 @@ qemu_command() {
 
     command+=(-kernel "$VM_DIR/kernel/vmlinux" -append "$(qemu_kernel_arguments "$name" "$accel")")
     command+=(-drive "if=none,id=disk,format=qcow2,file=$dir/disk.qcow2")
-    command+=(-device "virtio-blk-pci,drive=disk,addr=2")
+    command+=(-device "virtio-blk-pci,drive=disk,addr=2.0,multifunction=on")
+    # The kernel's disk (setup/modules.sh). As a function of the same device it adds no line to the firmware's table of
+    # interrupts (SeaBIOS: src/fw/mptable.c).
+    command+=(-drive "if=none,id=kernel,format=raw,readonly=on,file=$VM_DIR/modules/disk.ext4")
+    command+=(-device "virtio-blk-pci,drive=kernel,addr=2.1")
 
     # Port 0: the host's kernel picks a free one, and QMP's "info usernet" tells which.
     command+=(-netdev "user,id=net,hostfwd=tcp:127.0.0.1:0-:22")

@@ -4,7 +4,7 @@
 HOST_PACKAGES=(
     gcc make vim screen qemu-system-x86 qemu-utils      # named in docs/specification.md (qemu-system: for x86)
     debootstrap debian-archive-keyring gpgv             # the root file system
-    bc bison flex libelf-dev libc6-dev xz-utils         # the kernel's build
+    bc bison flex libelf-dev libc6-dev pkg-config xz-utils   # the kernel's build
     curl ca-certificates e2fsprogs jq                   # downloads, images, manifest
     openssh-client socat procps                         # ssh into the guests, QMP to QEMU
     gnuplot-nox                                         # the plots of bench.sh (3.5 MB with dependencies)

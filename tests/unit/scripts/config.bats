@@ -217,6 +217,12 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good DEBIAN_MIRROR ''
 }
 
+@test "KERNEL_CONFIG: readable files, relative to the checkout or absolute" {
+    bad KERNEL_CONFIG /no/such/file no/such/file "$BATS_TEST_TMPDIR" 'kernel/lab.config;x' 'kernel/lab.config /no/such/file'
+    touch "$BATS_TEST_TMPDIR/mine.config"
+    good KERNEL_CONFIG '' kernel/debug.config "kernel/debug.config  $BATS_TEST_TMPDIR/mine.config"
+}
+
 @test "KERNEL_SOURCE: a file or a URL" {
     bad KERNEL_SOURCE 0 -1 "$HUGE" /no/such/file "$BATS_TEST_TMPDIR" http:// 'http://host/a b' "${NASTY[@]}"
     echo x >"$BATS_TEST_TMPDIR/linux.tar.xz"

@@ -13,7 +13,7 @@ begin() {
     local knob
     KIT=$BATS_TEST_TMPDIR/kit
     mkdir "$KIT" "$BATS_TEST_TMPDIR/tmp"
-    cp -r -- "$REPO"/*.sh "$REPO"/{lib,setup,bench,kernel,guest} "$KIT"
+    cp -r -- "$REPO"/*.sh "$REPO"/{lib,setup,bench,run,kernel,guest,driver} "$KIT"
     rm -f -- "$KIT/config.local.sh"
     cd "$KIT" || return
     for knob in $(knobs) FAKE; do
@@ -29,9 +29,10 @@ knobs() {
 
 # Makes VM_DIR look as setup.sh leaves it, with a base image of 1 MiB.
 make_lab() {
-    mkdir -p -- "$VM_DIR"/{kernel,images,ssh,steps,log}
+    mkdir -p -- "$VM_DIR"/{kernel,modules,images,ssh,steps,log}
     echo 'a lab' >"$VM_DIR/.ivshmem-lab"
     echo 'a kernel' >"$VM_DIR/kernel/vmlinux"
+    echo 'its disk' >"$VM_DIR/modules/disk.ext4"
     truncate -s 1M "$VM_DIR/images/base-1.ext4"
     ln -sfn base-1.ext4 "$VM_DIR/images/base"
 }
@@ -50,7 +51,7 @@ script() {
         echo '#!/usr/bin/env bash'
         echo 'set -euo pipefail; shopt -s inherit_errexit'
         # shellcheck disable=SC2016 # for the script
-        echo 'for room in lib setup bench; do source "$(dirname -- "$(readlink -f -- "$0")")/$room/load.sh"; done'
+        echo 'for room in lib setup bench run; do source "$(dirname -- "$(readlink -f -- "$0")")/$room/load.sh"; done'
         cat
     } >"$KIT/$1"
     chmod +x "$KIT/$1"

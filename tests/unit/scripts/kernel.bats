@@ -36,6 +36,8 @@ END
     script built <<'END'
 kernel_configure() { mkdir -p "$1/include/config" && echo 6.10.11 >"$1/include/config/kernel.release" && : >"$1/.config"; }
 kernel_make() { echo 'a kernel' >"$1/vmlinux"; }
+kernel_build_tree() { :; }
+kernel_modules() { :; }
 config_load
 step_kernel
 END
@@ -77,7 +79,7 @@ configure() {
     script configure <<'END'
 kernel_make() { :; }
 config_load
-kernel_configure source
+kernel_configure source wanted
 END
     printf '%s\n' CONFIG_A=y CONFIG_PROC_SYSCTL=y '# CONFIG_B is not set' >kernel/lab.config
 }
@@ -97,9 +99,67 @@ END
 @test "a kernel that does not accept an option ends setup, with advice" {
     configure CONFIG_PROC_SYSCTL=y '# CONFIG_A is not set'
     fails 1 ./configure
-    says 'CONFIG_A=y' kernel/lab.config KERNEL_VERSION
+    says 'CONFIG_A=y from kernel/lab.config' KERNEL_VERSION
     says_not CONFIG_PROC_SYSCTL
     configure CONFIG_A=y CONFIG_SYSCTL=n
     fails 1 ./configure
     says CONFIG_PROC_SYSCTL=y
+}
+
+@test "KERNEL_CONFIG adds fragments: every line is checked, the last one for an option counts" {
+    configure CONFIG_A=y CONFIG_PROC_SYSCTL=y CONFIG_B=y CONFIG_C=m 'CONFIG_D="a b"'
+    printf '# mine\n\nCONFIG_B=y\nCONFIG_C=y\n' >kernel/one.config
+    printf 'CONFIG_C=m\nCONFIG_D="a b"\n' >"$BATS_TEST_TMPDIR/two.config"
+    KERNEL_CONFIG="kernel/one.config $BATS_TEST_TMPDIR/two.config" succeeds ./configure
+    same '' "$stderr"
+    same 'CONFIG_A=y CONFIG_PROC_SYSCTL=y CONFIG_B=y CONFIG_C=m CONFIG_D="a b"' "$(paste -sd ' ' wanted)"
+    KERNEL_CONFIG="$BATS_TEST_TMPDIR/two.config kernel/one.config" fails 1 ./configure
+    says 'CONFIG_C=y from kernel/one.config'
+}
+
+@test "a line of a fragment that is no line of a kernel's configuration is named" {
+    configure CONFIG_A=y CONFIG_PROC_SYSCTL=y
+    local line
+    for line in 'CONFIG_X = y' 'CONFIG_X=' 'X=y' '#CONFIG_X is not set ' $'CONFIG_X=y\r' '  CONFIG_X=y'; do
+        printf '# mine\n%s\n' "$line" >kernel/one.config
+        case $line in
+        '#'*) KERNEL_CONFIG=kernel/one.config succeeds ./configure ;; # a comment
+        *)
+            KERNEL_CONFIG=kernel/one.config fails 1 ./configure
+            says 'kernel/one.config, line 2,'
+            ;;
+        esac
+    done
+}
+
+@test "the fragments are inputs of the step" {
+    script inputs <<<'config_load; inputs_kernel'
+    echo CONFIG_X=y >kernel/one.config
+    KERNEL_CONFIG=kernel/one.config succeeds ./inputs
+    prints kernel/lab.config= kernel/one.config=
+    local before=$output
+    echo CONFIG_X=m >kernel/one.config
+    KERNEL_CONFIG=kernel/one.config succeeds ./inputs
+    refuted test "$output" = "$before"
+}
+
+# --- What the kernel leaves for modules
+
+@test "the build tree has what building a module takes, and neither objects nor the kernel's sources" {
+    local tree=built-source file
+    for file in Makefile .config Module.symvers vmlinux include/linux/a.h include/generated/b.h arch/x86/Makefile arch/x86/Makefile_32.cpu \
+        arch/x86/include/asm/a.h arch/x86/kernel/a.c scripts/mod/modpost scripts/mod/modpost.c scripts/mod/modpost.o scripts/mod/.modpost.cmd \
+        scripts/kconfig/conf scripts/Makefile.build scripts/module.lds tools/objtool/objtool kernel/a.o; do
+        mkdir -p "$tree/$(dirname "$file")"
+        touch "$tree/$file"
+    done
+    chmod 755 "$tree/tools/objtool/objtool"
+    ln -s a.h "$tree/include/linux/link.h"
+    script build_tree <<<'kernel_build_tree "$@"'
+    succeeds ./build_tree "$tree" result
+    same '.config Makefile Module.symvers arch/x86/Makefile arch/x86/Makefile_32.cpu arch/x86/include/asm/a.h include/generated/b.h include/linux/a.h include/linux/link.h scripts/Makefile.build scripts/mod/modpost scripts/mod/modpost.c scripts/module.lds tools/objtool/objtool' \
+        "$(cd result && find . ! -type d | sed 's,^./,,' | LC_ALL=C sort | paste -sd ' ')"
+    rm -r result "$tree/tools"
+    succeeds ./build_tree "$tree" result
+    refuted test -e result/tools
 }
