@@ -11,7 +11,9 @@
 #   steps/STEP           the inputs of each finished step of setup
 #   log/STEP.log         what each step printed
 #   *.partial, *.tmp     what a step works on; if setup is killed, the next one removes them
-#   kernel/              vmlinux, .config, manifest.json; with KERNEL_KEEP_SOURCE=yes source/
+#   kernel/              vmlinux, .config, manifest.json; build/, against which modules are built, and modules/;
+#                        with KERNEL_KEEP_SOURCE=yes source/
+#   modules/             disk.ext4, the kernel's disk (setup/modules.sh)
 #   bootstrap/           the tree that debootstrap made, and beside it bootstrap.json: from where
 #   rootfs/              a copy of that tree, configured for the lab, with the programs
 #   images/base-*.ext4   base images made from rootfs/; the link images/base names the newest
