@@ -92,8 +92,8 @@ main() {
     fi
     case ${WORDS[0]:-} in
     '') usage_error "name a VM: $(vms_made | paste -sd ' ')" ;;
-    push) push "${WORDS[@]:1}" ;;
-    module) module "${WORDS[@]:1}" ;;
+    push) push_run "${WORDS[@]:1}" ;;
+    module) module_run "${WORDS[@]:1}" ;;
     host) host_run "${WORDS[@]:1}" ;;
     demo)
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'

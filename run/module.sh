@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # ./run.sh module: builds a kernel module of the user's own on the host, and loads it in the guests.
 
-# module FOLDER [VM...]: builds the modules of FOLDER against the lab's kernel, copies them into the running VMs, or into the
+# module_run FOLDER [VM...]: builds the modules of FOLDER against the lab's kernel, copies them into the running VMs, or into the
 # named ones, and loads them there.
-module() {
+module_run() {
     local folder vms
     local -a files
     (($#)) || usage_error 'module needs the folder of a module, such as driver'
