@@ -24,6 +24,9 @@
 : "${SHMEM_SIZE:=128M}"
 # plain: only memory. doorbell: the VMs can also interrupt each other (ivshmem-doorbell; start.sh starts the server for it).
 : "${SHMEM_MODE:=plain}"
+# Who gets the device in the guests, with SHMEM_MODE=doorbell. vfio: vfio-pci. uio: ivshmem_uio (driver/). none: nobody, so that
+# your own driver can take it. In a running guest, lab-driver changes it.
+: "${GUEST_DRIVER:=vfio}"
 # yes: back it with huge pages of the host (2M each; reserve them first: sysctl vm.nr_hugepages=N). Or: no.
 : "${SHMEM_HUGEPAGES:=no}"
 

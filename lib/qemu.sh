@@ -31,8 +31,12 @@ qemu_kernel_arguments() {
     [[ $accel != tcg ]] || printf ' tsc=reliable'
     # The port of the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE). The kernel would learn it from ACPI.
     printf ' pmtmr=0x608'
-    # guest/etc/systemd/system/lab-doorbell.service also looks for this.
-    [[ $SHMEM_MODE == plain ]] || printf ' vfio.enable_unsafe_noiommu_mode=1'
+    # guest/usr/local/sbin/lab-driver reads lab.driver. vfio's parameter is always there, so that a guest can switch to vfio. A
+    # device of the user's own may have interrupts in plain mode too.
+    case $SHMEM_MODE,${QEMU_EXTRA[*]-} in
+    doorbell,*) printf ' vfio.enable_unsafe_noiommu_mode=1 lab.driver=%s' "$GUEST_DRIVER" ;;
+    *ivshmem-doorbell*) printf ' lab.driver=none' ;;
+    esac
 }
 
 # qemu_mac NAME [OFFSET]: prints a MAC address that only this VM of this lab has (52:54:00 is QEMU's range), so that VMs can

@@ -44,7 +44,7 @@ rootfs_system() {
     # Socket activation: the first connection starts the server.
     in_root "$root" systemctl disable ssh.service
     in_root "$root" systemctl enable ssh.socket acpid.service serial-getty@ttyS0.service lab-ready.service \
-        lab-doorbell.service sys-kernel-debug.automount usr-src-kernel.automount
+        lab-driver.service sys-kernel-debug.automount usr-src-kernel.automount
     # debugfs is mounted at the first access (guest/etc/systemd/system/sys-kernel-debug.automount), and not at boot.
     rm -f -- "$root/lib/systemd/system/sysinit.target.wants/sys-kernel-debug.mount"
     for unit in "${GUEST_MASKED[@]}"; do

@@ -28,9 +28,7 @@ void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const cha
 	snprintf(path, PATH_MAX, PCI_DEVICES "/%s/%s", address, name);
 }
 
-/* Reads line number, counted from 0, without its newline. */
-static bool sysfs_line(const char *address, const char *name, int number,
-		       char *line, int size)
+bool shmem_sysfs_line(const char *address, const char *name, int number, char *line, int size)
 {
 	char path[PATH_MAX];
 	bool found = true;
@@ -47,11 +45,11 @@ static bool sysfs_line(const char *address, const char *name, int number,
 	return found;
 }
 
-static bool sysfs_number(const char *address, const char *name, uint64_t *value)
+bool shmem_sysfs_number(const char *address, const char *name, uint64_t *value)
 {
 	char line[32];
 
-	return sysfs_line(address, name, 0, line, sizeof(line)) &&
+	return shmem_sysfs_line(address, name, 0, line, sizeof(line)) &&
 	       shmem_number(line, UINT64_MAX, value);
 }
 
@@ -59,8 +57,8 @@ static bool is_ivshmem(const char *address)
 {
 	uint64_t vendor, device;
 
-	return sysfs_number(address, "vendor", &vendor) &&
-	       sysfs_number(address, "device", &device) &&
+	return shmem_sysfs_number(address, "vendor", &vendor) &&
+	       shmem_sysfs_number(address, "device", &device) &&
 	       vendor == IVSHMEM_VENDOR && device == IVSHMEM_DEVICE;
 }
 
@@ -136,7 +134,7 @@ struct bar shmem_device_bar(const char *address, int number)
 	char *rest = line;
 	uint64_t start, end;
 
-	if (!sysfs_line(address, "resource", number, line, sizeof(line)) ||
+	if (!shmem_sysfs_line(address, "resource", number, line, sizeof(line)) ||
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &start) || !rest ||
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &end))
 		shmem_die("cannot read BAR %d from " PCI_DEVICES "/%s/resource", number, address);

@@ -6,7 +6,8 @@
  *	device.c              the ivshmem device, as sysfs shows it
  *	region.c              maps the region of a device, a file or a server
  *	interrupt.c           the doorbell, in a VM or on the host
- *	interrupt_vfio.c      interrupts of the device, in a VM
+ *	interrupt_vfio.c      interrupts of the device, in a VM, through vfio-pci
+ *	interrupt_uio.c       the same through the lab's driver, ivshmem_uio
  *	interrupt_socket.c    interrupts through the ivshmem server, on the host
  *	interrupt_protocol.c  the messages of that server
  */
@@ -33,6 +34,12 @@ struct bar {
 };
 
 void shmem_sysfs_path(char path[static PATH_MAX], const char *address, const char *name);
+
+/* Reads line number, counted from 0, without its newline. False if there is none. */
+bool shmem_sysfs_line(const char *address, const char *name, int number, char *line, int size);
+
+/* The same for a file that has only a number. */
+bool shmem_sysfs_number(const char *address, const char *name, uint64_t *value);
 
 /* The BAR with that number. Ends the program if sysfs does not show it. */
 struct bar shmem_device_bar(const char *address, int number);
@@ -67,6 +74,17 @@ enum { DEVICE_POSITION = 8 / 4, DEVICE_DOORBELL = 12 / 4 };
 void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
 			  bool wait);
 void shmem_device_close_doorbell(struct shmem_doorbell *bell);
+
+/* --- interrupt_uio.c ------------------------------------------------------- */
+
+/* The driver's name (driver/ivshmem_uio.c). */
+#define UIO_DRIVER "ivshmem_uio"
+
+/* Opens the UIO device of each vector, and fills bell->events and counts with them. */
+void shmem_uio_open_events(struct shmem_doorbell *bell, const char *address);
+
+/* The number of interrupts since the last call. Ends the program if no more can come. */
+uint64_t shmem_uio_take(struct shmem_doorbell *bell, unsigned int vector);
 
 /* --- interrupt_socket.c ---------------------------------------------------- */
 
@@ -116,9 +134,11 @@ struct shmem_doorbell {
 
 	/* In a VM. */
 	unsigned int id, vectors;
-	int events[SHMEM_VECTORS_MAX]; /* eventfds; -1: none */
+	int events[SHMEM_VECTORS_MAX]; /* eventfds, or UIO devices; -1: none */
 	volatile uint32_t *registers;  /* BAR 0 */
 	int container, group, device;  /* of vfio; -1 if not open */
+	bool uio;                      /* the events are UIO devices */
+	uint32_t counts[SHMEM_VECTORS_MAX]; /* of interrupts that we have taken, by UIO */
 
 	/* On the host. */
 	struct shmem_server *server;         /* NULL in a VM */

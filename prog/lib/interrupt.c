@@ -107,10 +107,12 @@ int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vecto
 }
 
 /* The number of interrupts since the last call. */
-static uint64_t take_interrupts(int event)
+static uint64_t take_interrupts(struct shmem_doorbell *bell, unsigned int vector, int event)
 {
 	uint64_t count;
 
+	if (bell->uio)
+		return shmem_uio_take(bell, vector);
 	return read(event, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
@@ -144,7 +146,7 @@ uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
 		sleep_on(files, deadline);
 		if (files[1].revents)
 			shmem_server_attend(bell->server);
-		uint64_t count = files[0].revents ? take_interrupts(files[0].fd) : 0;
+		uint64_t count = files[0].revents ? take_interrupts(bell, vector, files[0].fd) : 0;
 		if (count)
 			return count;
 		if (deadline != SHMEM_NEVER && shmem_now() >= deadline)

@@ -4,7 +4,8 @@
  * Ringing only needs the registers in BAR 0. To be rung needs MSI-X, which vfio-pci turns
  * into eventfds (kernel: Documentation/driver-api/vfio.rst). These VMs have no IOMMU, so
  * vfio runs in its noiommu mode, which the guest's kernel must allow before vfio-pci binds
- * the device.
+ * the device. If the lab's driver has the device instead, interrupt_uio.c takes its
+ * interrupts.
  *
  * vfio gives a device to one program at a time. The registers are mapped through sysfs
  * instead, so that any number of programs can ring.
@@ -122,12 +123,18 @@ static const char *link_name(const char *address, const char *name)
 	return length > 0 ? basename(target) : "";
 }
 
+static bool has_driver(const char *address, const char *driver)
+{
+	return strcmp(link_name(address, "driver"), driver) == 0;
+}
+
 static void check_driver(const char *address)
 {
 	const char *driver = link_name(address, "driver");
 
-	if (strcmp(driver, "vfio-pci") != 0)
-		shmem_die("the device at %s is bound to %s, and waiting needs vfio-pci; as root: "
+	if (!has_driver(address, "vfio-pci"))
+		shmem_die("the device at %s is bound to %s, and waiting needs vfio-pci or "
+			  UIO_DRIVER "; as root: lab-driver vfio, or: "
 			  "echo vfio-pci >%s/%s/driver_override; echo %s >/sys/bus/pci/drivers_probe",
 			  address, driver[0] ? driver : "no driver", PCI_DEVICES, address, address);
 }
@@ -166,7 +173,7 @@ static int open_group(const char *address)
 }
 
 /* Opens the three files that must be open as long as there are interrupts. */
-static void open_vfio(struct shmem_doorbell *bell, const char *address)
+static void open_group_and_device(struct shmem_doorbell *bell, const char *address)
 {
 	bell->container = open_container();
 	bell->group = open_group(address);
@@ -224,6 +231,14 @@ static void connect_events(struct shmem_doorbell *bell)
 		shmem_die("vfio cannot set up %u interrupts: %s", bell->vectors, strerror(errno));
 }
 
+static void open_vfio(struct shmem_doorbell *bell, const char *address)
+{
+	check_driver(address);
+	open_group_and_device(bell, address);
+	make_bus_master(bell);
+	connect_events(bell);
+}
+
 /* --- Opening and closing ----------------------------------------------------- */
 
 void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
@@ -236,12 +251,10 @@ void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_
 		shmem_die(plain, device.address);
 	bell->vectors = vectors < SHMEM_VECTORS_MAX ? vectors : SHMEM_VECTORS_MAX;
 	bell->registers = map_registers(device.address);
-	if (wait) {
-		check_driver(device.address);
+	if (wait && has_driver(device.address, UIO_DRIVER))
+		shmem_uio_open_events(bell, device.address);
+	else if (wait)
 		open_vfio(bell, device.address);
-		make_bus_master(bell);
-		connect_events(bell);
-	}
 	bell->id = bell->registers[DEVICE_POSITION] & (SHMEM_PEER_IDS - 1);
 }
 
@@ -250,9 +263,11 @@ void shmem_device_close_doorbell(struct shmem_doorbell *bell)
 	unmap_registers(bell->registers);
 	if (!bell->waits)
 		return;
-	close(bell->device); /* disables the interrupts */
-	close(bell->group);
-	close(bell->container);
+	if (!bell->uio) {
+		close(bell->device); /* disables the interrupts */
+		close(bell->group);
+		close(bell->container);
+	}
 	for (unsigned int i = 0; i < bell->vectors; i++)
 		close(bell->events[i]);
 }

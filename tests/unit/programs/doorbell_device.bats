@@ -96,12 +96,76 @@ load doorbell.bash
 @test "device: what wait needs beyond that" {
     doorbell_device
     local folder=$TREE/$DEVICE
-    complains 1 'is bound to no driver, and waiting needs vfio-pci; as root: echo vfio-pci >' __doorbell wait
+    complains 1 'is bound to no driver, and waiting needs vfio-pci or ivshmem_uio; as root: lab-driver vfio, or: echo vfio-pci >' __doorbell wait
     ln -s drivers/uio "$folder/driver"
-    complains 1 'is bound to uio, and waiting needs vfio-pci' __doorbell wait
+    complains 1 'is bound to uio, and waiting needs vfio-pci or ivshmem_uio' __doorbell wait
     ln -sfn drivers/vfio-pci "$folder/driver"
     complains 1 'cannot open vfio/vfio: No such file or directory; run as root, on a kernel with CONFIG_VFIO' __doorbell wait
     mkdir $VFIO
     : >$VFIO/vfio
     complains 1 'echo Y >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode' __doorbell test
+}
+
+# --- The lab's driver -----------------------------------------------------------
+
+# uio_device VECTORS: binds the device of doorbell_device to ivshmem_uio, as its uio3, uio4, …; each has had 7 interrupts.
+uio_device() {
+    local folder=$TREE/$DEVICE vector
+    ln -sfn drivers/ivshmem_uio "$folder/driver"
+    mkdir -p "$UIO"
+    for ((vector = 0; vector < $1; vector++)); do
+        mkdir -p "$folder/uio/uio$((vector + 3))"
+        echo "ivshmem_uio.$vector" >"$folder/uio/uio$((vector + 3))/name"
+        echo 7 >"$folder/uio/uio$((vector + 3))/event"
+        : >"$UIO/uio$((vector + 3))"
+    done
+}
+
+# counts UIO NUMBER...: what reading that device returns, one number after the other.
+counts() {
+    local count
+    for count in "${@:2}"; do
+        printf '%08x' "$count" | sed 's/\(..\)\(..\)\(..\)\(..\)/\\x\4\\x\3\\x\2\\x\1/'
+    done | xargs -0 printf >"$UIO/$1"
+}
+
+@test "uio: a wait tells the interrupts since it began" {
+    doorbell_device
+    uio_device 8
+    counts uio5 10
+    succeeds __doorbell wait 2
+    same 'vector 2: 3 interrupts' "$output"
+    counts uio3 8
+    succeeds __doorbell wait
+    same 'vector 0: an interrupt' "$output"
+}
+
+@test "uio: the count of interrupts may wrap" {
+    doorbell_device
+    uio_device 8
+    echo 4294967295 >"$TREE/$DEVICE/uio/uio4/event"
+    counts uio4 1
+    succeeds __doorbell wait 1
+    same 'vector 1: 2 interrupts' "$output"
+}
+
+@test "uio: an end of the interrupts ends the wait" {
+    doorbell_device
+    uio_device 8
+    fails 1 __doorbell wait
+    says 'vector 0 gets no more interrupts: its UIO device has ended; was the device taken from ivshmem_uio?'
+}
+
+@test "uio: every vector needs its UIO device; those of others are not taken" {
+    doorbell_device
+    uio_device 7
+    mkdir "$TREE/$DEVICE/uio/uio1"
+    for name in ivshmem_uio.8 ivshmem_uio.-1 ivshmem_uio. ivshmem_uio.64 uio_pci_generic ivshmem_uio.7x; do
+        echo "$name" >"$TREE/$DEVICE/uio/uio1/name"
+        complains 1 'vector 7 of the device at 0000:00:04.0 has no UIO device' __doorbell wait
+    done
+    rm "$UIO/uio3"
+    complains 1 'cannot open uio/uio3: No such file or directory; run as root' __doorbell wait
+    rm -r "$TREE/$DEVICE/uio"
+    complains 1 'cannot list devices/0000:00:04.0/uio: No such file or directory' __doorbell wait
 }

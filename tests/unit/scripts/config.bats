@@ -189,6 +189,8 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good SHMEM_HUGEPAGES yes no
     good SHMEM_MODE plain doorbell
     bad SHMEM_MODE '' yes Plain 'plain doorbell' "$HUGE" "${NASTY[@]}"
+    good GUEST_DRIVER vfio uio none
+    bad GUEST_DRIVER '' yes vfio-pci UIO 'vfio uio' "$HUGE" "${NASTY[@]}"
     good KERNEL_KEEP_SOURCE yes no
     good ALLOW_FALLBACK yes no
     good BAR_ABOVE_4G auto yes no

@@ -194,13 +194,26 @@ a b" "$(tail -n 12 <<<"$output")"
     the_option -device '^ivshmem-plain,memdev=shmem(,|$)'
     the_option -object '^memory-backend-file,id=shmem,.*share=on.*prealloc=on'
     no_option -device ivshmem-doorbell
-    refuted grep -q noiommu <<<"$output"
+    refuted grep -qE 'noiommu|lab\.driver' <<<"$output"
     succeeds env SHMEM_MODE=doorbell ./command_of
     the_option -device '^ivshmem-doorbell,chardev=server,vectors=8(,|$)'
     the_option -chardev "^socket,id=server,path=$VM_DIR/server/socket\$"
     the_option -append '(^| )vfio.enable_unsafe_noiommu_mode=1( |$)'
     no_option -device ivshmem-plain
     no_option -object memory-backend-file
+}
+
+@test "GUEST_DRIVER reaches the guest if it has a device with interrupts" {
+    local driver
+    for driver in vfio uio none; do
+        succeeds env SHMEM_MODE=doorbell GUEST_DRIVER=$driver ./command_of
+        the_option -append "(^| )lab.driver=$driver( |\$)"
+        the_option -append '(^| )vfio.enable_unsafe_noiommu_mode=1( |$)'
+    done
+    succeeds env QEMU_ARGS='-chardev socket,id=c,path=/tmp/s -device ivshmem-doorbell,chardev=c' ./command_of
+    the_option -append '(^| )lab.driver=none( |$)'
+    succeeds env QEMU_ARGS='-name doorbell' ./command_of
+    refuted grep -q 'lab\.driver' <<<"$output"
 }
 
 @test "under TCG, the kernel is told that the TSC is reliable" {

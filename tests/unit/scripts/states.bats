@@ -116,7 +116,7 @@ config_knows() {
 @test "a guest in which a unit of the lab failed is not ready, but run.sh works" {
     mode vm1 degraded
     fails 1 ./start.sh vm1
-    says 'lab-doorbell.service failed' './run.sh vm1 systemctl status lab-doorbell.service'
+    says 'lab-driver.service failed' './run.sh vm1 systemctl status lab-driver.service'
     says_not 'vm1 is ready'
     state_is degraded
     stub ssh <<<'exit 0'
