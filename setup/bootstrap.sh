@@ -23,7 +23,7 @@ present_bootstrap() {
 }
 
 step_bootstrap() {
-    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback
+    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback expired=false
     local -a found
     lab_remove "$partial"
     mapfile -d '' -t found < <(bootstrap_source)
@@ -32,12 +32,13 @@ step_bootstrap() {
     mkdir -p -- "$VM_DIR/cache/packages"
     bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${BOOTSTRAP_PACKAGES[@]}" "${BOOTSTRAP_PACKAGES_IF_THERE[@]}"
     rm -rf -- "$partial/var/cache/apt/archives"/*.deb
+    ! release_expired "$partial"/var/lib/apt/lists/*_Release || expired=true
     lab_remove "$VM_DIR/cache/packages"
     rm -f -- "$VM_DIR/bootstrap.json"
     result_replace "$partial" "$VM_DIR/bootstrap"
     jq -n --arg suite "$suite" --arg mirror "$mirror" --arg keyring "$keyring" \
-        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" \
-        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
+        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" --argjson expired "$expired" \
+        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, expired: $expired, fallback: $fallback}' |
         write_file "$VM_DIR/bootstrap.json"
 }
 
