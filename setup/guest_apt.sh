@@ -13,7 +13,10 @@ guest_apt() {
     keyring=$(guest_keyring "$root")
     mkdir -p -- "$root/etc/apt/apt.conf.d"
     debian_source "$url" "$keyring" >"$root/etc/apt/sources.list"
-    guest_proxies "$mirror" "$url" >"$root/etc/apt/apt.conf.d/90lab"
+    {
+        echo 'Acquire::Languages "none"; // the long descriptions are 32 MB'
+        guest_proxies "$mirror" "$url"
+    } >"$root/etc/apt/apt.conf.d/90lab"
     guest_hosts "$mirror" "${http_proxy:-}" "${https_proxy:-}" >>"$root/etc/hosts"
     # apt names its lists after the mirror, so those from another URL are dead weight: 50 MB.
     [[ $url == "$mirror" ]] || find "$root/var/lib/apt/lists" -type f -delete
@@ -73,21 +76,21 @@ guest_keyring() {
 # guest_proxies MIRROR URL: prints the guest's configuration of proxies: those through which the host fetches. MIRROR is the mirror's
 # URL on the host, URL that in the guest. Without a proxy for https, apt would take the one for http, and debootstrap does not.
 guest_proxies() {
-    local scheme variable host
+    local scheme variable proxy host
     for scheme in http https; do
-        variable=${scheme}_proxy
-        if [[ -z ${!variable:-} ]]; then
-            [[ $scheme == http || -z ${http_proxy:-} ]] || printf 'Acquire::https::Proxy "DIRECT";\n'
-        elif url_has_login "${!variable}"; then
+        variable=${scheme}_proxy proxy=${!variable:-}
+        if url_has_login "$proxy"; then
             step_notice "the proxy for $scheme has a login, which is not copied into the guests:" \
                 "apt there needs it as Acquire::$scheme::Proxy in /etc/apt/apt.conf.d"
-        else
-            printf 'Acquire::%s::Proxy "%s";\n' "$scheme" "$(guest_url "${!variable}")"
+        elif [[ -n $proxy ]]; then
+            printf 'Acquire::%s::Proxy "%s";\n' "$scheme" "$(guest_url "$proxy")"
+        elif [[ $scheme == https && -n ${http_proxy:-} ]]; then
+            echo 'Acquire::https::Proxy "DIRECT";'
         fi
     done
-    host=$(url_host "$1")
-    if proxy_excepts "$host" || host_is_loopback "$host"; then
-        printf 'Acquire::%s::Proxy::%s "DIRECT";\n' "${2%%://*}" "$(url_host "$2")"
+    host=$(url_host "$1") scheme=${2%%://*} variable=${2%%://*}_proxy
+    if [[ -n ${!variable:-} ]] && { proxy_excepts "$host" || host_is_loopback "$host"; }; then
+        printf 'Acquire::%s::Proxy::%s "DIRECT";\n' "$scheme" "$(url_host "$2")"
     fi
 }
 
