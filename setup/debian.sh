@@ -117,12 +117,14 @@ proxy_of_apt() {
 }
 APT_HELPER=/usr/lib/apt/apt-helper
 
-# proxy_excepts HOST: is this host reached without a proxy? An entry of no_proxy is a host, or a domain with all its hosts.
+# proxy_excepts HOST: is this host reached without a proxy? An entry of no_proxy is a host, a domain with all its hosts, or * for
+# every host.
 proxy_excepts() {
     local entry
     local -a entries
     IFS=', ' read -r -a entries <<<"${no_proxy:-}"
     for entry in "${entries[@]}"; do
+        [[ $entry != '*' ]] || return 0
         entry=${entry#'*'} entry=${entry#.}
         [[ .$1 != *".$entry" ]] || return 0
     done
