@@ -82,6 +82,9 @@
 : "${DEBIAN_MIRROR:=}"
 # Debian's archive of old releases, such as Buster.
 : "${DEBIAN_ARCHIVE:=http://archive.debian.org/debian}"
+# More Debian packages for the guests, such as 'cmake pkg-config g++ libssl-dev python3'. Names that are added later are installed
+# in seconds; after a name is taken out, setup installs the others again without it.
+: "${GUEST_PACKAGES:=}"
 # root's password on the console. Empty: no password. '!': root cannot log in there; run.sh still works.
 : "${ROOT_PASSWORD:=}"
 

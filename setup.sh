@@ -11,10 +11,10 @@ source "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/lib/load.sh"
 # shellcheck source=setup/load.sh
 source "$LAB_HOME/setup/load.sh"
 
-ALL_STEPS=(host kernel bootstrap programs keys modules rootfs images)
+ALL_STEPS=(host kernel bootstrap packages programs keys modules rootfs images)
 STEP_NEEDS=(
-    [kernel]=host [bootstrap]=host [programs]=host [keys]=host [modules]=kernel
-    [rootfs]='bootstrap programs keys' [images]=rootfs
+    [kernel]=host [bootstrap]=host [packages]=bootstrap [programs]=host [keys]=host [modules]=kernel
+    [rootfs]='packages programs keys' [images]=rootfs
 )
 
 usage() {
@@ -27,6 +27,7 @@ Steps:
   host         install the packages that the lab needs on the host
   kernel       build Linux $KERNEL_VERSION from ${KERNEL_SOURCE:-$KERNEL_HOME}
   bootstrap    debootstrap Debian $DEBIAN_SUITE
+  packages     install GUEST_PACKAGES in a copy of the debootstrapped tree
   programs     build the programs of prog/ and server/
   keys         make the key pair to log in with, and the guests' host key
   modules      build driver/ for this kernel, and make the disk from which guests build modules
@@ -63,8 +64,8 @@ step_require() {
 # steps_completed STEP...: prints these steps in their order, with those that must be up to date for them.
 steps_completed() {
     local step
-    # Else the guests would get old programs beside new sources, or no keys.
-    [[ " $* " != *' rootfs '* ]] || set -- "$@" programs keys
+    # Else the guests would get old programs beside new sources, or no keys, or not the packages of GUEST_PACKAGES.
+    [[ " $* " != *' rootfs '* ]] || set -- "$@" packages programs keys
     for step in "${ALL_STEPS[@]}"; do
         [[ " $* " != *" $step "* ]] || printf '%s\n' "$step"
     done

@@ -122,6 +122,7 @@ config_load() {
     config_check_pattern DEBIAN_SUITE '^[a-z][a-z0-9-]{0,30}$' "the name of a Debian suite such as buster"
     [[ -z $DEBIAN_MIRROR ]] || config_check_url DEBIAN_MIRROR
     config_check_url DEBIAN_ARCHIVE
+    config_check_packages
     config_check_pattern ROOT_PASSWORD '^[[:print:]]{0,128}$' "at most 128 printable characters in one line"
     config_check_word ALLOW_FALLBACK yes no
 }
@@ -235,6 +236,18 @@ config_check_kernel_config() {
         [[ $file == /* ]] || file=$LAB_HOME/$file
         [[ -f $file && -r $file ]] || config_bad KERNEL_CONFIG "names $file, which is not a readable file"
     done
+}
+
+# Checks that GUEST_PACKAGES is names of packages (Debian Policy, 5.6.1), and makes it a sorted list without repeats.
+config_check_packages() {
+    local name
+    local -a names
+    read -r -d '' -a names <<<"$GUEST_PACKAGES" || true # read fails because there is no delimiter
+    for name in "${names[@]}"; do
+        [[ $name =~ ^[a-z0-9][a-z0-9+.-]+$ ]] ||
+            config_bad GUEST_PACKAGES "has $(quoted "$name"), which is not the name of a Debian package such as libssl-dev"
+    done
+    GUEST_PACKAGES=$(printf '%s\n' "${names[@]}" | LC_ALL=C sort -u | paste -sd ' ')
 }
 
 # Splits QEMU_ARGS into words as a shell does, without expanding anything. xargs knows the same quotes.

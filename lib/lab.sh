@@ -15,7 +15,8 @@
 #                        with KERNEL_KEEP_SOURCE=yes source/
 #   modules/             disk.ext4, the kernel's disk (setup/modules.sh)
 #   bootstrap/           the tree that debootstrap made, and beside it bootstrap.json: from where
-#   rootfs/              a copy of that tree, configured for the lab, with the programs
+#   packages/            only with GUEST_PACKAGES: tree/, a copy of that tree with the packages, and contents (setup/packages.sh)
+#   rootfs/              a copy of the tree, configured for the lab, with the programs
 #   images/base-*.ext4   base images made from rootfs/; the link images/base names the newest
 #   ssh/                 id_ed25519 and host_ed25519, each with its .pub; known_hosts; config, for ssh -F
 #   bin/                 the programs and the ivshmem server, built for the host

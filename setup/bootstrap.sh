@@ -3,18 +3,19 @@
 
 # The guest's packages beyond Debian's essential ones. It has no udev and no logind: devtmpfs and the kernel's DHCP client do
 # their work, and a VM is ready seconds earlier.
-GUEST_PACKAGES=(
+BOOTSTRAP_PACKAGES=(
     systemd-sysv openssh-server acpid            # boot, ssh, power down
     gcc make libc6-dev vim                       # to edit and build the programs
     pciutils iproute2 procps less                # lspci, ip, ps
+    kmod                                         # insmod, lsmod, modprobe
 )
 
 # What bench.sh compares with. If the suite lacks one of these, the guest does without it.
-GUEST_PACKAGES_IF_THERE=(iperf3 sockperf)
+BOOTSTRAP_PACKAGES_IF_THERE=(iperf3 sockperf)
 
 inputs_bootstrap() {
     printf 'DEBIAN_SUITE=%s\nDEBIAN_MIRROR=%s\nDEBIAN_ARCHIVE=%s\n' "$DEBIAN_SUITE" "$DEBIAN_MIRROR" "$DEBIAN_ARCHIVE"
-    printf 'packages=%s\n' "${GUEST_PACKAGES[*]} ${GUEST_PACKAGES_IF_THERE[*]}"
+    printf 'packages=%s\n' "${BOOTSTRAP_PACKAGES[*]} ${BOOTSTRAP_PACKAGES_IF_THERE[*]}"
 }
 
 present_bootstrap() {
@@ -22,25 +23,26 @@ present_bootstrap() {
 }
 
 step_bootstrap() {
-    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback
+    local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback expired=false
     local -a found
     lab_remove "$partial"
     mapfile -d '' -t found < <(bootstrap_source)
     wait "$!"
     mirror=${found[0]} suite=${found[1]} keyring=${found[2]} fallback=${found[3]}
     mkdir -p -- "$VM_DIR/cache/packages"
-    bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+    bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${BOOTSTRAP_PACKAGES[@]}" "${BOOTSTRAP_PACKAGES_IF_THERE[@]}"
     rm -rf -- "$partial/var/cache/apt/archives"/*.deb
+    ! release_expired "$partial"/var/lib/apt/lists/*_Release || expired=true
     lab_remove "$VM_DIR/cache/packages"
     rm -f -- "$VM_DIR/bootstrap.json"
     result_replace "$partial" "$VM_DIR/bootstrap"
     jq -n --arg suite "$suite" --arg mirror "$mirror" --arg keyring "$keyring" \
-        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" \
-        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, fallback: $fallback}' |
+        --arg version "$(<"$VM_DIR/bootstrap/etc/debian_version")" --argjson fallback "$fallback" --argjson expired "$expired" \
+        '{suite: $suite, version: $version, mirror: $mirror, keyring: $keyring, expired: $expired, fallback: $fallback}' |
         write_file "$VM_DIR/bootstrap.json"
 }
 
-# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap. If the suite lacks some of GUEST_PACKAGES_IF_THERE,
+# bootstrap_run FOLDER MIRROR SUITE KEYRING PACKAGE...: runs debootstrap. If the suite lacks some of BOOTSTRAP_PACKAGES_IF_THERE,
 # debootstrap says so before it fetches any package, and runs once more without them.
 bootstrap_run() {
     local folder=$1 mirror=$2 suite=$3 keyring=$4 output status=0 lacking
@@ -75,7 +77,7 @@ bootstrap_without() {
     for name in "${@:2}"; do
         if [[ " $lacking " != *" $name "* ]]; then
             left+=("$name")
-        elif [[ " ${GUEST_PACKAGES_IF_THERE[*]} " != *" $name "* ]]; then
+        elif [[ " ${BOOTSTRAP_PACKAGES_IF_THERE[*]} " != *" $name "* ]]; then
             return 0
         fi
     done

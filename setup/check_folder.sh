@@ -27,7 +27,7 @@ check_folder() {
     esac
     [[ ",$options," != *,ro,* ]] || bad='mounted ro'
     [[ ",$options," != *,noexec,* ]] || bad='mounted noexec, but programs run from there'
-    if [[ ",$options," == *,nodev,* ]] && due bootstrap rootfs; then
+    if [[ ",$options," == *,nodev,* ]] && due bootstrap packages rootfs; then
         bad='mounted nodev, but the root file system has devices'
     fi
     owner=$(lab_owner)
@@ -44,7 +44,7 @@ check_folder() {
 # Tries what debootstrap does and a container may forbid, on a file system in memory that no other process sees.
 check_rights() {
     local reason
-    due bootstrap rootfs && ((EUID == 0)) || return 0
+    due bootstrap packages rootfs && ((EUID == 0)) || return 0
     # shellcheck disable=SC2016 # for the other shell
     if reason=$(unshare --mount --pid --fork --kill-child=KILL -- bash -ec \
         'mount -t tmpfs tmpfs "$1"; cd "$1"; mknod null c 1 3; echo x >null; chown 1:1 null; chroot / true' - "$LAB_HOME/lib" 2>&1); then

@@ -66,6 +66,21 @@ release_signed() {
     [[ $verdict == *'[GNUPG:] VALIDSIG '* && $verdict != *'[GNUPG:] BADSIG '* ]]
 }
 
+# release_expired FILE: is this release past its Valid-Until? Those of old suites are, and those of a mirror that nobody updates.
+release_expired() {
+    local until
+    until=$(sed -n 's/^Valid-Until: *//p' "$1")
+    [[ -n $until ]] && (($(date -d "$until" +%s) < $(date +%s)))
+}
+
+# debian_source MIRROR KEYRING: prints the line of apt's sources for the bootstrapped suite. debootstrap does not look at
+# Valid-Until, and apt must not either if the release had expired by then.
+debian_source() {
+    jq -r --arg mirror "$1" --arg keyring "$2" \
+        '"deb [signed-by=\($keyring)\(if .expired then " check-valid-until=no" else "" end)] \($mirror) \(.suite) main"' \
+        "$VM_DIR/bootstrap.json"
+}
+
 # Gives curl, wget and apt the same proxies, since they read different variables. Sets the lower-case variables: from the
 # upper-case ones if only those are set, else from apt's configuration. If all_proxy is not of HTTP, wget cannot use it: it
 # is left to curl.
@@ -101,6 +116,20 @@ proxy_of_apt() {
     [[ $proxy == DIRECT ]] || printf '%s' "$proxy"
 }
 APT_HELPER=/usr/lib/apt/apt-helper
+
+# proxy_excepts HOST: is this host reached without a proxy? An entry of no_proxy is a host, a domain with all its hosts, or * for
+# every host.
+proxy_excepts() {
+    local entry
+    local -a entries
+    IFS=', ' read -r -a entries <<<"${no_proxy:-}"
+    for entry in "${entries[@]}"; do
+        [[ $entry != '*' ]] || return 0
+        entry=${entry#'*'} entry=${entry#.}
+        [[ .$1 != *".$entry" ]] || return 0
+    done
+    return 1
+}
 
 # Adds the hosts that apt reaches without a proxy to no_proxy: Acquire::http::Proxy::HOST "DIRECT".
 proxies_except() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Step rootfs: a copy of the bootstrapped tree, with the lab's files, keys and programs laid over it.
+# Step rootfs: a copy of the bootstrapped tree with the user's packages, and with the lab's files, keys and programs laid over it.
 
 inputs_rootfs() {
     local guest prog bin ssh
@@ -7,7 +7,7 @@ inputs_rootfs() {
     prog=$(content_sum prog)
     bin=$(LC_ALL=C && cat -- "$VM_DIR/bin/"__* | sha256sum | cut -c 1-16) # the shell sorts by locale
     ssh=$(cat -- "$VM_DIR/ssh/"{host,id}_ed25519.pub | sha256sum | cut -c 1-16)
-    printf 'bootstrap=%s\n' "$(step_made bootstrap)"
+    printf 'packages=%s\n' "$(step_made packages)"
     printf 'ROOT_PASSWORD=%s\n' "$(sha256sum <<<"$ROOT_PASSWORD" | cut -c 1-16)"
     printf 'guest=%s\nprog=%s\nbin=%s\nssh=%s\n' "$guest" "$prog" "$bin" "$ssh"
 }
@@ -17,12 +17,14 @@ present_rootfs() {
 }
 
 step_rootfs() {
-    local root=$VM_DIR/rootfs.partial
+    local root=$VM_DIR/rootfs.partial tree
+    tree=$(packages_tree)
     lab_remove "$root"
     step_says 'Copying the bootstrapped tree'
-    [[ -d $VM_DIR/bootstrap ]] || die "there is no bootstrapped tree in $VM_DIR: run ./setup.sh bootstrap"
-    cp -a --reflink=auto -- "$VM_DIR/bootstrap" "$root"
+    [[ -d $tree ]] || die "there is no bootstrapped tree in $VM_DIR: run ./setup.sh bootstrap packages"
+    cp -a --reflink=auto -- "$tree" "$root"
     rootfs_system "$root"
+    guest_apt "$root"
     rootfs_login "$root"
     rootfs_programs "$root"
     result_replace "$root" "$VM_DIR/rootfs"

@@ -79,7 +79,7 @@ unmount_all() {
 # Makes a kit with two small programs, and a lab with a small tree instead of debootstrap's.
 small_lab() {
     local i
-    export VM_DISK_SIZE=2G ACCEL=tcg SHMEM_SIZE=1M STEPS='programs keys rootfs images'
+    export VM_DISK_SIZE=2G ACCEL=tcg SHMEM_SIZE=1M STEPS='packages programs keys rootfs images'
     PATH=$PATH:/usr/sbin:/sbin
     mkdir -p prog server
     printf '%s\n' 'O ?= build' 'all: $(O)/__read_write $(O)/__other' '$(O)/__%: %.c point.h | $(O)' \
@@ -91,9 +91,9 @@ small_lab() {
     make_lab
     rm -r "$VM_DIR/images"
     echo '{"fallback": false}' >"$VM_DIR/kernel/manifest.json"
-    echo '{"fallback": false}' >"$VM_DIR/bootstrap.json"
+    echo '{"fallback": false, "suite": "bookworm", "mirror": "http://198.51.100.1/debian", "keyring": "/dev/null"}' >"$VM_DIR/bootstrap.json"
     echo 'made=once' >"$VM_DIR/steps/bootstrap"
-    mkdir -p "$VM_DIR"/bootstrap/{etc/ssh,etc/systemd/system,lib/systemd/system/sysinit.target.wants,root,usr/local/bin,usr/share/many,tmp}
+    mkdir -p "$VM_DIR"/bootstrap/{var/lib/apt/lists,etc/ssh,etc/systemd/system,lib/systemd/system/sysinit.target.wants,root,usr/local/bin,usr/share/many,tmp}
     echo 12.0 >"$VM_DIR/bootstrap/etc/debian_version"
     for ((i = 0; i < 300; i++)); do
         printf '%d\n' {1..500} >"$VM_DIR/bootstrap/usr/share/many/$i"

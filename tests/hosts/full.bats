@@ -10,7 +10,7 @@ setup_file() {
     make_kit
     (cd "$KIT" && ACCEL=tcg ./setup.sh --reset-disks) >&2
     host_begin 'vm*' 'accel-*' bootstrap rootfs cache log kernel/source images ssh bin server manifest.json bootstrap.json \
-        steps/host steps/bootstrap steps/programs steps/keys steps/rootfs steps/images
+        steps/host steps/bootstrap steps/packages steps/programs steps/keys steps/rootfs steps/images
 }
 
 setup() {

@@ -242,6 +242,19 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     same "$before" "$(everything)"
 }
 
+@test "GUEST_PACKAGES: names of Debian packages, in words" {
+    bad GUEST_PACKAGES x CMake 'cmake,g++' 'cmake=3.1' cmake/sid 'libssl-dev:i386' '-y' 'tree -y' '--purge' '../x' 'g*' "$HUGE"' %' \
+        ' 1' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]' 'lib_x' $'tree\x01'
+    good GUEST_PACKAGES '' tree '  ' 'cmake pkg-config g++ libssl-dev python3' '  tree   hello ' $'tree\n    hello\n' $'0ad\ttree' libstdc++6 'vim-'
+}
+
+@test "GUEST_PACKAGES: neither order, repeats nor blanks make another value" {
+    script packages <<<'config_load; printf "<%s>" "$GUEST_PACKAGES"'
+    same '<>' "$(./packages)"
+    same '<>' "$(GUEST_PACKAGES='  ' ./packages)"
+    same '<g++ hello tree>' "$(GUEST_PACKAGES=$' tree hello\n  g++ tree' ./packages)"
+}
+
 @test "VM_DIR: only a separate folder is accepted" {
     ln -s /etc "$BATS_TEST_TMPDIR/link"
     echo x >"$BATS_TEST_TMPDIR/file"

@@ -84,7 +84,7 @@ setup() {
 @test "an unknown step of setup.sh is an error that lists the steps" {
     local word
     for word in bogus '' 'host kernel' '*' $'host\n'; do
-        refuses '(there are host, kernel, bootstrap, programs, keys, modules, rootfs and images)' ./setup.sh "$word"
+        refuses '(there are host, kernel, bootstrap, packages, programs, keys, modules, rootfs and images)' ./setup.sh "$word"
     done
     refuses 'no such step: bogus' ./setup.sh host bogus
     [[ ! -e $VM_DIR ]]

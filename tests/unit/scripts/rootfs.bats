@@ -9,7 +9,7 @@ setup() {
     make_lab
     script bootstrap <<'END'
 config_load
-bootstrap_run "$VM_DIR/bootstrap.partial" http://localhost bookworm none "${GUEST_PACKAGES[@]}" "${GUEST_PACKAGES_IF_THERE[@]}"
+bootstrap_run "$VM_DIR/bootstrap.partial" http://localhost bookworm none "${BOOTSTRAP_PACKAGES[@]}" "${BOOTSTRAP_PACKAGES_IF_THERE[@]}"
 END
     stub unshare <<<'while [[ $1 != debootstrap ]]; do shift; done; exec "$@"'
     # Its suite lacks the packages that the file lacking names.

@@ -62,6 +62,7 @@ PREDICATES=(
     given have due lab_foreign size_in_bytes size_of as_user in_root
     step_due step_ready fallback_unwanted bootstrap_script oom_kills
     kernel_config_has host_missing apt_has_lists apt_lock_holder dpkg_interrupted plan_names release_signed
+    release_expired proxy_excepts packages_extend url_has_login host_is_loopback
     process_confirm process_find process_foreign process_option process_stopped
     vms_wanted vms_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
     vm_run_state vm_vcpus vm_cpus vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_removed shmem_user

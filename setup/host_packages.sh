@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# The packages that the host needs: finds the missing ones, and installs them without removing any.
+
+HOST_PACKAGES=(
+    gcc make vim screen qemu-system-x86 qemu-utils      # named in docs/specification.md (qemu-system: for x86)
+    debootstrap debian-archive-keyring gpgv             # the root file system
+    bc bison flex libelf-dev libc6-dev pkg-config xz-utils   # the kernel's build
+    curl ca-certificates e2fsprogs jq                   # downloads, images, manifest
+    openssh-client socat procps                         # ssh into the guests, QMP to QEMU
+    gnuplot-nox                                         # the plots of bench.sh (3.5 MB with dependencies)
+)
+
+# Prints the packages that are not installed, a line each. A package counts as installed if another one provides it:
+# gnuplot-qt provides gnuplot-nox, Proxmox's pve-qemu-kvm provides qemu-system-x86. Both could not be installed at once.
+host_missing() {
+    comm -13 <(dpkg-query --show --showformat='${db:Status-Status} ${Package}, ${Provides}\n' |
+        sed -n 's/^installed //p' | tr ',' '\n' | sed -E 's/^ *//; s/ .*//; s/:.*//' | sort -u) \
+        <(printf '%s\n' "${HOST_PACKAGES[@]}" | sort -u)
+}
+
+# host_install PACKAGE...: installs them, and removes none.
+host_install() {
+    local plan removed
+    local -a apt
+    plan=$(apt_plan "$@")
+    removed=$(plan_names remove <<<"$plan")
+    [[ -z $removed ]] || die "$(host_removes "$removed"): $HOST_REMOVES_REMEDY"
+    host_announce "$plan"
+    apt_wait
+    mapfile -t apt < <(apt_command)
+    wait "$!"
+    # --no-remove, because the plan may be out of date by now.
+    "${apt[@]}" install --yes --no-remove --no-install-recommends -- "$@"
+}
+
+# plan_names install|remove: prints those names of the plan on stdin, in one line.
+plan_names() {
+    sed -n "s/^$1 //p" | paste -sd ' '
+}
+
+# host_announce PLAN: says which packages it installs, with their dependencies, and how large they are.
+host_announce() {
+    local -a names
+    read -r -a names < <(plan_names install <<<"$1") || return 0
+    say "Installing ${#names[@]} packages on this host, $(apt_size "${names[@]}"): ${names[*]}"
+}
+
+host_removes() {
+    printf 'apt would remove %s to install what the lab needs, but setup removes nothing' "$1"
+}
+HOST_REMOVES_REMEDY='install the missing packages by hand without removing any, then run ./setup.sh again'
