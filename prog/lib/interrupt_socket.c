@@ -215,7 +215,7 @@ void shmem_server_close(struct shmem_server *server)
 {
 	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
 		shmem_server_forget(server, id);
-	if (!told(server) && server->region.base)
+	if (server->region.base && !told(server))
 		shmem_table_want_no_more(&server->region);
 	if (server->descriptor >= 0)
 		close(server->descriptor);
