@@ -24,6 +24,8 @@
 : "${SHMEM_SIZE:=128M}"
 # plain: only memory. doorbell: the VMs can also interrupt each other (ivshmem-doorbell; start.sh starts the server for it).
 : "${SHMEM_MODE:=plain}"
+# doorbell: the number of interrupt vectors of each VM, 1 to 64.
+: "${SERVER_VECTORS:=8}"
 # yes: back it with huge pages of the host (2M each; reserve them first: sysctl vm.nr_hugepages=N). Or: no.
 : "${SHMEM_HUGEPAGES:=no}"
 
