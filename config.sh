@@ -27,6 +27,8 @@
 # Who gets the device in the guests, with SHMEM_MODE=doorbell. vfio: vfio-pci. uio: ivshmem_uio (driver/). none: nobody, so that
 # your own driver can take it. In a running guest, lab-driver changes it.
 : "${GUEST_DRIVER:=vfio}"
+# doorbell: the number of interrupt vectors of each VM, 1 to 64.
+: "${SERVER_VECTORS:=8}"
 # yes: back it with huge pages of the host (2M each; reserve them first: sysctl vm.nr_hugepages=N). Or: no.
 : "${SHMEM_HUGEPAGES:=no}"
 

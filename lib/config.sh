@@ -89,6 +89,7 @@ config_load() {
     (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
     config_check_word SHMEM_MODE plain doorbell
     config_check_word GUEST_DRIVER vfio uio none
+    config_check_number SERVER_VECTORS 1 64
     config_check_word SHMEM_HUGEPAGES yes no
     if [[ $SHMEM_HUGEPAGES == yes ]] && ((SHMEM_BYTES < 2097152)); then
         config_bad SHMEM_SIZE "is smaller than one huge page (2M), and SHMEM_HUGEPAGES=yes needs at least one"

@@ -8,14 +8,18 @@
 #                 ready    has a line when the server listens
 #                 log      arrivals, departures, refusals
 
-# The number of vectors of each peer. A constant, because QEMU and the server must agree on it.
-SERVER_VECTORS=8
-
 # Prints the server's PID; fails if it does not run. Finds it as vm_pid finds a VM.
 server_pid() {
     local pid
     read -r pid 2>/dev/null <"$VM_DIR/server/pid" || pid=''
     process_confirm "$pid" --socket "$VM_DIR/server/socket" || process_find --socket "$VM_DIR/server/socket"
+}
+
+# Prints how many vectors the running server gives to each peer; nothing if it does not run. QEMU must ask for as many.
+server_vectors() {
+    local pid
+    pid=$(server_pid) || return 0
+    process_option "$pid" --vectors
 }
 
 # server_start FILE: starts the server for the region in FILE, which exists, and waits until it listens.
@@ -74,8 +78,9 @@ server_status() {
         while read -r id pid; do
             printf '%s\t%s\t%s\n' "$id" "$pid" "${names[$pid]:-}"
         done <"$VM_DIR/server/peers"
-    fi | jq -Rn --arg pid "$(server_pid || true)" --arg socket "$VM_DIR/server/socket" --arg vectors "$SERVER_VECTORS" \
-        '{pid: (if $pid == "" then null else $pid | tonumber end), socket: $socket, vectors: ($vectors | tonumber),
+    fi | jq -Rn --arg pid "$(server_pid || true)" --arg socket "$VM_DIR/server/socket" --arg vectors "$(server_vectors)" \
+        'def number: if . == "" then null else tonumber end;
+         {pid: ($pid | number), socket: $socket, vectors: ($vectors | number),
           peers: (if $pid == "" then [] else
               [inputs | split("\t") | {id: (.[0] | tonumber), pid: (.[1] | tonumber), vm: (if .[2] == "" then null else .[2] end)}]
           end)}'

@@ -66,12 +66,17 @@ shmem_create() {
 }
 
 # shmem_check FILE VMS: ends the program unless the region of the running VMs (a line each) is FILE, has SHMEM_SIZE bytes, is
-# in SHMEM_MODE, and is ours.
+# in SHMEM_MODE with SERVER_VECTORS, and is ours.
 shmem_check() {
-    local file=$1 running=${2//$'\n'/, } first=${2%%$'\n'*} now size mode
+    local file=$1 running=${2//$'\n'/, } first=${2%%$'\n'*} now size mode vectors
     mode=$(vm_mode "$first")
     [[ $mode == "$SHMEM_MODE" ]] || die "$running run with SHMEM_MODE=$mode: to change it to $SHMEM_MODE, run ./stop.sh first"
     shmem_require "$2"
+    if [[ $mode == doorbell ]]; then
+        vectors=$(server_vectors)
+        ((vectors == SERVER_VECTORS)) ||
+            die "$running run with SERVER_VECTORS=$vectors: to change it to $SERVER_VECTORS, run ./stop.sh first"
+    fi
     now=$(shmem_file_now)
     [[ -r $now && -w $now ]] || die "$running run as $(stat -c %U -- "$now"), and only that user may use their region $now:" \
         "run this as that user, or ./stop.sh as that user first"

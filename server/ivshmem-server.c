@@ -6,7 +6,8 @@
  * the server. If it ends, the connected VMs go on; only arrivals and departures then go
  * unnoticed.
  *
- * It has one thread and one poll(2). No peer can block it, by any action or omission.
+ * It has one thread and one poll(2). No peer can block it by what it does at its socket, or
+ * omits to do.
  */
 #include "server.h"
 #include "shmem.h"
@@ -35,6 +36,9 @@ enum { OTHER_DESCRIPTORS = 16 };
 
 /* Milliseconds until a retry after a lack of descriptors or memory. */
 enum { RETRY = 50 };
+
+/* Milliseconds between two looks whether a program wants the table. */
+enum { LOOK = 100 };
 
 /* --- Command line ------------------------------------------------------------- */
 
@@ -136,7 +140,8 @@ static void open_memory(struct server *server)
 		shmem_die("cannot lock %s: %s", server->memory_path,
 			  errno == EWOULDBLOCK ? "another server has it" : strerror(errno));
 	server->memory = open_memory_file(server->memory_path);
-	publish_map(server, own);
+	server->region = own;
+	publish_map(server);
 }
 
 /* A peer takes a socket and an eventfd for each vector. */
@@ -224,12 +229,23 @@ static void attend(struct server *server, const struct watched *watched)
 	}
 	if (server->deaf || watched->entries[WATCH_LISTENER].revents)
 		socket_accept(server);
-	/* Publish first, so that a peer is in the table before the others are told of it. */
 	do {
 		if (server->changed)
 			publish(server);
 		peers_tell(server);
 	} while (server->changed);
+	publish_wanted(server);
+}
+
+/*
+ * For poll(2). A program cannot tell the server that it wants the table: the connection is
+ * one-way. So the server looks, as long as there is a peer that may want it.
+ */
+static int patience(const struct server *server)
+{
+	if (server->deaf || server->stalled)
+		return RETRY;
+	return server->count > 0 ? LOOK : -1;
 }
 
 /* Runs until a signal ends it. Returns the program's exit status. */
@@ -243,9 +259,7 @@ static int serve(struct server *server)
 	}
 	for (;;) {
 		watch(server, &watched);
-		int timeout = server->deaf || server->stalled ? RETRY : -1;
-
-		if (poll(watched.entries, WATCH_PEERS + watched.count, timeout) < 0) {
+		if (poll(watched.entries, WATCH_PEERS + watched.count, patience(server)) < 0) {
 			if (errno == EINTR)
 				continue;
 			shmem_warn("poll: %s", strerror(errno));

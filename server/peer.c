@@ -78,6 +78,7 @@ void peer_arrive(struct server *server, int socket, pid_t pid)
 	peer->socket = socket;
 	peer->pid = pid;
 	peer->serial = serial;
+	name_find(pid, peer->name);
 	if (!make_eventfds(peer, server->vectors)) {
 		shmem_warn("refused process %d: no eventfd: %s", (int)pid, strerror(errno));
 		close_peer(peer);

@@ -1,4 +1,4 @@
-/* publish.c - the list of peers: in the region for guests, in a file for scripts. */
+/* publish.c - the list of peers: in a file for scripts, and on request in the region for guests. */
 #include "server.h"
 #include "shmem.h"
 
@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- The table in the region ------------------------------------------------ */
@@ -15,29 +16,63 @@
  * Maps from the region's start, since a mapping of huge pages must begin at one; the kernel
  * rounds the length up.
  */
-void publish_map(struct server *server, int memory)
+void publish_map(struct server *server)
 {
-	char *base = mmap(NULL, LAYOUT_FREE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	char *base = mmap(NULL, LAYOUT_FREE, PROT_READ | PROT_WRITE, MAP_SHARED, server->region, 0);
 
 	if (base == MAP_FAILED)
 		shmem_die("cannot map %s: %s", server->memory_path, strerror(errno));
+	server->line = (struct layout_server *)(base + LAYOUT_SERVER);
 	server->table = (struct layout_peer *)(base + LAYOUT_PEERS);
-	server->vectors_told = (_Atomic uint64_t *)(base + LAYOUT_VECTORS);
 }
 
 /*
- * Writes all of it each time, so that the next change repairs what a guest overwrote.
- * Relaxed, since readers need no other word together with this one.
+ * Reads the file, and not the mapping: where a program has cut the file short, a load would
+ * end the server by SIGBUS.
  */
+static bool table_is_wanted(const struct server *server)
+{
+	off_t offset = LAYOUT_SERVER + offsetof(struct layout_server, table);
+	uint64_t word;
+
+	return pread(server->region, &word, sizeof(word), offset) == sizeof(word) &&
+	       word == LAYOUT_TABLE_WANTED;
+}
+
+static bool table_has_room(const struct server *server)
+{
+	struct stat status;
+
+	return fstat(server->region, &status) == 0 && status.st_size >= LAYOUT_FREE;
+}
+
 static void write_table(const struct server *server)
 {
 	for (unsigned int slot = 0; slot < PEERS_MAX; slot++) {
 		const struct peer *peer = &server->peers[slot];
 		uint32_t connected = peer->socket >= 0 ? peer_id(peer) + 1 : 0;
 
+		memcpy(server->table[slot].name, peer->name, LAYOUT_PEER_NAME);
 		atomic_store_explicit(&server->table[slot].connected, connected,
 				      memory_order_relaxed);
 	}
+	atomic_store_explicit(&server->line->vectors, server->vectors, memory_order_relaxed);
+}
+
+/* A word that is not the request any more belongs to somebody else, and stays as it is. */
+void publish_wanted(struct server *server)
+{
+	uint64_t wanted = LAYOUT_TABLE_WANTED;
+
+	if (!table_is_wanted(server) || !table_has_room(server))
+		return;
+	/* Pairs with the fence in shmem_table_unchanged: who sees a part of this table also
+	 * sees that one was wanted. */
+	atomic_thread_fence(memory_order_seq_cst);
+	write_table(server);
+	/* The release pairs with the acquire in shmem_table_answer. */
+	atomic_compare_exchange_strong(&server->line->table, &wanted,
+				       LAYOUT_TABLE_ANSWER | ++server->answers);
 }
 
 /* --- The listing ------------------------------------------------------------ */
@@ -79,12 +114,10 @@ static bool write_listing(const struct server *server)
 	return false;
 }
 
-/* --- Table and listing ------------------------------------------------------- */
+/* --- At the begin, at each change, at the end --------------------------------- */
 
-bool publish_open(struct server *server)
+bool publish_open(const struct server *server)
 {
-	memset(server->table, 0, LAYOUT_FREE - LAYOUT_PEERS);
-	atomic_store(server->vectors_told, server->vectors);
 	if (write_listing(server))
 		return true;
 	shmem_warn("cannot write %s: %s", server->listing_path, strerror(errno));
@@ -93,17 +126,14 @@ bool publish_open(struct server *server)
 
 void publish(struct server *server)
 {
-	write_table(server);
 	if (!write_listing(server))
 		shmem_warn("cannot write %s: %s; it is out of date", server->listing_path,
 			   strerror(errno));
 	server->changed = false;
 }
 
-void publish_close(struct server *server)
+void publish_close(const struct server *server)
 {
-	write_table(server);
-	atomic_store(server->vectors_told, 0);
 	if (server->listing_path)
 		unlink(server->listing_path);
 }

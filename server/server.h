@@ -4,8 +4,9 @@
  *	ivshmem-server.c    the command line, the memory, and the loop
  *	socket.c            the socket: its owner, and access to it
  *	peer.c              arrivals and departures
+ *	name.c              the name of a peer that is a QEMU
  *	tell.c              the messages to each peer
- *	publish.c           the list of peers, in the region and in a file
+ *	publish.c           the list of peers: in a file, and on request in the region
  */
 #ifndef SERVER_H
 #define SERVER_H
@@ -44,6 +45,7 @@ struct peer {
 	int socket;                /* -1: the slot is free */
 	int eventfds[VECTORS_MAX]; /* -1 from the server's number of vectors on */
 	pid_t pid;
+	char name[LAYOUT_PEER_NAME]; /* as in the table */
 	uint64_t serial;           /* counts all connections; the id is serial % IDS */
 	enum stage stage;
 	unsigned int slot;         /* the slot that we are telling it about */
@@ -58,18 +60,20 @@ struct server {
 	unsigned int vectors;
 
 	int memory;    /* the descriptor that the peers get */
+	int region;    /* our own one, which has the lock */
 	int listener;
 	int signals;   /* signalfd(2) of the signals that end the server */
 	dev_t socket_device; /* device and inode tell our socket from a successor's */
 	ino_t socket_inode;
-	struct layout_peer *table; /* in the region; written, never read */
-	_Atomic uint64_t *vectors_told; /* likewise */
+	struct layout_server *line; /* in the region, as the table; written when one is wanted */
+	struct layout_peer *table;
+	uint16_t answers; /* tables written so far */
 
 	struct peer peers[PEERS_MAX];
 	unsigned int room;    /* most peers that the limit of open files allows */
 	unsigned int count;   /* connected peers */
 	uint64_t next_serial;
-	bool changed; /* an arrival or departure is not published yet */
+	bool changed; /* an arrival or departure is not in the listing yet */
 	bool deaf;    /* accept(2) lacked descriptors or memory; retried a little later */
 	bool stalled; /* sendmsg(2) lacked them; likewise */
 };
@@ -121,24 +125,29 @@ unsigned int peer_id(const struct peer *peer);
  */
 void peers_tell(struct server *server);
 
+/* --- name.c ----------------------------------------------------------------- */
+
+/*
+ * Finds the name of the virtual machine that the process runs, by QEMU's option -name. All
+ * zeros if it has none, or one that does not fit or is not printable.
+ */
+void name_find(pid_t pid, char name[static LAYOUT_PEER_NAME]);
+
 /* --- publish.c -------------------------------------------------------------- */
 
-/*
- * Maps the table and the number of vectors, from a descriptor of the region. Ends the
- * program on failure.
- */
-void publish_map(struct server *server, int memory);
+/* Maps the server's line and the table. Ends the program on failure. */
+void publish_map(struct server *server);
 
-/*
- * Writes an empty table and listing, and the number of vectors. On failure logs a line, and
- * returns false.
- */
-bool publish_open(struct server *server);
+/* Writes an empty listing. On failure logs a line, and returns false. */
+bool publish_open(const struct server *server);
 
-/* Updates the table and the listing. */
+/* Updates the listing. */
 void publish(struct server *server);
 
-/* After peers_close: clears the table, removes the listing. */
-void publish_close(struct server *server);
+/* Writes the table if a program of the kit wants it now. Otherwise the region stays as it is. */
+void publish_wanted(struct server *server);
+
+/* Removes the listing. */
+void publish_close(const struct server *server);
 
 #endif

@@ -67,7 +67,6 @@ static void run_wait(struct doorbell *d, char **operands)
 	uint64_t wanted = d->count ? d->count : 1, total = 0;
 	uint64_t deadline = d->timeout ? shmem_now() + d->timeout : SHMEM_NEVER;
 
-	set_name(d, NULL);
 	shmem_warn("waiting for vector %u; this is peer %u", vector, shmem_doorbell_id(d->bell));
 	while (total < wanted) {
 		uint64_t count = shmem_doorbell_wait(d->bell, vector, deadline);
@@ -89,11 +88,6 @@ static void run_list(struct doorbell *d, char **operands)
 	list_peers(d);
 }
 
-static void run_name(struct doorbell *d, char **operands)
-{
-	set_name(d, operands[0]);
-}
-
 static void run_test(struct doorbell *d, char **operands)
 {
 	(void)operands;
@@ -110,7 +104,6 @@ static const struct command {
 	{ "list", run_list, 0, 0, false, "" },
 	{ "ring", run_ring, 1, 2, false, "n" },
 	{ "wait", run_wait, 0, 1, true, "nt" },
-	{ "name", run_name, 0, 1, false, "" },
 	{ "test", run_test, 0, 0, true, "nt" },
 	{ 0 },
 };
@@ -133,7 +126,6 @@ static const struct shmem_program program = {
 		 "  list                 shows who is connected (the default)\n"
 		 "  ring PEER [VECTOR]   interrupts a peer, by its id or name (default vector: 0)\n"
 		 "  wait [VECTOR]        sleeps until this VM is interrupted\n"
-		 "  name [NAME]          sets the name that others see in their list (default: host name)\n"
 		 "  test                 looks for lost wake-ups; run it in two VMs\n"
 		 "On the host, -f takes the socket of the ivshmem server. Rings that come close\n"
 		 "together may arrive as one interrupt.\n"
@@ -164,8 +156,8 @@ static const struct command *find_command(const char *text)
 	while (command->name && strcmp(command->name, text) != 0)
 		command++;
 	if (!command->name)
-		shmem_usage_error("'%s' is not a command; the commands are list, ring, wait, name "
-				  "and test", text);
+		shmem_usage_error("'%s' is not a command; the commands are list, ring, wait and "
+				  "test", text);
 	return command;
 }
 

@@ -2,7 +2,7 @@
  * doorbell.h - shared by the files of __doorbell; no other program includes it.
  *
  *	doorbell.c  the command line; ring and wait
- *	peers.c     the connected peers: list and name
+ *	peers.c     the connected peers: list, and whom a name means
  *	test.c      test: does a wake-up ever get lost?
  */
 #ifndef DOORBELL_H
@@ -31,15 +31,13 @@ struct doorbell_peer {
 	char name[LAYOUT_PEER_NAME + 1]; /* "" if it has none */
 };
 
-/* Writes a name into our entry; NULL: the host name. Ends the program if it does not fit. */
-void set_name(const struct doorbell *d, const char *name);
-
 /* Prints the connected peers. */
 void list_peers(const struct doorbell *d);
 
 /*
  * The id of the peer with that name or number. Ends the program if, according to the
- * table, no such peer is connected, or if several have the name.
+ * table, no such peer is connected, or if several have the name. Without a table it takes
+ * numbers only, and believes them.
  */
 unsigned int find_peer(const struct doorbell *d, const char *text);
 

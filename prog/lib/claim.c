@@ -11,7 +11,7 @@ enum {
 	LOOKS_UNTIL_STALE = HOLD_STALE / HOLD_LOOK,
 };
 
-#define CLAIMS_MAX ((LAYOUT_VECTORS - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
+#define CLAIMS_MAX ((LAYOUT_SERVER - LAYOUT_CLAIMS) / LAYOUT_CLAIM_LINE)
 
 /* Kept here, not in the callers' variables, so that all can be given back at the end. */
 static struct {

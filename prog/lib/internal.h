@@ -5,6 +5,7 @@
  *	machine.c             this VM: its CPU, hypervisor and memory types
  *	device.c              the ivshmem device, as sysfs shows it
  *	region.c              maps the region of a device, a file or a server
+ *	peers.c               has the lab's server write the table of peers
  *	interrupt.c           the doorbell, in a VM or on the host
  *	interrupt_vfio.c      interrupts of the device, in a VM, through vfio-pci
  *	interrupt_uio.c       the same through the lab's driver, ivshmem_uio
@@ -103,10 +104,11 @@ struct shmem_server *shmem_server_connect(const char *path);
 int shmem_server_memory(const struct shmem_server *server);
 
 /*
- * Waits until the server has sent our own vectors: as many as told, or, if told is 0,
- * until it has been silent for a while. More may come later if it only paused.
+ * Waits until the server has sent our own vectors: as many as the lab's server tells in the
+ * region. If it is another server, until that has been silent for a while. More may come
+ * later if it only paused.
  */
-void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told);
+void shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region);
 
 /* Our id, our vectors so far, and the eventfd of one of these. */
 unsigned int shmem_server_id(const struct shmem_server *server);

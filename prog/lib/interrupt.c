@@ -9,21 +9,13 @@
 
 #include "units.h"
 
-/* The lab's own server writes it into the region. 0 if another server does not. */
-static uint64_t vectors_told(const struct shmem *region)
-{
-	uint64_t told = atomic_load((const _Atomic uint64_t *)(region->base + LAYOUT_VECTORS));
-
-	return told <= SHMEM_VECTORS_MAX ? told : 0;
-}
-
 static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
 					     struct shmem_doorbell *bell)
 {
 	struct shmem_server *server = shmem_server_connect(path);
 
 	*region = shmem_region_of_server(shmem_server_memory(server), path);
-	shmem_server_wait_for_vectors(server, vectors_told(region));
+	shmem_server_wait_for_vectors(server, region);
 	bell->server = server;
 	return bell;
 }

@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "peers.h"
 #include "units.h"
 
 enum {
@@ -132,17 +133,34 @@ int shmem_server_event(const struct shmem_server *server, unsigned int vector)
 	return server->peers[server->id]->events[vector];
 }
 
+/* The number of our vectors; 0 as long as the server has not told it. */
+static unsigned int told(struct shmem_server *server)
+{
+	if (!server->told && shmem_table_answer(&server->region))
+		server->told = shmem_table_vectors(&server->region);
+	return server->told;
+}
+
+/* Whether all have come: as many as told, or, after that long a silence, any. */
+static bool has_its_vectors(struct shmem_server *server, int silence)
+{
+	unsigned int vectors = shmem_server_vectors(server);
+
+	return vectors > 0 && (told(server) ? vectors >= told(server) : silence >= QUIET_MS);
+}
+
 /* The server sends our own vectors last; the protocol does not tell their number. */
-void shmem_server_wait_for_vectors(struct shmem_server *server, uint64_t told)
+void shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region)
 {
 	uint64_t begin = shmem_now();
-	bool quiet = false;
+	int silence = 0;
 
-	server->told = told;
-	while (shmem_server_vectors(server) == 0 || (told ? shmem_server_vectors(server) < told : !quiet)) {
+	server->region = *region;
+	shmem_table_want(region);
+	while (!has_its_vectors(server, silence)) {
 		if (server->stage == HANDSHAKE_GONE)
 			return;
-		quiet = !wait_for_message(server, told ? LOOK_MS : QUIET_MS);
+		silence = wait_for_message(server, LOOK_MS) ? 0 : silence + LOOK_MS;
 		shmem_server_attend(server);
 		if (shmem_server_vectors(server) > 0 && !is_patient(begin))
 			return; /* fewer than told */
@@ -155,7 +173,7 @@ bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector)
 	uint64_t begin = shmem_now();
 
 	shmem_server_attend(server);
-	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != server->told &&
+	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != told(server) &&
 	       server->stage != HANDSHAKE_GONE && is_patient(begin)) {
 		wait_for_message(server, LOOK_MS);
 		shmem_server_attend(server);
@@ -197,6 +215,8 @@ void shmem_server_close(struct shmem_server *server)
 {
 	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
 		shmem_server_forget(server, id);
+	if (server->region.base && !told(server))
+		shmem_table_want_no_more(&server->region);
 	if (server->descriptor >= 0)
 		close(server->descriptor);
 	close(server->memory);

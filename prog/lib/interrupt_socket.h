@@ -23,7 +23,8 @@ struct shmem_server {
 	int socket;
 	enum handshake stage;
 	unsigned int id;           /* ours */
-	uint64_t told;             /* the number of our vectors; 0: not told */
+	struct shmem region;       /* where the lab's server tells the number of our vectors */
+	unsigned int told;         /* that number; 0: not told */
 	int memory;
 	unsigned char bytes[8];    /* of an incomplete message */
 	size_t have;               /* its bytes so far */

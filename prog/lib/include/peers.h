@@ -1,20 +1,20 @@
 /*
- * peers.h - the peers that are connected to the lab's ivshmem server: a table in the region.
+ * peers.h - the peers that are connected to the lab's ivshmem server: a table in the region,
+ * written when a program wants it.
  *
- * A guest cannot ask its device which peers there are (QEMU docs/specs/
- * ivshmem-spec: "The device is not capable to tell guest software what peers are
- * connected"), so the server (server/ivshmem-server.c) keeps this table at
- * LAYOUT_PEERS. The peer with an id has the entry id % LAYOUT_PEERS_MAX; the
- * server connects no two peers that would share one.
+ * A guest cannot ask its device which peers there are (QEMU docs/specs/ivshmem-spec: "The
+ * device is not capable to tell guest software what peers are connected"). The server
+ * (server/ivshmem-server.c) can tell, but the region is the users': the server writes
+ * nothing to it unless a program puts LAYOUT_TABLE_WANTED into the server's line, and then
+ * once. It writes the table at LAYOUT_PEERS and the number of vectors, and replaces that
+ * word by an answer. A server of another kind does nothing.
  *
- * The server only writes the member connected, and reads nothing back. Any VM can write
- * to all of it. So an entry is only a hint whom to ring; check its bounds.
+ * The peer with an id has the entry id % LAYOUT_PEERS_MAX; the server connects no two peers
+ * that would share one. Any VM can write to all of this. So an entry is only a hint whom to
+ * ring; check its bounds.
  *
- * The number of vectors of each peer is a 64-bit word at LAYOUT_VECTORS, 0 without a
- * server, because the protocol does not tell which vector is a peer's last.
- *
- * An entry appears before the other VMs' devices know the peer. They ignore a ring for an
- * unknown peer, so the first ring for a newcomer may get lost: repeat it until it is
+ * The table may have a peer that the other VMs' devices do not know yet. They ignore a ring
+ * for an unknown peer, so the first ring for a newcomer may get lost: repeat it until it is
  * answered.
  */
 #ifndef PEERS_H
@@ -22,19 +22,60 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "layout.h"
 
-enum { LAYOUT_PEERS_MAX = 128, LAYOUT_PEER_NAME = 24 };
+struct shmem;
+
+/* --- In the region ----------------------------------------------------------- */
+
+enum { LAYOUT_PEERS_MAX = 128, LAYOUT_PEER_NAME = 28 };
 
 struct layout_peer {
-	_Atomic uint32_t connected;  /* id + 1; 0: no peer. Written by the server. */
-	_Atomic uint32_t named;      /* id + 1 of the peer that wrote name. Written by it. */
-	char name[LAYOUT_PEER_NAME]; /* need not end with '\0'. Written by that peer. */
+	_Atomic uint32_t connected;  /* id + 1; 0: no peer */
+	char name[LAYOUT_PEER_NAME]; /* of a VM, by QEMU's -name; need not end with '\0' */
 };
 
 static_assert(sizeof(struct layout_peer) * LAYOUT_PEERS_MAX == LAYOUT_FREE - LAYOUT_PEERS,
 	      "the table fills its page");
+
+/* At LAYOUT_SERVER. */
+struct layout_server {
+	_Atomic uint64_t table;   /* LAYOUT_TABLE_WANTED, then the server's answer */
+	_Atomic uint64_t vectors; /* of each peer; the protocol does not tell which is the last */
+};
+
+/* Random, so that no other program's data is taken for it. */
+#define LAYOUT_TABLE_WANTED UINT64_C(0xd16b3c95fa27e084)
+
+/* The answer; the last 16 bits tell it from earlier ones. */
+#define LAYOUT_TABLE_ANSWER UINT64_C(0x7ac5930f1d8e0000)
+#define LAYOUT_TABLE_ANSWER_MASK UINT64_C(0xffffffffffff0000)
+
+/* --- For programs ------------------------------------------------------------- */
+
+/*
+ * Has the server write the table, and waits for that. Returns the answer; 0: none came within
+ * 2 s, so the server is not the lab's, or has ended.
+ */
+uint64_t shmem_table_get(const struct shmem *region);
+
+/*
+ * To be called after reading the table: false if it may have changed while it was read,
+ * since another program wanted it.
+ */
+bool shmem_table_unchanged(const struct shmem *region, uint64_t answer);
+
+/* The parts of shmem_table_get, for programs that do something else meanwhile. */
+void shmem_table_want(const struct shmem *region);
+uint64_t shmem_table_answer(const struct shmem *region); /* 0: none yet */
+
+/* Takes the wish back, if there is no answer: a server that begins later must not fulfil it. */
+void shmem_table_want_no_more(const struct shmem *region);
+
+/* The number of vectors that came with the answer; 0 if it cannot be. */
+unsigned int shmem_table_vectors(const struct shmem *region);
 
 #endif

@@ -9,6 +9,13 @@ setup_file() {
     build_programs
     build_server
     compile fake-server fake-server.c
+    compile foreign-server ../../foreign-server.c
+}
+
+# foreign [VECTORS]: starts a server that is not the lab's at the socket 'server', with the memory 'region'.
+foreign() {
+    background foreign foreign-server server region "${1:-4}" </dev/null
+    wait_until_said out.foreign ready
 }
 
 # fake MESSAGE...: starts a fake server at the socket 'server' that sends these messages (see fake-server.c).
@@ -48,9 +55,20 @@ doorbell_device() {
 
 # put_entry SLOT ID [NAME]: writes a connected peer into the table of that device's region.
 put_entry() {
-    local region=$TREE/$DEVICE/resource2 at=$((0x2000 + 32 * $1)) entry
-    entry=$(printf '%02x %02x %02x 00 ' $((($2 + 1) & 255)) $((($2 + 1) >> 8 & 255)) $((($2 + 1) >> 16)))
-    # shellcheck disable=SC2086 # bytes
-    put_bytes "$region" "$at" $entry $entry
-    printf '%s' "${3:-}" | put "$region" $((at + 8))
+    local region=$TREE/$DEVICE/resource2 at=$((0x2000 + 32 * $1))
+    put_bytes "$region" "$at" $(printf '%02x ' $((($2 + 1) & 255)) $((($2 + 1) >> 8 & 255)) $((($2 + 1) >> 16)) 0)
+    printf '%s' "${3:-}" | put "$region" $((at + 4))
+}
+
+# answer REGION [VECTORS]: from now on somebody answers whoever wants the table in the file REGION: that what is there is the
+# table, and that each peer has that many vectors (8). As prog/lib/include/peers.h has it.
+answer() {
+    le64 "${2:-8}" | put "$1" $((0xfc8))
+    # shellcheck disable=SC2016 # perl's
+    background answerer perl -e 'open my $region, "+<:unix", $ARGV[0] or die;
+        for (my $n = 1; ; select undef, undef, undef, 0.005) {
+            sysseek $region, 0xfc0, 0; sysread $region, my $word, 8;
+            next if $word ne pack "Q<", 0xd16b3c95fa27e084;
+            sysseek $region, 0xfc0, 0; syswrite $region, pack "Q<", 0x7ac5930f1d8e0000 + $n++;
+        }' "$1"
 }

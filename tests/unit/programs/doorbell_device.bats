@@ -11,6 +11,7 @@ load doorbell.bash
     doorbell_device
     put_entry 5 5 vm1
     put_entry 6 134 vm2
+    answer $TREE/$DEVICE/resource2
     succeeds __doorbell
     same '' "$stderr"
     same 'this is peer 5, each has 8 vectors' "${lines[0]}"
@@ -27,6 +28,7 @@ load doorbell.bash
     sed -i '1s/.*/0x00000000febf1300 0x00000000febf13ff 0x0000000000040200/' "$TREE/$DEVICE/resource"
     put_bytes "$TREE/$DEVICE/resource0" $((0x300 + 8)) 06 00 00 00
     put_entry 6 6 vm1
+    answer $TREE/$DEVICE/resource2
     succeeds __doorbell
     same 'this is peer 6, each has 8 vectors' "${lines[0]}"
     succeeds __doorbell ring 6 3
@@ -34,18 +36,29 @@ load doorbell.bash
     same 00000000 "$(od -An -tx4 -j 12 -N 4 "$TREE/$DEVICE/resource0" | tr -d ' ')"
 }
 
-@test "device: name, and names that somebody else has made up" {
+@test "device: names that somebody else has made up" {
     doorbell_device
     put_entry 5 5
     put_entry 6 6 $'\e[31m"vm\n'
-    succeeds __doorbell name database
+    put_entry 7 7 nnnnnnnnnnnnnnnnnnnnnnnnnnnn # all 28 characters, without an end
+    put_entry 8 8 vm8
+    answer $TREE/$DEVICE/resource2
     succeeds __doorbell
-    same '5 database this one' "$(xargs <<<"${lines[2]}")"
+    same '5 - this one' "$(xargs <<<"${lines[2]}")"
     same '    6  ?[31m"vm?' "${lines[3]}"
-    succeeds __doorbell name
+    same '    7  nnnnnnnnnnnnnnnnnnnnnnnnnnnn' "${lines[4]}"
+}
+
+@test "device: no server answers: the programs say so, and take ids" {
+    doorbell_device
+    put_entry 5 5 vm1 # an old table
     succeeds __doorbell
-    same "5 $(uname -n | cut -c -24) this one" "$(xargs <<<"${lines[2]}")"
-    refuses 'a name has 1 to 24 characters' __doorbell name a-name-of-twenty-five-chars
+    says 'this server keeps no table of peers, or it has ended; use ids'
+    same 2 "${#lines[@]}"
+    complains 1 'cannot look up the name vm1: this server keeps no table of peers' __doorbell ring vm1
+    succeeds __doorbell ring 9 7
+    says 'cannot look whether peer 9 is connected'
+    same 00090007 "$(od -An -tx4 -j 12 -N 4 "$TREE/$DEVICE/resource0" | tr -d ' ')"
 }
 
 @test "device: entries of the table that cannot be are not believed" {
@@ -55,20 +68,18 @@ load doorbell.bash
     put_entry 8 65535 'the last one'    # its place is 127
     put_entry 127 65535 last
     put_bytes "$TREE/$DEVICE/resource2" $((0x2000 + 32)) 82 00 01 00 # 65665 is not an id
+    answer $TREE/$DEVICE/resource2
     succeeds __doorbell
     same '5 vm1 this one 65535 last' "$(printf '%s\n' "${lines[@]:2}" | xargs)"
-    put_entry 5 133 # the place is that of id 5
-    succeeds __doorbell
-    says 'this peer is not in the table of peers'
 }
 
 @test "device: no device, or one without interrupts: the message says what to do" {
-    for command in list 'ring 3' wait name test; do
+    for command in list 'ring 3' wait test; do
         # shellcheck disable=SC2086 # words
         complains 1 'cannot list devices' __doorbell $command
     done
     ivshmem $DEVICE
-    for command in list 'ring 3' wait name test; do
+    for command in list 'ring 3' wait test; do
         # shellcheck disable=SC2086 # words
         complains 1 'this VM was started with SHMEM_MODE=plain: its device at 0000:00:04.0 has no interrupts' __doorbell $command
     done
@@ -82,6 +93,7 @@ load doorbell.bash
 @test "device: of a table with more vectors than a program uses, those that it does" {
     doorbell_device ff
     put_entry 6 6
+    answer $TREE/$DEVICE/resource2
     succeeds __doorbell ring 6 63
     succeeds __doorbell
     same 'this is peer 5, each has 64 vectors' "${lines[0]}"

@@ -147,13 +147,14 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
 
 @test "numbers" {
     local knob
-    for knob in VM_COUNT VM_CPUS START_TIMEOUT STOP_TIMEOUT; do
+    for knob in VM_COUNT VM_CPUS SERVER_VECTORS START_TIMEOUT STOP_TIMEOUT; do
         bad "$knob" '' 0 -1 1.5 010 many 999999999 "$HUGE" "${NASTY[@]}"
     done
     bad VM_MAXCPUS 0 -1 1.5 010 many 999999999 "$HUGE" "${NASTY[@]}"
     bad BUILD_JOBS 0 -1 +1 1.5 1e3 0x10 010 1k many 999999999 "$HUGE" "${NASTY[@]}"
     good VM_COUNT 1 2 64
     good VM_CPUS 1 2 4 18
+    good SERVER_VECTORS 1 8 64
     good VM_PIN no auto 0 2,3 0-3,8
     bad VM_PIN yes AUTO '1,' 1-2- -1 '1,,2' 0x1 12345
     good VM_MAXCPUS '' 1 18
@@ -162,6 +163,7 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     good BUILD_JOBS '' 1 1024
     bad VM_COUNT 65 +1 1e3 0x10 1k
     bad VM_CPUS 19 64 65
+    bad SERVER_VECTORS 65 +8 0x8
     bad VM_MAXCPUS 19 64 65
     fails 1 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=4
     refuses VM_MAXCPUS=2 ./start.sh --set VM_CPUS=4 --set VM_MAXCPUS=2

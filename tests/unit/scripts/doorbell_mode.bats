@@ -111,6 +111,31 @@ peers_are() {
     refuted runs vm2
 }
 
+@test "SERVER_VECTORS: the server, the VMs and status.sh agree; another number must wait until the lab is stopped" {
+    with_server
+    succeeds env SERVER_VECTORS=3 ./start.sh vm1
+    grep -qF 'chardev=server,vectors=3,' "$VM_DIR/vm1/command"
+    same 3 "$(field .server.vectors)"
+    succeeds ./status.sh --set SERVER_VECTORS=5
+    prints '3 vectors a peer'
+    for vectors in 1 5 8; do
+        fails 1 ./start.sh vm2 --set SERVER_VECTORS=$vectors
+        says "vm1 run with SERVER_VECTORS=3: to change it to $vectors, run ./stop.sh first"
+        refuted runs vm2
+    done
+    succeeds ./start.sh vm2 --set SERVER_VECTORS=3
+    kill -KILL "$(field .server.pid)"
+    wait_until same null "$(field .server.pid)"
+    same null "$(field .server.vectors)"
+    succeeds ./stop.sh
+    succeeds env SERVER_VECTORS=64 ./start.sh
+    same 64 "$(field .server.vectors)"
+    succeeds ./stop.sh
+    # It means nothing without a server.
+    succeeds env SHMEM_MODE=plain SERVER_VECTORS=3 ./start.sh vm1
+    succeeds env SHMEM_MODE=plain ./start.sh vm2
+}
+
 @test "no server was built, or it does not start: start.sh says so, and no VM starts" {
     export SHMEM_MODE=doorbell
     fails 1 ./start.sh vm1

@@ -201,6 +201,8 @@ a b" "$(tail -n 12 <<<"$output")"
     the_option -append '(^| )vfio.enable_unsafe_noiommu_mode=1( |$)'
     no_option -device ivshmem-plain
     no_option -object memory-backend-file
+    succeeds env SHMEM_MODE=doorbell SERVER_VECTORS=64 ./command_of
+    the_option -device '^ivshmem-doorbell,chardev=server,vectors=64(,|$)'
 }
 
 @test "GUEST_DRIVER reaches the guest if it has a device with interrupts" {

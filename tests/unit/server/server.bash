@@ -4,7 +4,8 @@
 # shellcheck source=tests/unit/programs/prog.bash
 source "$BATS_TEST_DIRNAME/../programs/prog.bash"
 
-TABLE=$((0x2000)) ENTRY=32 VECTORS=$((0xfc0))
+# prog/lib/include/peers.h
+TABLE=$((0x2000)) ENTRY=32 LINE=$((0xfc0)) WANTED=$((0xd16b3c95fa27e084)) ANSWER=7ac5930f1d8e
 
 setup_file() {
     build_server
@@ -28,11 +29,12 @@ peers() {
     succeeds ivshmem_client server "${1:-8}"
 }
 
-# start_client: starts a client in the background; tell gives it commands.
+# start_client [WORD...]: starts a client in the background, with WORDs on its command line; tell gives it commands.
 start_client() {
+    rm -f commands
     mkfifo commands
     exec {gate}<>commands
-    background client ivshmem_client server 8 <commands
+    background client ivshmem_client server 8 "$@" <commands
 }
 
 tell() {
@@ -47,6 +49,21 @@ descriptors() {
 
 descriptors_are() {
     [ "$(descriptors)" = "$1" ]
+}
+
+# Has the server write the table. That takes a peer.
+want_table() {
+    le64 $WANTED | put region $LINE
+    wait_until is_answered
+}
+
+is_answered() {
+    [[ $(word region $LINE) == $ANSWER* ]]
+}
+
+# name_of ID: the name in the table entry for that id.
+name_of() {
+    tail -c +$((TABLE + ENTRY * ($1 % 128) + 5)) region | head -c 28 | tr -d '\0'
 }
 
 # connected ID: the first word of the table entry for that id: 0 when nobody is connected there, else the id + 1.
