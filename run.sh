@@ -10,7 +10,8 @@ usage() {
     cat <<EOF
 Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] --all COMMAND [ARGUMENT...]
-       ./run.sh [OPTION...] host __PROGRAM [ARGUMENT...]
+       ./run.sh [OPTION...] host COMMAND [ARGUMENT...]
+       ./run.sh [OPTION...] clear [N]
        ./run.sh [OPTION...] push [VM...]
        ./run.sh [OPTION...] demo
 
@@ -18,8 +19,11 @@ Runs COMMAND as root in the guest of VM, or a shell if there is no COMMAND. Argu
 through unchanged. For shell syntax (pipes, variables), run 'bash -c "..."'.
 
   --all    run COMMAND in all running VMs at once; each line of output begins with the VM's name
-  host     run a program of the lab on the host, on the region that the VMs share; with SHMEM_MODE=doorbell the host is
-           a peer of the VMs
+  host     run COMMAND on the host. A program of the lab (__NAME) gets the region that the VMs share; with
+           SHMEM_MODE=doorbell it is a peer of the VMs. Any other program finds in its environment SHMEM_FILE and
+           SHMEM_SIZE (bytes), for further regions SHMEM_FILE2 and SHMEM_SIZE2 and so on, and, only with
+           SHMEM_MODE=doorbell, SHMEM_SOCKET
+  clear    zero region N (default: 1, the lab's own), also while VMs use it
   push     copy prog/ to /root/prog of all running VMs, or of the named ones, and build and install it there;
            overwrites files of the same name, keeps all others
   demo     show the experiment on two running VMs: bandwidth, then a message from one VM to the other;
@@ -120,19 +124,48 @@ prefixed() {
         while (<STDIN>) { flock LOCK, LOCK_EX; print "$name: $_"; flock LOCK, LOCK_UN }' "$1" "$RUN_TEMP/lock"
 }
 
-# host_run PROGRAM [ARGUMENT...]: runs a program of the lab on the host. It gets the region's file; with doorbells it gets
-# the server's socket, which hands out the region and the interrupts.
+# host_run COMMAND [ARGUMENT...]: runs a command on the host with the regions in its environment. A program of the lab gets
+# the region's file; with doorbells it gets the server's socket, which hands out the region and the interrupts.
 host_run() {
-    local region running
-    (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
-    [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
-        usage_error "host: no such program: $(quoted "$1") (there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none))"
+    local running
+    (($#)) || usage_error 'host needs a command, such as __bandwidth'
+    [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] || type -P -- "$1" >/dev/null || usage_error "host: no such program:" \
+        "$(quoted "$1") (of the lab there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none))"
     running=$(vms_running)
     [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
     shmem_require "$running"
-    region=$(shmem_file_now)
-    [[ $(vm_mode "${running%%$'\n'*}") == plain ]] || region=$VM_DIR/server/socket
-    exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
+    host_environment "${running%%$'\n'*}"
+    if [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]]; then
+        exec "$VM_DIR/bin/$1" -f "${SHMEM_SOCKET:-$SHMEM_FILE}" "${@:2}"
+    fi
+    exec -- "$@"
+}
+
+# Exports SHMEM_FILE and SHMEM_SIZE of each region of the running VM $1, and SHMEM_SOCKET if it has doorbells.
+host_environment() {
+    local file bytes number=1
+    # A command of host may call run.sh for another lab.
+    unset SHMEM_SOCKET SHMEM_FILE SHMEM_{FILE,SIZE}{2..9}
+    while read -r file bytes; do
+        export "SHMEM_FILE$(shmem_suffix "$number")=$file" "SHMEM_SIZE$(shmem_suffix "$number")=$bytes"
+        number=$((number + 1))
+    done < <(shmem_made)
+    [[ $(vm_mode "$1") == plain ]] || export SHMEM_SOCKET="$VM_DIR/server/socket"
+}
+
+# Zeroes region $1 of the running VMs.
+clear_region() {
+    local running file bytes
+    local -a regions
+    running=$(vms_running)
+    [[ -n $running ]] || die 'no VM is running, and each start begins with zeros: ./start.sh'
+    shmem_require_files "$running"
+    mapfile -t -O 1 regions < <(shmem_made)
+    [[ $1 =~ ^[1-9]$ && -v regions[$1] ]] ||
+        usage_error "clear: no such region: $(quoted "$1") (these VMs have $(listed "${!regions[@]}"); SHMEM_MORE gives more)"
+    read -r file bytes <<<"${regions[$1]}"
+    shmem_clear "$1" "$file" "$bytes"
+    say "region $1 is zeroed: $file, $((bytes >> 20)) MiB"
 }
 
 # Copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the files that
@@ -198,6 +231,10 @@ main() {
     '') usage_error "name a VM: $(vms_made | paste -sd ' ')" ;;
     push) push "${WORDS[@]:1}" ;;
     host) host_run "${WORDS[@]:1}" ;;
+    clear)
+        ((${#WORDS[@]} <= 2)) || usage_error 'clear takes one number at most'
+        clear_region "${WORDS[1]-1}"
+        ;;
     demo)
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'
         demo
