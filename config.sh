@@ -27,10 +27,17 @@
 # Who gets the device in the guests, with SHMEM_MODE=doorbell. vfio: vfio-pci. uio: ivshmem_uio (driver/). none: nobody, so that
 # your own driver can take it. In a running guest, lab-driver changes it.
 : "${GUEST_DRIVER:=vfio}"
-# doorbell: the number of interrupt vectors of each VM, 1 to 64.
+# The number of interrupt vectors of each VM, 1 to 64, with SHMEM_MODE=doorbell.
 : "${SERVER_VECTORS:=8}"
-# yes: back it with huge pages of the host (2M each; reserve them first: sysctl vm.nr_hugepages=N). Or: no.
+# Further regions, such as '64M 1G': at most 8 sizes, each a power of two from 1M. Every VM has an ivshmem-plain device for each,
+# at PCI addresses 00:08.0, 00:09.0, … They are yours alone: the kit makes them, zeroed, and never writes to them.
+: "${SHMEM_MORE:=}"
+# yes: back all regions with huge pages of the host (2M each; reserve them first: sysctl vm.nr_hugepages=N). Or: no.
 : "${SHMEM_HUGEPAGES:=no}"
+# no: the regions are sparse: they take memory only where somebody has written, so they may be larger than the host's memory.
+# When a write then finds no memory, the VM that wrote is killed (SIGBUS, or the kernel's OOM killer). yes: all memory is taken
+# at the start.
+: "${SHMEM_PREALLOC:=yes}"
 
 # --- Each VM ---
 

@@ -12,7 +12,8 @@ usage() {
     cat <<EOF
 Usage: ./run.sh [OPTION...] VM [COMMAND [ARGUMENT...]]
        ./run.sh [OPTION...] --all COMMAND [ARGUMENT...]
-       ./run.sh [OPTION...] host __PROGRAM [ARGUMENT...]
+       ./run.sh [OPTION...] host COMMAND [ARGUMENT...]
+       ./run.sh [OPTION...] clear [N]
        ./run.sh [OPTION...] push [VM...]
        ./run.sh [OPTION...] module FOLDER [VM...]
        ./run.sh [OPTION...] demo
@@ -21,8 +22,11 @@ Runs COMMAND as root in the guest of VM, or a shell if there is no COMMAND. Argu
 through unchanged. For shell syntax (pipes, variables), run 'bash -c "..."'.
 
   --all    run COMMAND in all running VMs at once; each line of output begins with the VM's name
-  host     run a program of the lab on the host, on the region that the VMs share; with SHMEM_MODE=doorbell the host is
-           a peer of the VMs
+  host     run COMMAND on the host. A program of the lab (__NAME) gets the region that the VMs share; with
+           SHMEM_MODE=doorbell it is a peer of the VMs. Any other program finds in its environment SHMEM_FILE and
+           SHMEM_SIZE (bytes), for further regions SHMEM_FILE2 and SHMEM_SIZE2 and so on, and, only with
+           SHMEM_MODE=doorbell, SHMEM_SOCKET
+  clear    zero region N (default: 1, the lab's own), also while VMs use it
   push     copy prog/ to /root/prog of all running VMs, or of the named ones, and build and install it there;
            overwrites files of the same name, keeps all others
   module   build the kernel module in FOLDER, on the host, and load it in all running VMs, or in the named ones;
@@ -43,21 +47,6 @@ Example:
 
 Now: VM_DIR=$VM_DIR
 EOF
-}
-
-# host_run PROGRAM [ARGUMENT...]: runs a program of the lab on the host. It gets the region's file; with doorbells it gets
-# the server's socket, which hands out the region and the interrupts.
-host_run() {
-    local region running
-    (($#)) || usage_error 'host needs a program of the lab, such as __bandwidth'
-    [[ $1 =~ ^__[a-z_]+$ && -x $VM_DIR/bin/$1 ]] ||
-        usage_error "host: no such program: $(quoted "$1") (there is $(cd -- "$VM_DIR/bin" 2>/dev/null && echo __* || echo none))"
-    running=$(vms_running)
-    [[ -n $running ]] || die 'no VM is running: ./start.sh starts them'
-    shmem_require "$running"
-    region=$(shmem_file_now)
-    [[ $(vm_mode "${running%%$'\n'*}") == plain ]] || region=$VM_DIR/server/socket
-    exec "$VM_DIR/bin/$1" -f "$region" "${@:2}"
 }
 
 # The experiment of docs/specification.md, printed like its transcript.
@@ -95,6 +84,10 @@ main() {
     push) push_run "${WORDS[@]:1}" ;;
     module) module_run "${WORDS[@]:1}" ;;
     host) host_run "${WORDS[@]:1}" ;;
+    clear)
+        ((${#WORDS[@]} <= 2)) || usage_error 'clear takes one number at most'
+        clear_region "${WORDS[1]-1}"
+        ;;
     demo)
         ((${#WORDS[@]} == 1)) || usage_error 'demo takes no arguments'
         demo

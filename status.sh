@@ -49,25 +49,20 @@ vm_status() {
 
 # Prints the state of the lab as a JSON object.
 lab_status() {
-    local name file size='' mode='' server=null removed=false manifest=$VM_DIR/manifest.json
+    local name regions mode='' server=null manifest=$VM_DIR/manifest.json
     local -a running
-    file=$(shmem_file_now)
-    [[ -z $file ]] || size=$(stat -c %s -- "$file")
     mapfile -t running < <(vms_running)
-    if ((${#running[@]})); then
-        mode=$(vm_mode "${running[0]}")
-        ! shmem_removed "${running[0]}" || removed=true
-    fi
+    regions=$(shmem_status "${running[0]:-}")
+    ((${#running[@]} == 0)) || mode=$(vm_mode "${running[0]}")
     [[ $mode != doorbell ]] || server=$(server_status)
     [[ -s $manifest ]] || manifest=/dev/null
     { vms_wanted && vms_made; } | sort -Vu | while read -r name; do
         vm_status "$name"
-    done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" --arg file "$file" --arg size "$size" \
-        --arg mode "$mode" --argjson removed "$removed" --argjson server "$server" --slurpfile manifest "$manifest" \
+    done | jq -s --arg dir "$VM_DIR" --arg owner "$(stat -c %U -- "$VM_DIR" 2>/dev/null || true)" \
+        --arg mode "$mode" --argjson regions "$regions" --argjson server "$server" --slurpfile manifest "$manifest" \
         '{vm_dir: $dir, owner: $owner, set_up: ($manifest != []),
-          region: (if $removed then {path: null, bytes: null, removed: true}
-              elif $file == "" then null
-              else {path: $file, bytes: ($size | tonumber), removed: false} end),
+          region: ($regions | map(select(.number == 1) | {path, bytes, removed: (.state == "removed")}) | first),
+          regions: $regions,
           mode: (if $mode == "" then null else $mode end), server: $server,
           manifest: ($manifest[0] // null), vms: .}'
 }
@@ -80,10 +75,9 @@ show() {
         if .manifest == null then "Setup    not finished: run ./setup.sh" else
         "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
         "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
-        if .region == null then "Region   none: no VM runs"
-        elif .region.removed then "Region   removed while VMs use it: they still share it, but nobody can join them."
-            + " To get a new one: ./stop.sh, then ./start.sh"
-        else "Region   \(.region.path), \(.region.bytes / 1048576) MiB" end,
+        if .regions == [] then "Region   none: no VM runs" else
+        (.regions[] | "Region \(if .number == 1 then " " else .number end) "
+            + (.advice // "\(.path), \(.bytes / 1048576) MiB" + (if .number == 1 then "" else ", device \(.address)" end))) end,
         (.vms | map(select(.cpus != []) | "\(.name) on \(.cpus | join(" "))") | select(. != []) | "vCPUs    \(join("; "))"),
         if .server == null then empty
         elif .server.pid == null then "Server   dead: doorbells are down (VMs that it had connected may still ring each other); the memory is"

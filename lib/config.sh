@@ -5,6 +5,8 @@
 # After config_load the knobs are plain shell variables, and these are set too:
 #   SHMEM_BYTES, VM_MEMORY_BYTES, VM_DISK_BYTES    SHMEM_SIZE, VM_MEMORY and VM_DISK_SIZE in bytes. Pass these to other
 #                   programs: each has its own units for a plain number
+#   REGION_BYTES    the size of each region in bytes, by its number: [1] is SHMEM_SIZE, [2], … are SHMEM_MORE
+#   SHMEM_TOTAL     their sum
 #   QEMU_EXTRA      QEMU_ARGS as an array
 #   CONFIG_FROM     for each knob without its default: where its value comes from, for messages
 #   CONFIG_KNOBS    the names of all knobs, in the order of config.sh
@@ -84,16 +86,12 @@ config_load() {
         config_bad VM_OWNER "is not a user of this host"
     fi
 
-    config_check_size SHMEM_SIZE 1M 1T
-    SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
-    (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
     config_check_word SHMEM_MODE plain doorbell
     config_check_word GUEST_DRIVER vfio uio none
     config_check_number SERVER_VECTORS 1 64
     config_check_word SHMEM_HUGEPAGES yes no
-    if [[ $SHMEM_HUGEPAGES == yes ]] && ((SHMEM_BYTES < 2097152)); then
-        config_bad SHMEM_SIZE "is smaller than one huge page (2M), and SHMEM_HUGEPAGES=yes needs at least one"
-    fi
+    config_check_word SHMEM_PREALLOC yes no
+    config_check_regions
 
     config_check_size VM_MEMORY 128M 1T
     VM_MEMORY_BYTES=$(size_in_bytes "$VM_MEMORY")
@@ -167,6 +165,38 @@ config_check_size() {
     bytes=$(size_in_bytes "${!knob}") || config_bad "$knob" "is not a size such as 128M or 4G"
     ((bytes >= $(size_in_bytes "$least") && bytes <= $(size_in_bytes "$most"))) ||
         config_bad "$knob" "is not a size from $least to $most"
+}
+
+# Checks SHMEM_SIZE and SHMEM_MORE, and sets what depends on them. The devices of SHMEM_MORE have slots 8 to f (shmem_slot).
+config_check_regions() {
+    local size number knob=SHMEM_SIZE
+    local -a more
+    config_check_size SHMEM_SIZE 1M 1T
+    SHMEM_BYTES=$(size_in_bytes "$SHMEM_SIZE")
+    (((SHMEM_BYTES & (SHMEM_BYTES - 1)) == 0)) || config_bad SHMEM_SIZE "is not a power of two such as 128M"
+    REGION_BYTES=([1]="$SHMEM_BYTES")
+    config_check_pattern SHMEM_MORE '^[0-9KMGT ]*$' "sizes with spaces between them, such as 64M 1G"
+    read -r -a more <<<"$SHMEM_MORE"
+    ((${#more[@]} <= 8)) || config_bad SHMEM_MORE "has more than 8 sizes: there are no more PCI addresses for such devices"
+    for size in "${more[@]}"; do
+        REGION_BYTES+=("$(config_region_size "$size")")
+        [[ ${REGION_BYTES[-1]} ]] || config_bad SHMEM_MORE "has $size, which is not a power of two from 1M to 1T"
+    done
+    SHMEM_TOTAL=0
+    for number in "${!REGION_BYTES[@]}"; do
+        SHMEM_TOTAL=$((SHMEM_TOTAL + REGION_BYTES[number]))
+        if [[ $SHMEM_HUGEPAGES == yes ]] && ((REGION_BYTES[number] < 2097152)); then
+            ((number == 1)) || knob=SHMEM_MORE
+            config_bad "$knob" "is smaller than one huge page (2M), and SHMEM_HUGEPAGES=yes needs at least one for each region"
+        fi
+    done
+}
+
+# Prints size $1 in bytes; nothing if a region cannot have it.
+config_region_size() {
+    local bytes
+    bytes=$(size_in_bytes "$1") || return 0
+    ((bytes < 1 << 20 || bytes > 1 << 40 || (bytes & (bytes - 1)))) || printf '%d' "$bytes"
 }
 
 # Prints size $1, such as 128M, in bytes. The units are K, M, G and T. Fails if it is not a size, or more than 2^53 bytes.

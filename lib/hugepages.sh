@@ -24,17 +24,26 @@ hugepages_free() {
     printf '%d' $((free - reserved))
 }
 
+# Is a page of $1 bytes larger than one of the regions?
+hugepages_too_large() {
+    local bytes
+    for bytes in "${REGION_BYTES[@]}"; do
+        ((bytes % $1 == 0)) || return 0
+    done
+    return 1
+}
+
 # Prints how to get enough huge pages. The pool only grows, by what is missing: others may use its pages.
 hugepages_remedy() {
     local size pool now missing
     size=$(hugepage_size)
-    if ((SHMEM_BYTES % size)); then
-        printf 'a page has %dM, more than SHMEM_SIZE: sudo umount %s && sudo mount -t hugetlbfs -o %s hugetlbfs %s' \
+    if hugepages_too_large "$size"; then
+        printf 'a page has %dM, more than a region: sudo umount %s && sudo mount -t hugetlbfs -o %s hugetlbfs %s' \
             $((size >> 20)) "$HUGE_FOLDER" "$HUGE_MOUNT" "$HUGE_FOLDER"
         return
     fi
     pool=$(hugepage_pool)
     now=$(cat -- "$pool/nr_hugepages" 2>/dev/null || echo 0)
-    missing=$((SHMEM_BYTES / size - $(hugepages_free)))
+    missing=$((SHMEM_TOTAL / size - $(hugepages_free)))
     printf 'reserve huge pages with: echo %d | sudo tee %s/nr_hugepages' $((now + (missing > 0 ? missing : 0))) "$pool"
 }

@@ -21,6 +21,8 @@
 #   ssh/                 id_ed25519 and host_ed25519, each with its .pub; known_hosts; config, for ssh -F
 #   bin/                 the programs and the ivshmem server, built for the host
 #   server/              the ivshmem server: socket, pid, peers, ready, log (lib/server.sh)
+#   regions              the regions that the VMs were started with: a line "FILE BYTES" each (lib/shmem.sh)
+#   region, region2…     links to the files of the regions, while they exist
 #   vmN/                 a VM:
 #       disk.qcow2           its disk, an overlay on a base image
 #       command              the whole command line of QEMU

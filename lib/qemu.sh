@@ -31,6 +31,8 @@ qemu_kernel_arguments() {
     [[ $accel != tcg ]] || printf ' tsc=reliable'
     # The port of the PM timer (SeaBIOS: src/config.h, PORT_ACPI_PM_BASE). The kernel would learn it from ACPI.
     printf ' pmtmr=0x608'
+    # The lab's own ivshmem device, for the programs and for lab-driver. There may be others.
+    printf ' lab.region=0000:00:0%s.0' "$(shmem_slot 1)"
     # guest/usr/local/sbin/lab-driver reads lab.driver. vfio's parameter is always there, so that a guest can switch to vfio. A
     # device of the user's own may have interrupts in plain mode too.
     case $SHMEM_MODE,${QEMU_EXTRA[*]-} in
@@ -55,10 +57,19 @@ qemu_link_peer() {
     esac
 }
 
+# Prints the memory backend of region N. prealloc=on: a full /dev/shm is an error at the start, and not a SIGBUS in the middle of
+# a guest's store.
+qemu_region() {
+    local prealloc=on
+    [[ $SHMEM_PREALLOC == yes ]] || prealloc=off
+    printf 'memory-backend-file,id=shmem%s,mem-path=%s,size=%d,share=on,prealloc=%s' \
+        "$(shmem_suffix "$1")" "$(shmem_path "$1")" "${REGION_BYTES[$1]}" "$prealloc"
+}
+
 # qemu_command NAME ACCEL ABOVE_4G: prints the command that runs VM NAME with its console on stdio, in one line, quoted
 # for the shell. ACCEL is kvm or tcg, ABOVE_4G is yes or no.
 qemu_command() {
-    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1 peer
+    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1 peer number
     local -a command=(qemu-system-x86_64)
 
     # A PC without default devices. -no-reboot turns a reset into an exit of QEMU. A guest without ACPI powers down by a
@@ -82,16 +93,22 @@ qemu_command() {
 
     case $SHMEM_MODE in
     plain)
-        # prealloc=on: a full /dev/shm is an error at the start, and not a SIGBUS in the middle of a guest's store.
-        command+=(-object "memory-backend-file,id=shmem,mem-path=$(shmem_path),size=$SHMEM_BYTES,share=on,prealloc=on")
-        command+=(-device "ivshmem-plain,memdev=shmem,addr=4")
+        command+=(-object "$(qemu_region 1)")
+        command+=(-device "ivshmem-plain,memdev=shmem,addr=$(shmem_slot 1)")
         ;;
     doorbell)
         # The server passes the same file to QEMU. start.sh has allocated it.
         command+=(-chardev "socket,id=server,path=$VM_DIR/server/socket")
-        command+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=4")
+        command+=(-device "ivshmem-doorbell,chardev=server,vectors=$SERVER_VECTORS,addr=$(shmem_slot 1)")
         ;;
     esac
+    # SHMEM_MORE. These devices have no interrupt, so they take nothing of the firmware's table (config_check_cpus): ivshmem of
+    # revision 1 has no INTx (QEMU: docs/specs/ivshmem-spec).
+    for number in "${!REGION_BYTES[@]}"; do
+        ((number > 1)) || continue
+        command+=(-object "$(qemu_region "$number")")
+        command+=(-device "ivshmem-plain,memdev=shmem$number,addr=$(shmem_slot "$number")")
+    done
     # A link to the other VM, for bench.sh to compare TCP with: eth1 in both, down and without an address until somebody
     # sets it up. Each end is a datagram socket: either VM may start first, and frames to a VM that is down are lost.
     peer=$(qemu_link_peer "$name")

@@ -70,12 +70,12 @@ vm_ended() {
     ! vm_running "$1" && ! process_find --session "$VM_DIR/$1" >/dev/null
 }
 
-# Prints the mode of the running VM $1: plain or doorbell. Looks for the connection to our server, because QEMU_ARGS may have
-# added an ivshmem-doorbell device of the user's.
+# Prints the mode of the running VM $1: plain or doorbell. The lab's own device is the first ivshmem device on the command line.
+# What QEMU_ARGS adds comes after all of ours (lib/qemu.sh).
 vm_mode() {
     local pid
     pid=$(vm_pid "$1") || return 0
-    if [[ $(process_option "$pid" -chardev socket,id=server,) == *",path=$VM_DIR/server/socket" ]]; then
+    if [[ $(process_option "$pid" -device ivshmem-) == ivshmem-doorbell,* ]]; then
         echo doorbell
     else
         echo plain

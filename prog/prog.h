@@ -2,7 +2,8 @@
  * prog.h - definitions that you may want to amend, for all programs at once.
  *
  * By default the programs find the VM's ivshmem device by its PCI identity (vendor 1af4,
- * device 1110) and map all of its memory. To set a definition to a fixed value, look the
+ * device 1110) and map all of its memory. In a VM with several such devices (SHMEM_MORE)
+ * they take the lab's own, which the kernel's command line names (lab.region). To set a definition to a fixed value, look the
  * device up in the guest:
  *
  *	root@vm1:~# lspci -D -d 1af4:1110

@@ -8,7 +8,9 @@ check_start() {
 }
 
 check_memory() {
-    local free need=$(((VM_MEMORY_BYTES * VM_COUNT + SHMEM_BYTES) >> 20))
+    local free region=$SHMEM_TOTAL need
+    [[ $SHMEM_PREALLOC == yes ]] || region=0
+    need=$(((VM_MEMORY_BYTES * VM_COUNT + region) >> 20))
     free=$(memory_available)
     if ((free >= need)); then
         check_ok memory "$free MB available, $need MB for $VM_COUNT VMs and the region"
@@ -30,11 +32,11 @@ check_shmem() {
         check_obstacle region "/dev/shm is $type, not a tmpfs" 'sudo mount -t tmpfs tmpfs /dev/shm'
         return
     fi
-    free=$(df --output=avail -B1 /dev/shm | tail -n 1)
-    if ((free >= SHMEM_BYTES)) || [[ -e $file ]]; then
-        check_ok region "$((free >> 20)) MB free in /dev/shm (tmpfs), $((SHMEM_BYTES >> 20)) for the region"
+    free=$(shmem_room)
+    if ((free >= SHMEM_TOTAL)) || [[ -e $file || $SHMEM_PREALLOC == no ]]; then
+        check_ok region "$((free >> 20)) MB free in /dev/shm (tmpfs), $((SHMEM_TOTAL >> 20)) for the region"
     else
-        check_obstacle region "no room for $SHMEM_SIZE" "$(shmem_room_remedy "$file")"
+        check_obstacle region "no room for $(size_for_people "$SHMEM_TOTAL")" "$(shmem_room_remedy "$file")"
     fi
 }
 
@@ -47,12 +49,12 @@ check_hugepages() {
     fi
     size=$(hugepage_size) owner=$(lab_owner)
     free=$(hugepages_free)
-    if ((SHMEM_BYTES % size != 0)); then
-        check_obstacle region "the pages of $HUGE_FOLDER are $((size >> 20)) MB, more than SHMEM_SIZE=$SHMEM_SIZE" \
+    if hugepages_too_large "$size"; then
+        check_obstacle region "the pages of $HUGE_FOLDER are $((size >> 20)) MB, more than SHMEM_SIZE=$SHMEM_SIZE${SHMEM_MORE:+ or one of SHMEM_MORE}" \
             "sudo umount $HUGE_FOLDER && sudo mount -t hugetlbfs -o $HUGE_MOUNT hugetlbfs $HUGE_FOLDER"
     elif ((EUID == 0 || $(id -u -- "$owner") == EUID)) && ! as_user "$owner" test -w "$HUGE_FOLDER"; then
         check_obstacle region "$owner cannot write to $HUGE_FOLDER" "sudo chmod 1777 $HUGE_FOLDER"
-    elif ((free * size < SHMEM_BYTES)) && [[ ! -e $(shmem_path) ]]; then
+    elif ((free * size < SHMEM_TOTAL)) && [[ ! -e $(shmem_path) ]]; then
         check_obstacle region "$free huge pages of $((size >> 20)) MB are free" "$(hugepages_remedy)"
     else
         check_ok region "$free huge pages of $((size >> 20)) MB are free"

@@ -18,6 +18,11 @@
 
 #define ADDRESS_SHAPE "xxxx:xx:xx.x"
 
+/* The unit tests build the programs with a file of their own. */
+#ifndef KERNEL_COMMAND_LINE
+#define KERNEL_COMMAND_LINE "/proc/cmdline"
+#endif
+
 static_assert(sizeof(ADDRESS_SHAPE) == sizeof(((struct shmem_device *)0)->address),
 	      "an address has this shape");
 
@@ -99,6 +104,29 @@ static void check_device(const char *text, char address[static sizeof(ADDRESS_SH
 static int filter_ivshmem(const struct dirent *entry)
 {
 	return is_ivshmem(entry->d_name);
+}
+
+/*
+ * A lab's VM may have more ivshmem devices, which are the user's. So the host says on the
+ * kernel's command line which is the lab's own: lab.region=ADDRESS (lib/qemu.sh).
+ */
+static bool told_device(char address[static sizeof(ADDRESS_SHAPE)])
+{
+	static const char key[] = "lab.region=";
+	char line[4096]; /* kernel: COMMAND_LINE_SIZE is 2048 on x86 */
+	char *rest = line, *word;
+	bool told = false;
+
+	FILE *file = fopen(KERNEL_COMMAND_LINE, "re");
+	if (!file)
+		return false;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	fclose(file);
+	while ((word = strsep(&rest, " \n")))
+		if (strncmp(word, key, strlen(key)) == 0)
+			told = normalise_address(word + strlen(key), address);
+	return told;
 }
 
 /* There must be exactly one; otherwise the user has to choose. */
@@ -184,11 +212,14 @@ void shmem_device_enable(const char *address)
 struct shmem_device shmem_device(const struct shmem_options *options)
 {
 	struct shmem_device device;
+	char told[sizeof(ADDRESS_SHAPE)];
 
 	if (options->address)
 		check_device(options->address, device.address);
 	else if (SHMEM_BAR_ADDRESS[0])
 		check_device(SHMEM_BAR_ADDRESS, device.address);
+	else if (told_device(told))
+		check_device(told, device.address);
 	else
 		find_device(device.address);
 

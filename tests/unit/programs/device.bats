@@ -35,6 +35,33 @@ load prog.bash
     complains 1 'there is no ivshmem device (PCI 1af4:1110) at 0000:00:05.0' __read_write -d 0000:00:05.0
 }
 
+@test "device: of several, the lab's own is taken; the kernel's command line names it" {
+    local line
+    ivshmem 0000:00:04.0
+    ivshmem 0000:00:08.0
+    ivshmem 0000:00:1f.0
+    for line in 'root=/dev/vda lab.region=0000:00:08.0 pmtmr=0x608' 'lab.region=00:08.0' 'lab.region=0000:00:04.0 lab.region=0000:00:08.0'; do
+        echo "$line" >"$CMDLINE"
+        succeeds __read_write "by $line"
+        succeeds __read_write -d 0000:00:08.0
+        prints "by $line"
+    done
+    succeeds __read_write -d 0000:00:1f.0
+    same "$WRITTEN" "$output"
+    # What is not the lab's says nothing.
+    for line in '' 'root=/dev/vda' 'xlab.region=0000:00:08.0' 'lab.regions=0000:00:08.0' 'lab.region=' 'lab.region=4' "lab.region=$(printf %05000d 8)"; do
+        echo "$line" >"$CMDLINE"
+        complains 1 '3 ivshmem devices' __read_write
+    done
+}
+
+@test "device: the lab's own device is gone: another one is not taken for it" {
+    echo 'lab.region=0000:00:04.0' >"$CMDLINE"
+    ivshmem 0000:00:08.0
+    complains 1 'there is no ivshmem device (PCI 1af4:1110) at 0000:00:04.0' __read_write
+    cmp -n $MIB "$TREE/0000:00:08.0/resource2" /dev/zero
+}
+
 @test "device: BAR 2 without an address, too small, or unreadable" {
     ivshmem 0000:00:04.0 0
     complains 1 'BAR 2 of 0000:00:04.0 has no memory' __read_write

@@ -13,8 +13,8 @@ MIB=$((1 << 20))
 PROG=$REPO/prog SERVER=$REPO/server SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=$BATS_RUN_TMPDIR/static
 
 # The sanitized programs look in these files and folders below the current one: for devices, for /dev/mem, for the kernel's
-# list of memory types, for /dev/vfio, for /dev with UIO devices, and for the CPUs' topology.
-TREE=devices MEMORY=memory TYPES=types VFIO=vfio UIO=uio CPUS=cpus
+# list of memory types, for /dev/vfio, for /dev with UIO devices, for the CPUs' topology, and for the kernel's command line.
+TREE=devices MEMORY=memory TYPES=types VFIO=vfio UIO=uio CPUS=cpus CMDLINE=cmdline
 
 # The exact output of __read_write.
 GREETING='Other VM says hello world!'
@@ -40,7 +40,7 @@ teardown() {
 # For setup_file: builds the programs.
 build_programs() {
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
-    places+=" -DDEV_UIO='\"$UIO\"' -DCPU_DEVICES='\"$CPUS\"'"
+    places+=" -DDEV_UIO='\"$UIO\"' -DCPU_DEVICES='\"$CPUS\"' -DKERNEL_COMMAND_LINE='\"$CMDLINE\"'"
     alone make -s -C "$PROG" O="$STATIC" WERROR=1
     alone make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
 }

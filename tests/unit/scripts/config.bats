@@ -181,14 +181,21 @@ NASTY=('  ' ' 1' $'1\n2' "'" '"' '*' '$(touch x)' '`touch x`' 'a[$(touch x)]')
     bad VM_DISK_SIZE 1G 9T 16T
     good VM_DISK_SIZE 2G 4294967296 8T
     refuses SHMEM_SIZE=1M ./start.sh --set SHMEM_SIZE=1M --set SHMEM_HUGEPAGES=yes
+    bad SHMEM_MORE 0 -1 3M 64MB 64m 64M,1G '64M 3M' '64M 512K' '1G 2T' ' 1' many "$HUGE" "${HUGE}G" $'64M\n1G' '*' '$(touch x)' \
+        '1M 1M 1M 1M 1M 1M 1M 1M 1M'
+    good SHMEM_MORE '' ' ' 1M '64M 1G' '  64M  1G ' 8G '1M 1M 1M 1M 1M 1M 1M 1M'
+    refuses 'SHMEM_MORE=64M\ 3M (from the command line) has 3M, which is not a power of two from 1M to 1T' \
+        ./start.sh --set 'SHMEM_MORE=64M 3M'
+    refuses SHMEM_MORE=1M ./start.sh --set SHMEM_MORE=1M --set SHMEM_HUGEPAGES=yes
 }
 
 @test "choices" {
     local knob
-    for knob in SHMEM_HUGEPAGES KERNEL_KEEP_SOURCE ALLOW_FALLBACK BAR_ABOVE_4G ACCEL; do
+    for knob in SHMEM_HUGEPAGES SHMEM_PREALLOC KERNEL_KEEP_SOURCE ALLOW_FALLBACK BAR_ABOVE_4G ACCEL; do
         bad "$knob" '' 0 1 -1 Yes maybe 'yes no' "$HUGE" "${NASTY[@]}"
     done
     good SHMEM_HUGEPAGES yes no
+    good SHMEM_PREALLOC yes no
     good SHMEM_MODE plain doorbell
     bad SHMEM_MODE '' yes Plain 'plain doorbell' "$HUGE" "${NASTY[@]}"
     good GUEST_DRIVER vfio uio none

@@ -103,6 +103,37 @@ peers_are() {
     succeeds ./start.sh vm2
 }
 
+@test "no mention of an ivshmem device in QEMU_ARGS is taken for the lab's own" {
+    local args
+    with_server
+    for args in "-chardev socket,id=server,path=$VM_DIR/server/socket -device ivshmem-doorbell,chardev=server,vectors=8,addr=4" \
+        "-device ivshmem-doorbell,chardev=mine,addr=9 -chardev socket,id=mine,path=$VM_DIR/server/socket" \
+        '-fw_cfg name=opt/x,string=-device -fw_cfg name=opt/y,string=ivshmem-doorbell,'; do
+        # The fake would connect to a server of that name.
+        SHMEM_MODE=plain QEMU_ARGS=$args succeeds ./start.sh vm1
+        same plain "$(field .mode)"
+        SHMEM_MODE=plain succeeds ./start.sh vm2
+        succeeds ./stop.sh
+    done
+    for args in '-object memory-backend-ram,id=m,size=1M,share=on -device ivshmem-plain,memdev=m' '-device ivshmem-plain,memdev=shmem'; do
+        QEMU_ARGS=$args succeeds ./start.sh vm1
+        same doorbell "$(field .mode)"
+        succeeds ./start.sh vm2
+        succeeds ./stop.sh
+    done
+}
+
+@test "run.sh host gives any program SHMEM_SOCKET with doorbells, and with them alone" {
+    with_server
+    succeeds ./start.sh vm1
+    succeeds ./run.sh host bash -c 'echo "$SHMEM_SOCKET $SHMEM_FILE $SHMEM_SIZE"'
+    same "$VM_DIR/server/socket $(region) 1048576" "$output"
+    succeeds ./stop.sh
+    SHMEM_MODE=plain succeeds ./start.sh vm1
+    SHMEM_SOCKET=/of/another/lab succeeds ./run.sh host bash -c 'echo "${SHMEM_SOCKET-not set}"'
+    same 'not set' "$output"
+}
+
 @test "a VM of one mode cannot join running VMs of the other mode" {
     with_server
     succeeds env SHMEM_MODE=plain ./start.sh vm1
@@ -159,7 +190,6 @@ peers_are() {
     succeeds ./run.sh host __read_write -- 'from the host'
     succeeds ./run.sh host __read_write
     prints "Read from shmem: 'from the host'"
-    refuses 'host needs a program' ./run.sh host
-    refuses 'no such program: ls' ./run.sh host ls
+    refuses 'host needs a command' ./run.sh host
     refuses 'no such program' ./run.sh host ../__read_write
 }

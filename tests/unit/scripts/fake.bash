@@ -26,7 +26,7 @@ teardown_fakes() {
         ! is_fake "$pid" || kill -KILL "$pid"
     done < <(cat "$BATS_TEST_TMPDIR"/fake*/*.starts 2>/dev/null)
     end_background
-    rm -f -- "$(VM_DIR=$BATS_TEST_TMPDIR/lab region)" "$(VM_DIR=$BATS_TEST_TMPDIR/lab-2 region)"
+    rm -f -- "$(VM_DIR=$BATS_TEST_TMPDIR/lab region)"{,-{2..9}} "$(VM_DIR=$BATS_TEST_TMPDIR/lab-2 region)"
 }
 
 is_fake() {

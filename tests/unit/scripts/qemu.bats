@@ -79,6 +79,36 @@ no_option() {
     the_option -object '(^|,)share=on(,|$)'
 }
 
+@test "SHMEM_MORE adds plain devices at slots 8 to f, each with its own file, in both modes" {
+    local mode number
+    local -a slots=(- - 8 9 a b c d e f)
+    for mode in plain doorbell; do
+        succeeds env SHMEM_MODE="$mode" SHMEM_MORE='64M 1M 2M 2M 2M 2M 2M 4M' ./command_of
+        for number in {2..9}; do
+            the_option -device "^ivshmem-plain,memdev=shmem$number,addr=${slots[number]}\$"
+            the_option -object "^memory-backend-file,id=shmem$number,mem-path=/dev/shm/ivshmem-[0-9]+-$number,size=[0-9]+,share=on,prealloc=on\$"
+        done
+        the_option -object 'id=shmem2,.*,size=67108864,'
+        the_option -object 'id=shmem9,.*,size=4194304,'
+        the_option -device "^ivshmem-$mode,.*,addr=4\$"
+    done
+    succeeds ./command_of
+    (($(option -device | grep -c ivshmem) == 1)) || failure 'more than one device without SHMEM_MORE'
+}
+
+@test "the kernel's command line names the lab's own device" {
+    local device
+    succeeds env SHMEM_MORE=1M ./command_of
+    device=$(option -device | grep memdev=shmem,)
+    the_option -append "(^| )lab.region=0000:00:0${device##*addr=}.0( |\$)"
+}
+
+@test "SHMEM_PREALLOC=no: QEMU does not allocate the regions either" {
+    succeeds env SHMEM_PREALLOC=no SHMEM_MORE=1M ./command_of
+    (($(option -object | grep -c 'prealloc=off') == 2)) || failure 'not off for both'
+    no_option -object prealloc=on
+}
+
 @test "VM_CPUS, VM_MAXCPUS and VM_MEMORY set -smp and -m" {
     succeeds ./command_of
     the_option -smp '^1,maxcpus=2,sockets=2,cores=1,threads=1$'
