@@ -32,7 +32,7 @@ guest_apt() {
 url_host() {
     local authority=${1#*://}
     authority=${authority%%/*} authority=${authority##*@}
-    [[ $authority == *] ]] || authority=${authority%:*}
+    [[ $authority == *']' ]] || authority=${authority%:*}
     printf '%s' "$authority"
 }
 

@@ -12,8 +12,9 @@ inputs_packages() {
     printf 'GUEST_PACKAGES=%s\n' "$GUEST_PACKAGES"
 }
 
+# The stamp tells whether there should be a tree.
 present_packages() {
-    [[ -z $GUEST_PACKAGES || -s $VM_DIR/packages/contents ]]
+    grep -qxF GUEST_PACKAGES= "$VM_DIR/steps/packages" || [[ -s $VM_DIR/packages/contents ]]
 }
 
 # Prints the tree that the root file system is a copy of.
@@ -53,7 +54,9 @@ packages_contents() {
 
 # Is all of the kept tree wanted, so that packages need only be added to it?
 packages_extend() {
-    [[ -s $VM_DIR/packages/contents ]] && ! grep -qvxF -f <(packages_contents) "$VM_DIR/packages/contents"
+    local contents
+    contents=$(packages_contents)
+    [[ -s $VM_DIR/packages/contents ]] && ! grep -qvxF -f <(printf '%s\n' "$contents") "$VM_DIR/packages/contents"
 }
 
 # packages_missing TREE PACKAGE...: prints those that are not installed in the tree.

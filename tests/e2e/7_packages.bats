@@ -58,7 +58,7 @@ setup() {
     same $'17\nactive' "$output"
 }
 
-@test "a module tool is there: kmod" {
+@test "the guests have kmod" {
     succeeds ./run.sh vm2 insmod --version
     prints kmod
 }

@@ -64,6 +64,17 @@ has() {
     [[ ! -e $VM_DIR/packages ]]
 }
 
+@test "the knob is set in a finished lab: that is the reason that setup gives; a tree that was removed is made again" {
+    succeeds ./packages
+    export GUEST_PACKAGES=tree
+    succeeds ./packages
+    says 'packages   starts (changed: GUEST_PACKAGES)'
+    rm -r "$VM_DIR/packages"
+    succeeds ./packages
+    says 'packages   starts (its result is gone'
+    same 'make tree' "$(has)"
+}
+
 @test "packages are installed in a copy; those that the tree has already are not" {
     export GUEST_PACKAGES='tree make g++'
     succeeds ./packages
@@ -75,7 +86,7 @@ has() {
 
 @test "if the tree has all of them, no mirror is needed" {
     GUEST_PACKAGES=make UPDATE=false succeeds ./packages
-    same make "$(GUEST_PACKAGES=make has)"
+    same make "$(GUEST_PACKAGES='make' has)"
 }
 
 @test "a package that is added: it alone is installed, in the kept tree" {
