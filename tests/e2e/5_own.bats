@@ -46,7 +46,7 @@ put_program() {
     succeeds ./run.sh demo
     prints "Read from shmem: 'Other VM says hello world!'"
     succeeds ./run.sh vm2 __shmem
-    prints 0000:00:04.0 '128 MiB'
+    prints 0000:00:04.0 '131072 KiB'
     same "$zeros" "$(./run.sh vm2 whole_region sum "$SECOND")"
     ./run.sh vm1 __read_write -d 00:08.0 'in the second'
     ./run.sh vm1 __read_write -d 00:09.0 -m wb 'in the third'
