@@ -52,5 +52,8 @@ shmem_files() {
 
 # Prints the path of the file of the lab's own region that exists now; nothing if there is none.
 shmem_file_now() {
-    shmem_files | grep -m 1 -e "-$(lab_id)\$" || true
+    local id files
+    id=$(lab_id)
+    files=$(shmem_files)
+    grep -m 1 -e "-$id\$" <<<"$files" || true
 }

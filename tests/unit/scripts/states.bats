@@ -330,7 +330,7 @@ as_nobody() {
     prints 'Region   removed'
     same true "$(field .region.removed)"
     fails 1 ./run.sh host __fake
-    says 'was removed while they use it' './stop.sh, then ./start.sh'
+    says 'was removed while VMs use it' './stop.sh, then ./start.sh'
 }
 
 @test "start.sh reports a disk in use because a lab with a running VM was moved; the VM's files stay" {
