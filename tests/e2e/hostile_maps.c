@@ -2,6 +2,7 @@
  * hostile_maps.c - tries to get beyond the maps of a UIO device: hostile_maps UIO MEMORY_SIZE.
  * Prints what it reached that it must not, and then fails.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
