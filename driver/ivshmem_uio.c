@@ -82,8 +82,8 @@ static void ivshmem_uio_set_maps(struct uio_info *info, struct pci_dev *pdev)
 }
 
 /*
- * UIO_IRQ_CUSTOM: the UIO core would do all its work in an interrupt thread
- * (since Linux 6.12), which doubles the wake-ups of a waiting program.
+ * UIO_IRQ_CUSTOM: the UIO core of newer kernels (6.12 does) would do its work in
+ * an interrupt thread, and a waiting program would need two wake-ups.
  */
 static int ivshmem_uio_add(struct ivshmem_uio *ivshmem, struct pci_dev *pdev, int n)
 {

@@ -42,9 +42,9 @@ struct shmem_doorbell;
 
 /*
  * Opens the region, as shmem_open does, and the doorbell with it. With wait set, the
- * program can also wait for interrupts. Only one program of a VM at a time can do that,
- * since vfio gives a device to one program. Ends the program if this VM's device has no
- * interrupts. A program may open one doorbell.
+ * program can also wait for interrupts. vfio gives a device to one program of a VM at a
+ * time; with the lab's driver (GUEST_DRIVER=uio) any number can wait. Ends the program if
+ * this VM's device has no interrupts. A program may open one doorbell.
  */
 struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					   struct shmem *region, bool wait);
