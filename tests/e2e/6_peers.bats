@@ -81,7 +81,7 @@ waiter_id() {
     same "$sum" "$(sha256sum <"$file")"
 }
 
-@test "a QEMU that somebody starts by hand joins, rings a VM and is rung, whatever its number of vectors" {
+@test "a QEMU that somebody starts by hand joins, rings a VM and is rung; it may have fewer vectors" {
     lab
     mkfifo "$BATS_TEST_TMPDIR/qtest"
     exec {gate}<>"$BATS_TEST_TMPDIR/qtest"
@@ -91,10 +91,11 @@ waiter_id() {
     printf '%s\n' 'outl 0xcf8 0x80002010' 'outl 0xcfc 0xfebf0000' 'outl 0xcf8 0x80002014' 'outl 0xcfc 0xfebe0000' \
         'outl 0xcf8 0x80002004' 'outw 0xcfc 2' 'outl 0xcf8 0x80002040' 'outw 0xcfe 0x8000' >&"$gate"
     wait_until bash -c './run.sh vm1 __doorbell | grep -q stranger'
-    waits vm1 6
-    wait_until rings "$(id_of vm1)" 6
+    # It knows two vectors of each peer, as many as it has itself (ivshmem-spec).
+    waits vm1 1
+    wait_until rings "$(id_of vm1)" 1
     background_ended waiter 0
-    prints 'vector 6: '
+    prints 'vector 1: '
     succeeds ./run.sh vm2 __doorbell ring stranger 1
     wait_until has_pending 0x0000000000000002
     kill "$stranger"
@@ -123,8 +124,8 @@ has_pending() {
         ./run.sh vm1 __doorbell ring vm2 $((vectors - 1))
         background_ended waiter 0
         prints "vector $((vectors - 1)): an interrupt"
-        complains 1 "there is no vector $vectors: the device has $vectors" ./run.sh vm1 __doorbell ring vm2 $vectors
     done
+    complains 1 'there is no vector 1: the device has 1' ./run.sh vm1 __doorbell ring vm2 1
 }
 
 @test "a server of the user's own serves the VMs: QEMU_ARGS adds its device, -d names it" {
