@@ -8,7 +8,8 @@
  *	0x1000   +--------------------------------------------+
  *	         | the message of __read_write                |
  *	0x2000   +--------------------------------------------+
- *	         | the table of connected peers (peers.h)     |
+ *	         | the table of peers, when a program wants   |
+ *	         | it (peers.h)                               |
  *	0x3000   +--------------------------------------------+
  *	         | free: put your own programs' data here     |
  *	0xf000   +--------------------------------------------+

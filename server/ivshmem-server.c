@@ -241,7 +241,7 @@ static void attend(struct server *server, const struct watched *watched)
  * For poll(2). A program cannot tell the server that it wants the table: the connection is
  * one-way. So the server looks, as long as there is a peer that may want it.
  */
-static int patience(const struct server *server)
+static int poll_timeout(const struct server *server)
 {
 	if (server->deaf || server->stalled)
 		return RETRY;
@@ -259,7 +259,7 @@ static int serve(struct server *server)
 	}
 	for (;;) {
 		watch(server, &watched);
-		if (poll(watched.entries, WATCH_PEERS + watched.count, patience(server)) < 0) {
+		if (poll(watched.entries, WATCH_PEERS + watched.count, poll_timeout(server)) < 0) {
 			if (errno == EINTR)
 				continue;
 			shmem_warn("poll: %s", strerror(errno));

@@ -134,7 +134,7 @@ int shmem_server_event(const struct shmem_server *server, unsigned int vector)
 }
 
 /* The number of our vectors; 0 as long as the server has not told it. */
-static unsigned int told(struct shmem_server *server)
+static unsigned int vectors_told(struct shmem_server *server)
 {
 	if (!server->told && shmem_table_answer(&server->region))
 		server->told = shmem_table_vectors(&server->region);
@@ -146,7 +146,7 @@ static bool has_its_vectors(struct shmem_server *server, int silence)
 {
 	unsigned int vectors = shmem_server_vectors(server);
 
-	return vectors > 0 && (told(server) ? vectors >= told(server) : silence >= QUIET_MS);
+	return vectors > 0 && (vectors_told(server) ? vectors >= vectors_told(server) : silence >= QUIET_MS);
 }
 
 /* The server sends our own vectors last; the protocol does not tell their number. */
@@ -173,7 +173,7 @@ bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector)
 	uint64_t begin = shmem_now();
 
 	shmem_server_attend(server);
-	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != told(server) &&
+	while (shmem_server_vectors(server) <= vector && shmem_server_vectors(server) != vectors_told(server) &&
 	       server->stage != HANDSHAKE_GONE && is_patient(begin)) {
 		wait_for_message(server, LOOK_MS);
 		shmem_server_attend(server);
@@ -215,7 +215,7 @@ void shmem_server_close(struct shmem_server *server)
 {
 	for (unsigned int id = 0; id < SHMEM_PEER_IDS; id++)
 		shmem_server_forget(server, id);
-	if (server->region.base && !told(server))
+	if (server->region.base && !vectors_told(server))
 		shmem_table_want_no_more(&server->region);
 	if (server->descriptor >= 0)
 		close(server->descriptor);

@@ -56,7 +56,7 @@ doorbell_device() {
 # put_entry SLOT ID [NAME]: writes a connected peer into the table of that device's region.
 put_entry() {
     local region=$TREE/$DEVICE/resource2 at=$((0x2000 + 32 * $1))
-    put_bytes "$region" "$at" $(printf '%02x ' $((($2 + 1) & 255)) $((($2 + 1) >> 8 & 255)) $((($2 + 1) >> 16)) 0)
+    le64 $(($2 + 1)) | head -c 4 | put "$region" "$at"
     printf '%s' "${3:-}" | put "$region" $((at + 4))
 }
 

@@ -3,9 +3,8 @@
  *
  *	ivshmem_client SOCKET VECTORS [WORD...] <COMMANDS
  *
- * The WORDs only are there for the server, which looks for QEMU's -name among them.
- * Each command is a line. It is carried out, and its result printed, before the next
- * one is read. PEER is a letter; each has a connection of its own.
+ * The server looks for QEMU's -name among the WORDs. Each command is a line: it is carried
+ * out, and its result printed, before the next one. PEER is a letter, a connection each.
  *
  *	connect PEER        connects, and reads nothing
  *	read PEER N         reads N messages, and prints each
