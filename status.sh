@@ -71,9 +71,10 @@ lab_status() {
 show() {
     jq -r '
         def fallback: if .fallback then " (fallback)" else "" end;
+        def fragments: if (.config // "") == "" then "" else ", with \(.config)" end;
         "Lab      \(.vm_dir)" + (if .owner == "" then ", not there yet" else ", of \(.owner)" end),
         if .manifest == null then "Setup    not finished: run ./setup.sh" else
-        "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)",
+        "Kernel   \(.manifest.kernel.release), \(.manifest.kernel.source)\(.manifest.kernel | fallback)\(.manifest.kernel | fragments)",
         "Debian   \(.manifest.debian.suite) \(.manifest.debian.version)\(.manifest.debian | fallback)" end,
         if .regions == [] then "Region   none: no VM runs" else
         (.regions[] | "Region \(if .number == 1 then " " else .number end) "

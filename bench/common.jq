@@ -27,6 +27,9 @@ def doubt: "\(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) is \(if .b
     + " \(.limit | nice) \(.unit), which the host itself does not reach"
     + (if .status == "ok" then " (\(.doubted | length) of \(.repeats + (.doubted | length)) repeats; the median is over the others)" else "" end);
 
+# The guests' kernel, with the fragments of KERNEL_CONFIG. Input: what the manifest says of it.
+def guest_kernel: .release + (if (.config // "") == "" then "" else " with \(.config)" end);
+
 # All copies, by all kernels: {ID: {SIZE: {KERNEL: [MB/s, one for each round]}}}.
 def copies: reduce (.[] | .id as $id | .records[] | select(.record == "bandwidth") | {$id, size: "\(.block_bytes)", copy, rate: .median_mb_s})
     as $c ({}; .[$c.id][$c.size][$c.copy] += [$c.rate]);

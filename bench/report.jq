@@ -66,7 +66,7 @@ ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip by TCP over 
 (["processor", "\($host.host.cpu), \($host.host.cpus) CPUs, caches \($host.host.caches | to_entries | map("\(.key) \(.value)") | join(", "))"],
  ["memory", "\($host.host.memory_mib) MiB"],
  ["host", "Linux \($host.host.kernel), QEMU \($host.qemu), \($host.accelerator)"],
- ["guests", "Linux \($host.manifest.kernel.release), Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)"],
+ ["guests", "Linux \($host.manifest.kernel | guest_kernel), Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)"],
  ["vCPUs", ($host.placement // empty | to_entries | map("\(.key) on CPU \(.value | join(" and "))") | join("; "))],
  ["mappings", ([$runs[0][] | select(.id == "mapping")][0].records // [] | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
  ["programs", "\([$runs[0][].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"] | unique | join(", ")); kit \($host.kit), binaries \($host.programs)"],

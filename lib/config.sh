@@ -278,7 +278,8 @@ config_check_packages() {
         [[ $name =~ ^[a-z0-9][a-z0-9+.-]+$ ]] ||
             config_bad GUEST_PACKAGES "has $(quoted "$name"), which is not the name of a Debian package such as libssl-dev"
     done
-    GUEST_PACKAGES=$(printf '%s\n' "${names[@]}" | LC_ALL=C sort -u | paste -sd ' ')
+    GUEST_PACKAGES=''
+    ((${#names[@]} == 0)) || GUEST_PACKAGES=$(printf '%s\n' "${names[@]}" | LC_ALL=C sort -u | paste -sd ' ')
 }
 
 # Splits QEMU_ARGS into words as a shell does, without expanding anything. xargs knows the same quotes.

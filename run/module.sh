@@ -27,8 +27,10 @@ module_build() {
     local tree=$VM_DIR/kernel/build
     [[ -e $tree/Module.symvers ]] || die "there is no build tree in $tree: run ./setup.sh"
     say "Building $1 for Linux $(<"$tree/include/config/kernel.release")"
-    make -C "$tree" --no-print-directory -j "$(nproc)" M="$1" modules >&2 ||
-        die "$1 does not build (see above)"
+    make -C "$tree" --no-print-directory -j "$(nproc)" M="$1" modules >&2 &
+    CHILDREN=("$!")
+    wait "$!" || die "$1 does not build (see above)"
+    CHILDREN=()
 }
 
 # Prints the paths of the modules that were built in folder $1, in the order in which its makefiles name them. Up to Linux 6.1

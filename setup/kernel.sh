@@ -70,8 +70,8 @@ kernel_install() {
     kernel_build_tree "$work/source" "$work/done/build"
     kernel_modules "$work/source" "$work/done/modules"
     sync -- "$work/done/vmlinux"
-    jq -n --arg release "$release" --arg source "$2" --arg sha256 "$3" --argjson fallback "$4" \
-        '{release: $release, source: $source, sha256: $sha256, fallback: $fallback}' >"$work/done/manifest.json"
+    jq -n --arg release "$release" --arg source "$2" --arg sha256 "$3" --argjson fallback "$4" --arg config "$KERNEL_CONFIG" \
+        '{release: $release, source: $source, sha256: $sha256, fallback: $fallback, config: $config}' >"$work/done/manifest.json"
     if [[ $KERNEL_KEEP_SOURCE == yes ]]; then
         mv -- "$work/source" "$work/done/source"
     fi

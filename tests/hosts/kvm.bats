@@ -9,7 +9,7 @@ setup_file() {
     export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab
     make_kit
     (cd "$KIT" && ACCEL=tcg ./setup.sh --reset-disks) >&2
-    host_begin 'vm*' 'accel-*' bootstrap rootfs cache log kernel/source
+    host_begin 'vm*' 'accel-*' bootstrap packages rootfs cache log kernel/source
 }
 
 setup() {
@@ -87,6 +87,27 @@ teardown_file() {
     vms SHMEM_MODE=doorbell
     on_two '__doorbell test -n 20000' '__doorbell test -n 20000'
     [[ $out1$out2 == *'none was lost'* ]]
+}
+
+@test "the lab's driver takes the device: 10,000 interrupts arrive, none is lost; vfio-pci gets it back" {
+    vms SHMEM_MODE=doorbell
+    succeeds on ./run.sh --all lab-driver uio
+    [ "$(grep -c ' ivshmem_uio /dev/uio0' <<<"$output")" -eq 2 ]
+    on_two '__doorbell test -n 10000' '__doorbell test -n 10000'
+    [[ $out1$out2 == *'none was lost'* ]]
+    succeeds on ./run.sh --all lab-driver vfio
+}
+
+@test "a module builds on this host and loads in the VMs; a second region takes what the first one does" {
+    on ./stop.sh
+    vms SHMEM_MORE=64M
+    succeeds on ./run.sh module driver
+    [ "$(grep -c 'ivshmem_uio .*: 65536 KiB, 0 vectors$' <<<"$output")" -eq 2 ]
+    succeeds on ./run.sh vm1 ls /dev/uio0 /dev/uio1
+    succeeds on ./run.sh vm1 __read_write -m wb -d 00:08.0 'in the second region'
+    succeeds on ./run.sh vm2 __read_write -m wb -d 00:08.0
+    prints "Read from shmem: 'in the second region'"
+    succeeds on ./stop.sh
 }
 
 @test "__stress finds no violation" {
