@@ -42,13 +42,13 @@ modules_driver() {
 }
 
 # modules_disk FOLDER IMAGE: makes a file system with the contents of FOLDER. Nobody writes to it, so it has no journal, and
-# little more room than the files need: a tenth more, because du counts no tables.
+# little more room than the files need: a tenth more, because du counts no tables and mke2fs rounds down (mke2fs(8), -N).
 modules_disk() {
     local blocks inodes
     blocks=$(du -sk --apparent-size -- "$1" | cut -f 1)
     inodes=$(find "$1" | wc -l)
     MKE2FS_DEVICE_SECTSIZE=512 mke2fs -q -t ext4 -b 1024 -O "${BASE_FEATURES/has_journal,/}" -E "$(base_options)" -m 0 -L kernel \
-        -N $((inodes + 16)) -d "$1" "$2" $(((blocks + inodes) * 11 / 10 + 1024))k
+        -N $((inodes * 11 / 10 + 64)) -d "$1" "$2" $(((blocks + inodes) * 11 / 10 + 1024))k
     chmod 444 -- "$2"
     sync -- "$2"
 }
