@@ -40,21 +40,16 @@ teardown() {
     end_background
 }
 
-# listens VM: starts the example there as background process listener, and returns when it waits.
+# listens VM: starts the example there as background process VM, and returns when it waits.
 listens() {
-    background listener ./run.sh "$1" timeout 60 uio_example uio0 </dev/null
-    wait_until_said "$BATS_TEST_TMPDIR/out.listener" 'peer '
+    background "$1" ./run.sh "$1" uio_example uio0 </dev/null
+    wait_until_said "$BATS_TEST_TMPDIR/out.$1" 'peer '
 }
 
-# The id that the listener has printed.
-listener_id() {
-    sed -n 's/^peer //p' "$BATS_TEST_TMPDIR/out.listener"
-}
-
-# VM $1 sends text $2 to the listener, until it has it: QEMU may ignore the first ring for a newcomer.
+# sends FROM TO TEXT: sends TEXT to the VM that listens. Has it come? QEMU may ignore a ring for a newcomer, so this is repeated.
 sends() {
-    ./run.sh "$1" uio_example uio0 "$(listener_id)" "$2"
-    grep -q "^interrupt [0-9]*: $2\$" "$BATS_TEST_TMPDIR/out.listener"
+    ./run.sh "$1" uio_example uio0 "$(sed -n 's/^peer //p' "$BATS_TEST_TMPDIR/out.$2")" "$3"
+    grep -q "^interrupt [0-9]*: $3\$" "$BATS_TEST_TMPDIR/out.$2"
 }
 
 # The number of interrupts that vector 0 of VM $1 has had.
@@ -72,10 +67,9 @@ interrupts() {
 
 @test "the example: messages both ways" {
     listens vm2
-    wait_until sends vm1 'from one'
-    end_background
+    wait_until sends vm1 vm2 'from one'
     listens vm1
-    wait_until sends vm2 'from two'
+    wait_until sends vm2 vm1 'from two'
 }
 
 @test "10,000 interrupts, none is lost" {
@@ -91,8 +85,8 @@ interrupts() {
 }
 
 @test "several programs of a VM wait for the same vector, and each for its own" {
-    background first ./run.sh vm2 __doorbell wait -d 00:04.0 -t 60 </dev/null
-    background second ./run.sh vm2 __doorbell wait -d 00:04.0 -t 60 </dev/null
+    background first ./run.sh vm2 __doorbell wait -d 00:04.0 -t 600 </dev/null
+    background second ./run.sh vm2 __doorbell wait -d 00:04.0 -t 600 </dev/null
     background third ./run.sh vm2 __doorbell wait -d 00:04.0 -t 3 5 </dev/null
     for name in first second third; do wait_until_said "$BATS_TEST_TMPDIR/err.$name" 'waiting for vector'; done
     id=$(sed -n 's/.*this is peer \([0-9]*\)$/\1/p' "$BATS_TEST_TMPDIR/err.first")
@@ -127,7 +121,7 @@ interrupts() {
     listens vm2
     fails 1 ./run.sh vm2 rmmod ivshmem_uio
     says 'ivshmem_uio is in use'
-    wait_until sends vm1 'still here'
+    wait_until sends vm1 vm2 'still here'
 }
 
 @test "a program that waits gets an error when its device is unbound" {
@@ -142,7 +136,7 @@ interrupts() {
     succeeds ./run.sh vm2 lab-driver vfio
     same '0000:00:04.0 vfio-pci /dev/vfio/noiommu-0' "${lines[0]}"
     same '0000:00:08.0 no driver' "${lines[1]}"
-    background waiter ./run.sh vm2 __doorbell wait -d 00:04.0 -t 60 </dev/null
+    background waiter ./run.sh vm2 __doorbell wait -d 00:04.0 -t 600 </dev/null
     wait_until_said "$BATS_TEST_TMPDIR/err.waiter" 'waiting for vector'
     complains 1 'lab-driver: __doorbell (process' ./run.sh vm2 lab-driver none
     says 'has /dev/vfio/noiommu-0 open; end it first'
