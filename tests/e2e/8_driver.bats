@@ -143,6 +143,7 @@ interrupts() {
     ./run.sh vm1 uio_example uio0 "$(sed -n 's/.*this is peer \([0-9]*\)$/\1/p' "$BATS_TEST_TMPDIR/err.waiter")" rings
     background_ended waiter 0
     succeeds ./run.sh vm2 lab-driver uio
+    same '0000:00:08.0 ivshmem_uio /dev/uio8' "${lines[1]}"
     succeeds ./run.sh vm2 lab-driver uio
     listens vm2
     fails 1 ./run.sh vm2 lab-driver vfio
