@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # ./run.sh push: copies prog/ into the guests and builds it there.
 
-# push_run [VM...]: copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the files that
-# differ from its own, so make compiles no more than necessary.
+# push_run [VM...]: copies prog/ into the guests and builds it there. All guests get the same tarball. Each one extracts only the
+# files that differ from its own, so make compiles no more than necessary.
 push_run() {
     local tarball vms
     vms=$(vms_to_use "$@")
