@@ -64,6 +64,8 @@ step_require() {
 # steps_completed STEP...: prints these steps in their order, with those that must be up to date for them.
 steps_completed() {
     local step
+    # Else the guests would get the modules of another kernel.
+    [[ " $* " != *' kernel '* ]] || set -- "$@" modules
     # Else the guests would get old programs beside new sources, or no keys, or not the packages of GUEST_PACKAGES.
     [[ " $* " != *' rootfs '* ]] || set -- "$@" packages programs keys
     for step in "${ALL_STEPS[@]}"; do

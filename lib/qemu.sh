@@ -33,7 +33,7 @@ qemu_kernel_arguments() {
     printf ' pmtmr=0x608'
     # The lab's own ivshmem device, for the programs and for lab-driver. There may be others.
     printf ' lab.region=0000:00:0%s.0' "$(shmem_slot 1)"
-    # guest/usr/local/sbin/lab-driver reads lab.driver. vfio's parameter is always there, so that a guest can switch to vfio. A
+    # guest/usr/local/sbin/lab-driver reads lab.driver. Disks of older kits have a unit that looks for vfio's parameter instead. A
     # device of the user's own may have interrupts in plain mode too.
     case $SHMEM_MODE,${QEMU_EXTRA[*]-} in
     doorbell,*) printf ' vfio.enable_unsafe_noiommu_mode=1 lab.driver=%s' "$GUEST_DRIVER" ;;

@@ -20,7 +20,8 @@ shmem_state() {
 
 # shmem_advice STATE FILE BYTES: prints what this state means, and what to do; nothing if it is ok.
 shmem_advice() {
-    local size remedy
+    local size remedy grow='fallocate -l'
+    [[ $SHMEM_PREALLOC == yes ]] || grow='truncate -s'
     case $1 in
     removed)
         printf '%s' 'removed while VMs use it: they still share it, but nobody can join them.' \
@@ -29,7 +30,7 @@ shmem_advice() {
     resized)
         size=$(stat -c %s -- "$2" 2>/dev/null) || size=0
         if ((size < $3)); then
-            remedy="A VM that touches the rest is killed (SIGBUS). To give it back its size: fallocate -l $3 $2"
+            remedy="A VM that touches the rest is killed (SIGBUS). To give it back its size: $grow $3 $2"
         else
             remedy="No VM sees the rest. To give it back its size: truncate -s $3 $2"
         fi
@@ -61,7 +62,7 @@ shmem_require() {
 # shmem_check VMS: ends the program unless the running VMs (a line each) share the regions that the knobs ask for, in
 # SHMEM_MODE with SERVER_VECTORS, and these are ours.
 shmem_check() {
-    local running=${1//$'\n'/, } file mode made wanted vectors
+    local running=${1//$'\n'/, } file mode made wanted vectors sparse
     mode=$(vm_mode "${1%%$'\n'*}")
     [[ $mode == "$SHMEM_MODE" ]] || die "$running run with SHMEM_MODE=$mode: to change it to $SHMEM_MODE, run ./stop.sh first"
     shmem_require "$1"
@@ -77,6 +78,22 @@ shmem_check() {
         "run this as that user, or ./stop.sh as that user first"
     [[ $made == "$wanted" ]] || die "$running share $(shmem_described "$made"): to change that to $(shmem_described "$wanted")," \
         "run ./stop.sh first"
+    sparse=$(shmem_sparse "$made")
+    # QEMU would allocate all of it, and the first VM that finds no memory would be killed.
+    [[ $SHMEM_PREALLOC == no || -z $sparse ]] || die "$running share $sparse, which is sparse: set SHMEM_PREALLOC=no as when they" \
+        "were started, or run ./stop.sh first"
+}
+
+# Prints the file of the first of these regions, a line "FILE BYTES" each, that does not have all its memory. (hugetlbfs counts
+# its pages differently.)
+shmem_sparse() {
+    local file bytes
+    while read -r file bytes; do
+        if [[ $file == /dev/shm/* ]] && (($(stat -c '%b * %B' -- "$file") < bytes)); then
+            printf '%s' "$file"
+            return
+        fi
+    done <<<"$1"
 }
 
 # Prints regions, a line "FILE BYTES" each, for people.

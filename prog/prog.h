@@ -3,8 +3,8 @@
  *
  * By default the programs find the VM's ivshmem device by its PCI identity (vendor 1af4,
  * device 1110) and map all of its memory. In a VM with several such devices (SHMEM_MORE)
- * they take the lab's own, which the kernel's command line names (lab.region). To set a definition to a fixed value, look the
- * device up in the guest:
+ * they take the lab's own, which the kernel's command line names (lab.region). To set a
+ * definition to a fixed value, look the device up in the guest:
  *
  *	root@vm1:~# lspci -D -d 1af4:1110
  *	0000:00:04.0 RAM memory: Red Hat, Inc. Inter-VM shared memory (rev 01)

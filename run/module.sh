@@ -9,6 +9,8 @@ module_run() {
     (($#)) || usage_error 'module needs the folder of a module, such as driver'
     [[ -d $1 ]] || usage_error "module: no such folder: $(quoted "$1")"
     folder=$(realpath -- "$1")
+    [[ $folder =~ ^[[:alnum:]._/+@,=~-]+$ ]] || die "make cannot build a module in $(quoted "$folder"):" \
+        "the path may only have letters, digits and . _ + @ , = ~ - /; copy the folder elsewhere"
     [[ -e $folder/Kbuild || -e $folder/Makefile ]] || die "there is no Makefile in $folder: it needs one with a line such as" \
         "obj-m := NAME.o (linux: Documentation/kbuild/modules.rst)"
     vms=$(vms_to_use "${@:2}")
@@ -44,7 +46,8 @@ module_files() {
     done <"$1/modules.order"
 }
 
-# Unloads the modules in reverse order, loads them, and prints what the kernel logged meanwhile.
+# Unloads the modules in reverse order, loads them, and prints what the kernel logged meanwhile. Read backwards, because a module
+# that logs much may push the mark out of the kernel's buffer.
 # shellcheck disable=SC2016 # for the guest's shell
 MODULE_IN_GUEST='set -e
 folder=/lib/modules/$(uname -r)/extra
@@ -53,7 +56,7 @@ tar --extract --directory "$folder"
 cd "$folder"
 mark="run.sh module $$ $RANDOM"
 echo "$mark" >/dev/kmsg
-trap '\''dmesg | sed "1,/$mark/d"'\'' EXIT
+trap '\''dmesg | tac | sed "/$mark/Q" | tac'\'' EXIT
 loaded() { [ -d "/sys/module/$1" ]; }
 for ((i = $#; i > 0; i--)); do
     name=${!i} name=${name%.ko} name=${name//-/_}

@@ -81,7 +81,7 @@ check_root() {
 # Files with Windows line ends. (setup.sh checks itself, in its first lines.)
 check_checkout() {
     local files
-    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib setup bench kernel guest prog server 2>/dev/null | paste -sd ' ') || true
+    files=$(cd -- "$LAB_HOME" && grep -rlI $'\r$' -- ./*.sh lib setup run bench kernel driver guest prog server 2>/dev/null | paste -sd ' ') || true
     [[ -z $files ]] || check_obstacle checkout "lines end with CRLF (Windows) in $files" \
         'get the files again, with git or from the archive, without converting line ends'
 }

@@ -20,7 +20,7 @@ inputs_kernel() {
 }
 
 present_kernel() {
-    [[ -s $VM_DIR/kernel/vmlinux ]] || return 1
+    [[ -s $VM_DIR/kernel/vmlinux && -f $VM_DIR/kernel/build/Module.symvers ]] || return 1
     ! fallback_unwanted "$VM_DIR/kernel/manifest.json" || return 1
     [[ $KERNEL_KEEP_SOURCE == no || -d $VM_DIR/kernel/source ]]
 }
@@ -89,7 +89,7 @@ kernel_build_tree() {
         printf '%s\0' Makefile .config Module.symvers arch/x86/Makefile*
         [[ ! -x tools/objtool/objtool ]] || printf 'tools/objtool/objtool\0'
         find include arch/x86/include \( -type f -o -type l \) -print0
-        find scripts \( -name kconfig -o -name dtc -o -name gdb -o -name coccinelle -o -name package -o -name genksyms \) -prune \
+        find scripts \( -name kconfig -o -name dtc -o -name gdb -o -name coccinelle -o -name package \) -prune \
             -o ! -name '*.o' \( -type f -o -type l \) -print0
     ) | LC_ALL=C sort -zu | tar --create --directory "$source" --null --no-recursion --exclude='.*.cmd' --files-from=- |
         tar --extract --directory "$tree"

@@ -15,12 +15,14 @@ kernel_fragments() {
     done
 }
 
-# Prints the lines of all fragments that count, one for each option: the last.
+# Prints the lines of all fragments that count, one for each option: the last. CONFIG_X=n is the same as "# CONFIG_X is not set",
+# which is what the kernel writes.
 kernel_wanted() {
     local -a fragments
     mapfile -t fragments < <(kernel_fragments)
     wait "$!"
-    awk '/^CONFIG_/ { option = $1; sub(/=.*/, "", option) }
+    awk '/^CONFIG_[^=]*=n$/ { $0 = "# " substr($0, 1, length($0) - 2) " is not set" }
+        /^CONFIG_/ { option = $1; sub(/=.*/, "", option) }
         /^# CONFIG_/ { option = $2 }
         /^(# )?CONFIG_/ { if (!(option in line)) order[++count] = option; line[option] = $0 }
         END { for (i = 1; i <= count; i++) print line[order[i]] }' "${fragments[@]}"

@@ -92,8 +92,8 @@ rootfs_programs() {
         step_notice "the guest's own compiler cannot build /root/prog; $VM_DIR/log/rootfs.log says why"
 }
 
-# Units that cost boot time under emulation and do nothing in a guest without udev, modules, swap, logind and a clock that
-# must be set; and timers, which would disturb measurements. `systemctl unmask NAME` in a guest brings a unit back.
+# Units that cost boot time under emulation and do nothing in a guest without udev, modules to load at boot, swap, logind and a
+# clock that must be set; and timers, which would disturb measurements. `systemctl unmask NAME` in a guest brings a unit back.
 GUEST_MASKED=(
     getty-static.service getty@tty1.service kmod-static-nodes.service modprobe@.service
     systemd-modules-load.service systemd-remount-fs.service systemd-repart.service systemd-pstore.service

@@ -19,7 +19,9 @@ sources_list() {
     (
         cd -- "$LAB_HOME" || exit
         find "$1" \( -path prog/build -o -path server/build -o -name '*~' -o -name '#*#' -o -name '.#*' -o -name '.*.sw?' \
-            -o -name '*.orig' -o -name '*.rej' \) -prune -o \( -type f -o -type l \) -print0 | LC_ALL=C sort -z
+            -o -name '*.orig' -o -name '*.rej' \
+            -o -path 'driver/*' \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' -o -name '.*.d' \
+            -o -name '.tmp_*' -o -name Module.symvers -o -name modules.order -o -path driver/uio_example \) \) -prune -o \( -type f -o -type l \) -print0 | LC_ALL=C sort -z
     )
 }
 

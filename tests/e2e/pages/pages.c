@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * pages.c - gives the region struct pages, as drivers do that hand it to the kernel's I/O
- * paths, and writes a text into one of them. For 9_kernel.bats.
+ * paths, and writes a text into one of them. For 9_modules.bats.
  */
 #include <linux/memremap.h>
 #include <linux/mm.h>

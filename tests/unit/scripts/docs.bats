@@ -18,9 +18,9 @@ setup() {
     same "$needed GB of disk" "$(tr '\n' ' ' <README.md | grep -oE '[0-9]+ GB of disk')"
 }
 
-@test "the index in docs/changing.md lists exactly the files of lib/, setup/ and bench/" {
-    printf "%s\n" lib/* setup/* bench/* | sort >"$BATS_TEST_TMPDIR/files"
-    sed -nE 's/^\| `((lib|setup|bench)\/[^`]+)` \|.*/\1/p' docs/changing.md | sort >"$BATS_TEST_TMPDIR/index"
+@test "the index in docs/changing.md lists exactly the files of lib/, setup/, run/ and bench/" {
+    printf "%s\n" lib/* setup/* run/* bench/* | sort >"$BATS_TEST_TMPDIR/files"
+    sed -nE 's/^\| `((lib|setup|run|bench)\/[^`]+)` \|.*/\1/p' docs/changing.md | sort >"$BATS_TEST_TMPDIR/index"
     succeeds diff "$BATS_TEST_TMPDIR/files" "$BATS_TEST_TMPDIR/index"
 }
 

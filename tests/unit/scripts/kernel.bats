@@ -117,6 +117,14 @@ END
     says 'CONFIG_C=y from kernel/one.config'
 }
 
+@test "CONFIG_X=n in a fragment is the same as '# CONFIG_X is not set'" {
+    configure CONFIG_A=y CONFIG_PROC_SYSCTL=y
+    printf 'CONFIG_C=y\nCONFIG_C=n\n' >kernel/one.config
+    KERNEL_CONFIG=kernel/one.config succeeds ./configure
+    same '' "$stderr"
+    same '# CONFIG_C is not set' "$(tail -n 1 wanted)"
+}
+
 @test "a line of a fragment that is no line of a kernel's configuration is named" {
     configure CONFIG_A=y CONFIG_PROC_SYSCTL=y
     local line
@@ -149,7 +157,7 @@ END
     local tree=built-source file
     for file in Makefile .config Module.symvers vmlinux include/linux/a.h include/generated/b.h arch/x86/Makefile arch/x86/Makefile_32.cpu \
         arch/x86/include/asm/a.h arch/x86/kernel/a.c scripts/mod/modpost scripts/mod/modpost.c scripts/mod/modpost.o scripts/mod/.modpost.cmd \
-        scripts/kconfig/conf scripts/Makefile.build scripts/module.lds tools/objtool/objtool kernel/a.o; do
+        scripts/kconfig/conf scripts/genksyms/genksyms scripts/Makefile.build scripts/module.lds tools/objtool/objtool kernel/a.o; do
         mkdir -p "$tree/$(dirname "$file")"
         touch "$tree/$file"
     done
@@ -157,7 +165,7 @@ END
     ln -s a.h "$tree/include/linux/link.h"
     script build_tree <<<'kernel_build_tree "$@"'
     succeeds ./build_tree "$tree" result
-    same '.config Makefile Module.symvers arch/x86/Makefile arch/x86/Makefile_32.cpu arch/x86/include/asm/a.h include/generated/b.h include/linux/a.h include/linux/link.h scripts/Makefile.build scripts/mod/modpost scripts/mod/modpost.c scripts/module.lds tools/objtool/objtool' \
+    same '.config Makefile Module.symvers arch/x86/Makefile arch/x86/Makefile_32.cpu arch/x86/include/asm/a.h include/generated/b.h include/linux/a.h include/linux/link.h scripts/Makefile.build scripts/genksyms/genksyms scripts/mod/modpost scripts/mod/modpost.c scripts/module.lds tools/objtool/objtool' \
         "$(cd result && find . ! -type d | sed 's,^./,,' | LC_ALL=C sort | paste -sd ' ')"
     rm -r result "$tree/tools"
     succeeds ./build_tree "$tree" result

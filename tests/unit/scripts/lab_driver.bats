@@ -114,6 +114,10 @@ override() {
     same 'lab-driver: waiter (process 77) has /dev/uio0 open; end it first' "$stderr"
     [[ ! -e $GUEST/sys/bus/pci/devices/$B/driver_override && ! -e $BATS_TEST_TMPDIR/calls ]]
     ln -sfn /dev/uio01 "$GUEST/proc/77/fd/3"
+    echo '7f0000000000-7f0008000000 rw-s 00001000 00:05 91                 /dev/uio0' >"$GUEST/proc/77/maps"
+    fails 1 "$BATS_TEST_TMPDIR/lab-driver" none
+    same 'lab-driver: waiter (process 77) has /dev/uio0 open; end it first' "$stderr"
+    rm "$GUEST/proc/77/maps"
     succeeds "$BATS_TEST_TMPDIR/lab-driver" none
 }
 

@@ -122,7 +122,7 @@ END
     local folder
     as_root
     mkdir -p prog server
-    for folder in lib setup bench kernel guest prog server; do
+    for folder in lib setup run bench kernel driver guest prog server; do
         printf 'one\r\ntwo\r\n' >"$folder/windows"
         obstacle checkout "lines end with CRLF .* in $folder/windows" 'get the files again'
         rm "$folder/windows"

@@ -112,10 +112,16 @@ is_zero() {
 
 @test "SHMEM_PREALLOC=no: regions larger than the host's memory take none" {
     SHMEM_PREALLOC=no SHMEM_MORE=1T succeeds ./start.sh vm1
+    SHMEM_MORE=1T fails 1 ./start.sh vm2
+    says 'is sparse: set SHMEM_PREALLOC=no'
+    SHMEM_PREALLOC=no SHMEM_MORE=1T succeeds ./start.sh vm2
     sizes_are '1048576 1099511627776'
     same '0 0' "$(stat -c %b "$(region)"{,-2} | paste -sd ' ')"
     succeeds ./status.sh
     prints "$(region)-2, 1048576 MiB"
+    truncate -s 0 "$(region)-2"
+    SHMEM_PREALLOC=no succeeds ./status.sh
+    prints "To give it back its size: truncate -s 1099511627776 $(region)-2"
 }
 
 # --- Removed or resized while VMs run

@@ -39,3 +39,22 @@ END
     prints 'vm1: done'
     says 'vm2: exit status 4'
 }
+
+@test "run.sh module: a path that make cannot take is refused, and nothing is built" {
+    local name
+    two_vms
+    mkdir -p "$VM_DIR/kernel/build/include/config" mine
+    echo 6.12 >"$VM_DIR/kernel/build/include/config/kernel.release"
+    touch "$VM_DIR/kernel/build/Module.symvers"
+    echo 'obj-m := mine.o' >mine/Makefile
+    stub make <<<'echo called >>"$TMPDIR/calls"; exit 2'
+    for name in 'a b' 'a:b' 'a%b' 'a$b' 'a#b'; do
+        cp -r mine "$name"
+        fails 1 ./run.sh module "$name"
+        says 'cannot build a module in' 'copy the folder'
+    done
+    [[ ! -e $TMPDIR/calls ]]
+    mv mine 'für~1'
+    fails 1 ./run.sh module 'für~1'
+    says 'für~1 does not build'
+}

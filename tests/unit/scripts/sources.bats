@@ -54,6 +54,16 @@ changed() {
     done < <(locale -a)
 }
 
+@test "what run.sh module and make leave in driver/ changes nothing: neither the sum, nor what step modules compiles" {
+    local before listed
+    before=$(./sum driver) listed=$(./laid driver)
+    touch driver/{ivshmem_uio{.o,.ko,.mod,.mod.c,.mod.o},Module.symvers,modules.order,uio_example,.ivshmem_uio.o.cmd,.module-common.o}
+    same "$before" "$(./sum driver)"
+    same "$listed" "$(./laid driver)"
+    echo '/* more */' >driver/more.h
+    refuted test "$before" = "$(./sum driver)"
+}
+
 @test "files left by make and editors do not change the sum, and are not copied to the guest" {
     local before
     before=$(./laid prog)

@@ -65,7 +65,7 @@ PREDICATES=(
     release_expired proxy_excepts packages_extend url_has_login host_is_loopback
     process_confirm process_find process_foreign process_option process_stopped
     vms_wanted vms_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
-    vm_run_state vm_vcpus vm_cpus vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_removed shmem_user
+    vm_run_state vm_vcpus vm_cpus vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_user
     base_image disk_files disk_untouched
     qemu_has_dgram qemu_has_large_bar hugepages_too_large accel_recall accel_try_kvm bench_empty bench_progress_changes
     fetch fetch_part # their status is the result of the download; they check each command themselves
