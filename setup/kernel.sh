@@ -76,6 +76,7 @@ kernel_install() {
         mv -- "$work/source" "$work/done/source"
     fi
     chmod -R u+rwX,go+rX "$work/done"
+    lab_remove "$VM_DIR/modules" # it belongs to the old kernel; start.sh waits until step modules has made it again
     result_replace "$work/done" "$VM_DIR/kernel"
 }
 
