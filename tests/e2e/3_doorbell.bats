@@ -5,14 +5,12 @@
 load helpers
 
 setup_file() {
-    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens SHMEM_MODE=doorbell
-    cd "$KIT"
-    ./stop.sh --set STOP_TIMEOUT=10 >&2
-    ./start.sh >&2
+    export SHMEM_MODE=doorbell
+    continue_on_lab
 }
 
 teardown_file() {
-    cd "$KIT" && ./stop.sh --set STOP_TIMEOUT=10 >&2 || true
+    stop_lab
 }
 
 setup() {

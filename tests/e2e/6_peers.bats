@@ -14,7 +14,7 @@ setup_file() {
 }
 
 teardown_file() {
-    cd "$KIT" && ./stop.sh --set STOP_TIMEOUT=10 >&2 || true
+    stop_lab
     rm -rf -- "$FOREIGN"
 }
 

@@ -5,14 +5,12 @@
 load helpers
 
 setup_file() {
-    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens VM_COUNT=2
-    cd "$KIT"
-    ./stop.sh --set STOP_TIMEOUT=10 >&2
-    ./start.sh >&2
+    export VM_COUNT=2
+    continue_on_lab
 }
 
 teardown_file() {
-    cd "$KIT" && ./stop.sh --set STOP_TIMEOUT=10 >&2 || true
+    stop_lab
 }
 
 setup() {

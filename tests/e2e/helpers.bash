@@ -26,6 +26,20 @@ begin_on_built_lab() {
     ./setup.sh --reset-disks >&2
 }
 
+# For setup_file: goes on with the copy and the lab that the file before left, and starts its VMs again, with the knobs that are
+# exported now.
+continue_on_lab() {
+    export KIT=$E2E_DIR/kit VM_DIR=$E2E_DIR/lab ACCEL=tcg SCREENDIR=$E2E_DIR/screens
+    cd "$KIT" || return
+    ./stop.sh --set STOP_TIMEOUT=10 >&2
+    ./start.sh >&2
+}
+
+# For teardown_file.
+stop_lab() {
+    "$KIT/stop.sh" --set STOP_TIMEOUT=10 >&2 || true
+}
+
 # type_into NAME TEXT: types TEXT into the console of VM NAME, like a user in its screen session. TEXT must not contain $, ^
 # or \: screen expands them.
 type_into() {
