@@ -105,6 +105,38 @@ pause() {
     [[ $SIGNAL_STATUS == "$before" ]] || exit "$SIGNAL_STATUS"
 }
 
+# lines_of ARRAY COMMAND...: ARRAY gets the lines that COMMAND prints. Fails as COMMAND does.
+lines_of() {
+    local -n lines_there=$1
+    local lines_text
+    lines_text=$("${@:2}")
+    lines_there=()
+    [[ -z $lines_text ]] || mapfile -t lines_there <<<"$lines_text"
+}
+
+# items_from ARRAY STATUS COMMAND...: ARRAY gets what COMMAND prints, items that each end with a zero byte, and STATUS its status.
+# COMMAND runs in a subshell with errexit on, unlike in `x=$(COMMAND) || status=$?`. Its status comes as the last item: `wait "$!"`
+# after a process substitution says 255 once in some thousand times, although it succeeded (seen with bash 5.2).
+items_from() {
+    local -n items_there=$1 items_status=$2
+    mapfile -d '' -t items_there < <(
+        trap 'printf "%d\0" "$?"' EXIT
+        "${@:3}"
+    )
+    items_status=1 # a command that was killed prints none
+    if ((${#items_there[@]} > 0)) && [[ ${items_there[-1]} =~ ^[0-9]+$ ]]; then
+        items_status=${items_there[-1]}
+        unset 'items_there[-1]'
+    fi
+}
+
+# items_of ARRAY COMMAND...: the same. Fails as COMMAND does.
+items_of() {
+    local status
+    items_from "$1" status "${@:2}"
+    return "$status"
+}
+
 have() {
     command -v "$1" >/dev/null 2>&1
 }

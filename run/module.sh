@@ -15,8 +15,7 @@ module_run() {
         "obj-m := NAME.o (linux: Documentation/kbuild/modules.rst)"
     vms=$(vms_to_use "${@:2}")
     module_build "$folder"
-    mapfile -t files < <(module_files "$folder")
-    wait "$!"
+    lines_of files module_files "$folder"
     ((${#files[@]})) || die "$folder has built no module: its Makefile needs a line such as obj-m := NAME.o"
     RUN_TEMP=$(mktemp -d)
     tar --create --file "$RUN_TEMP/tarball" --owner=0 --group=0 --transform='s,.*/,,' --absolute-names -- "${files[@]}"

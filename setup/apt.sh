@@ -63,8 +63,7 @@ apt_update() {
     local output status=0
     local -a apt
     apt_wait
-    mapfile -t apt < <(apt_command)
-    wait "$!"
+    lines_of apt apt_command
     # Without Error-Mode, apt-get succeeds although a source cannot be reached (apt-get(8)).
     output=$("${apt[@]}" -o APT::Update::Error-Mode=any update 2>&1) || status=$?
     printf '%s\n' "$output" >&2

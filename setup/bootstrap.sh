@@ -26,8 +26,7 @@ step_bootstrap() {
     local partial=$VM_DIR/bootstrap.partial mirror suite keyring fallback expired=false
     local -a found
     lab_remove "$partial"
-    mapfile -d '' -t found < <(bootstrap_source)
-    wait "$!"
+    items_of found bootstrap_source
     mirror=${found[0]} suite=${found[1]} keyring=${found[2]} fallback=${found[3]}
     mkdir -p -- "$VM_DIR/cache/packages"
     bootstrap_run "$partial" "$mirror" "$suite" "$keyring" "${BOOTSTRAP_PACKAGES[@]}" "${BOOTSTRAP_PACKAGES_IF_THERE[@]}"
@@ -101,9 +100,7 @@ bootstrap_source() {
     host=${printed[0]:-}
     for mirror in ${DEBIAN_MIRROR:-${host% *} $DEBIAN_ARCHIVE}; do
         step_says "Looking for $DEBIAN_SUITE at $mirror"
-        status=0
-        mapfile -t printed < <(suite_keyring "$mirror" "$DEBIAN_SUITE")
-        wait "$!" || status=$?
+        items_from printed status suite_keyring "$mirror" "$DEBIAN_SUITE"
         case $status in
         0)
             printf '%s\0' "$mirror" "$DEBIAN_SUITE" "${printed[0]}" false
@@ -124,7 +121,8 @@ BOOTSTRAP_NO_MIRROR=7 # beside the statuses of fetch
 # bootstrap_source_host MIRROR HOST: the same for the fallback, since MIRROR cannot be reached: the host's own suite from the
 # host's own mirror. HOST is the output of host_mirror.
 bootstrap_source_host() {
-    local unreached=$1 mirror=${2% *} suite=${2#* } keyring
+    local unreached=$1 mirror=${2% *} suite=${2#* }
+    local -a printed
     [[ $ALLOW_FALLBACK == yes ]] || die "cannot get Debian $DEBIAN_SUITE from $unreached, and" \
         "ALLOW_FALLBACK=no forbids another suite: set DEBIAN_MIRROR to a mirror that has it"
     if [[ -z $mirror ]]; then
@@ -134,6 +132,6 @@ bootstrap_source_host() {
     fi
     step_notice "cannot get Debian $DEBIAN_SUITE from $unreached: taking the host's own suite, $suite," \
         "from the host's mirror"
-    keyring=$(suite_keyring "$mirror" "$suite")
-    printf '%s\0' "$mirror" "$suite" "$keyring" true
+    items_of printed suite_keyring "$mirror" "$suite"
+    printf '%s\0' "$mirror" "$suite" "${printed[0]}" true
 }

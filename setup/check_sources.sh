@@ -55,11 +55,10 @@ check_kernel_source() {
 
 # Looks for the Debian suite as step bootstrap does.
 check_suite() {
-    local log reason status=0
+    local log reason status
     local -a found
     log=$(mktemp)
-    mapfile -d '' -t found < <(bootstrap_source 2>"$log")
-    wait "$!" || status=$?
+    items_from found status bootstrap_source 2>"$log"
     reason=$(log_cause "$log")
     rm -f -- "$log"
     if ((status == BOOTSTRAP_NO_MIRROR)) && ! apt_has_lists; then

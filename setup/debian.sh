@@ -29,8 +29,9 @@ host_mirror() {
     return 1
 }
 
-# suite_keyring MIRROR SUITE: prints the path of the keyring with a key that signed this suite. Fails like fetch if the suite
-# cannot be fetched, and with FETCH_WRONG if no keyring has such a key. The keys of old suites are among the removed ones.
+# suite_keyring MIRROR SUITE: prints the path of the keyring with a key that signed this suite, and a NUL. Fails like fetch if
+# the suite cannot be fetched, and with FETCH_WRONG if no keyring has such a key. The keys of old suites are among the removed
+# ones.
 suite_keyring() {
     local url=$1 suite=$2 folder keyring early=no status=0
     folder=$(mktemp -d)
@@ -42,7 +43,7 @@ suite_keyring() {
     for keyring in "${DEBIAN_KEYRINGS[@]}"; do
         if release_signed "$folder/InRelease" --keyring "$keyring"; then
             rm -r -- "$folder"
-            printf '%s' "$keyring"
+            printf '%s\0' "$keyring"
             return
         fi
         # Is the signature from the future?

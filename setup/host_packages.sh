@@ -7,7 +7,7 @@ HOST_PACKAGES=(
     bc bison flex libelf-dev libc6-dev pkg-config xz-utils   # the kernel's build
     curl ca-certificates e2fsprogs jq                   # downloads, images, manifest
     openssh-client socat procps                         # ssh into the guests, QMP to QEMU
-    gnuplot-nox                                         # the plots of bench.sh (3.5 MB with dependencies)
+    gnuplot-nox cmark-gfm xsltproc                      # the reports of bench.sh: plots (3.5 MB with dependencies), pages
 )
 
 # Prints the packages that are not installed, a line each. A package counts as installed if another one provides it:
@@ -27,8 +27,7 @@ host_install() {
     [[ -z $removed ]] || die "$(host_removes "$removed"): $HOST_REMOVES_REMEDY"
     host_announce "$plan"
     apt_wait
-    mapfile -t apt < <(apt_command)
-    wait "$!"
+    lines_of apt apt_command
     # --no-remove, because the plan may be out of date by now.
     "${apt[@]}" install --yes --no-remove --no-install-recommends -- "$@"
 }

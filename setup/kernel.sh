@@ -35,8 +35,7 @@ step_kernel() {
     local -a found
     lab_remove "$work"
     mkdir -p -- "$work/source" "$VM_DIR/cache/kernel"
-    mapfile -d '' -t found < <(kernel_source)
-    wait "$!"
+    items_of found kernel_source
     tarball=${found[0]} origin=${found[1]} fallback=${found[2]}
     sha256=$(sha256sum -- "$tarball" | cut -d ' ' -f 1)
     kernel_unpack "$tarball" "$work/source"

@@ -19,8 +19,7 @@ kernel_fragments() {
 # which is what the kernel writes.
 kernel_wanted() {
     local -a fragments
-    mapfile -t fragments < <(kernel_fragments)
-    wait "$!"
+    lines_of fragments kernel_fragments
     awk '/^CONFIG_[^=]*=n$/ { $0 = "# " substr($0, 1, length($0) - 2) " is not set" }
         /^CONFIG_/ { option = $1; sub(/=.*/, "", option) }
         /^# CONFIG_/ { option = $2 }

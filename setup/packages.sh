@@ -40,8 +40,7 @@ step_packages() {
     mkdir -- "$partial"
     cp -a --reflink=auto -- "$from" "$partial/tree"
     read -r -a wanted <<<"$GUEST_PACKAGES"
-    mapfile -t missing < <(packages_missing "$partial/tree" "${wanted[@]}")
-    wait "$!"
+    lines_of missing packages_missing "$partial/tree" "${wanted[@]}"
     ((${#missing[@]} == 0)) || packages_install "$partial/tree" "${missing[@]}"
     packages_contents >"$partial/contents"
     result_replace "$partial" "$VM_DIR/packages"

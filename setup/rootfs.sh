@@ -86,10 +86,11 @@ rootfs_programs() {
     install -m 755 -- "$VM_DIR"/bin/__* "$root/usr/local/bin/"
     sources_tar prog | tar --extract --touch --directory "$root/root" --same-owner
     # Build them once with the guest's own compiler: it is fast here and slow under emulation, and make in the guest then
-    # compiles only what was edited.
+    # compiles only what was edited. The library is installed from this build: one that the host's compiler has built may need a
+    # newer C library than the guest's.
     jobs=$(processors)
-    in_root "$root" make -s -j "$jobs" -C /root/prog ||
-        step_notice "the guest's own compiler cannot build /root/prog; $VM_DIR/log/rootfs.log says why"
+    in_root "$root" make -s -j "$jobs" -C /root/prog all install-library ||
+        step_notice "the guest's own compiler cannot build /root/prog, so libshmem is not installed; $VM_DIR/log/rootfs.log says why"
 }
 
 # Units that cost boot time under emulation and do nothing in a guest without udev, modules to load at boot, swap, logind and a

@@ -6,8 +6,7 @@
 sources_tar() {
     local path=$1
     local -a files=()
-    mapfile -d '' -t files < <(sources_list "$path")
-    wait "$!"
+    items_of files sources_list "$path"
     ((${#files[@]})) || die "there is no file in $LAB_HOME/$path: the checkout is incomplete, get it again"
     tar --create --directory "$LAB_HOME" --format=gnu --no-recursion --hard-dereference \
         --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX "${@:2}" -- "${files[@]}"

@@ -14,6 +14,7 @@ begin() {
     KIT=$BATS_TEST_TMPDIR/kit
     mkdir "$KIT" "$BATS_TEST_TMPDIR/tmp"
     cp -r -- "$REPO"/*.sh "$REPO"/{lib,setup,bench,run,kernel,guest,driver} "$KIT"
+    mkdir "$KIT/docs" && cp -- "$REPO/docs/figures.md" "$KIT/docs"
     rm -f -- "$KIT/config.local.sh"
     cd "$KIT" || return
     for knob in $(knobs) FAKE; do

@@ -148,7 +148,7 @@ END
 @test "status.sh does not wait for the lock" {
     make_lab
     hold_lock
-    succeeds timeout 60 ./status.sh
+    succeeds timeout 300 ./status.sh
     kill -0 "$holder"
 }
 
@@ -199,6 +199,6 @@ END
     refuted ./call qmp "$PEER" bogus
     stub peer <<<'echo "{\"QMP\": {}}"'
     qmp_peer
-    refuted timeout 60 ./call qmp "$PEER" query-status
+    refuted timeout 300 ./call qmp "$PEER" query-status
     refuted ./call qmp "$BATS_TEST_TMPDIR/none" query-status
 }

@@ -75,7 +75,7 @@ END
     for locale in C $LOCALES; do
         cp -r "$BATS_TEST_DIRNAME/fixtures/bench" "$r-$locale"
         succeeds in_locale "$locale" ./bench.sh --report "$r-$locale"
-        for file in report.md summary.csv bandwidth.svg; do
+        for file in report.md report.html summary.csv bandwidth.svg; do
             same "$(<"$r-C/$file")" "$(<"$r-$locale/$file")"
         done
         succeeds in_locale "$locale" ./bench.sh --compare "$r-C" "$r-$locale"

@@ -186,7 +186,7 @@ did() {
     mkfifo "$WORLD/there" "$WORLD/back"
     step left 'echo hello >"$WORLD/there"; read -r _ <"$WORLD/back"'
     step right 'read -r _ <"$WORLD/there"; echo hello >"$WORLD/back"'
-    background steps timeout 60 ./steps left right
+    background steps timeout 300 ./steps left right
     background_ended steps 0
     same 'left right' "$(tr ' ' '\n' <<<"$(did)" | sort | paste -sd ' ')"
 }
@@ -198,7 +198,7 @@ did() {
     step first
     step last 'echo begun >"$WORLD/begun"'
     echo '[last]="first good" [good]=first' >"$WORLD/needs"
-    background steps timeout 60 ./steps last slow good first
+    background steps timeout 300 ./steps last slow good first
     background_ended steps 0
     same 'first good' "$(did | cut -d ' ' -f 1,2)"
     same 'first good last slow' "$(did | tr ' ' '\n' | sort | paste -sd ' ')"
