@@ -1,5 +1,6 @@
 /* example.c - __example: a program of your own, to start from. */
 #include "shmem.h"
+#include "units.h"
 
 /* In the region, in the part that is free for your programs (see layout.h). */
 struct visits {
@@ -17,10 +18,16 @@ int main(int argc, char **argv)
 
 	shmem_getopt(&program, &options, argc, argv);
 	struct shmem region = shmem_open(&options);
-	struct visits *visits = (struct visits *)(region.base + LAYOUT_FREE);
+	struct visits *visits = (struct visits *)(region.base + SHMEM_LAYOUT_FREE);
 
-	uint64_t before = atomic_exchange(&visits->latest, shmem_random() % 100);
-	uint64_t count = atomic_fetch_add(&visits->count, 1) + 1;
+	/* One visitor at a time, so that both words are of the same visit. */
+	struct shmem_claim claim = shmem_claim_take(&region, SHMEM_CLAIM_EXAMPLE, "the visits",
+						    10 * SHMEM_SECOND);
+	uint64_t count = visits->count + 1, before = visits->latest; /* read once: all VMs write */
+	visits->latest = shmem_random() % 100;
+	visits->count = count;
+	shmem_claim_drop(&claim);
+
 	if (options.json) {
 		shmem_record_begin(&region, &options, "visit");
 		shmem_record_integer("count", count);

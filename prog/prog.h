@@ -1,5 +1,6 @@
 /*
- * prog.h - definitions that you may want to amend, for all programs at once.
+ * prog.h - definitions that you may want to amend, for all programs at once. Only the library
+ * is compiled with them.
  *
  * By default the programs find the VM's ivshmem device by its PCI identity (vendor 1af4,
  * device 1110) and map all of its memory. In a VM with several such devices (SHMEM_MORE)

@@ -8,73 +8,50 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "latest.h"
 #include "shmem.h"
 #include "units.h"
 
 #define GREETING "Other VM says hello world!"
 
 /* To wait while other VMs write their messages; each takes a moment. */
-#define MESSAGE_PATIENCE (30 * SECOND)
+#define MESSAGE_PATIENCE (30 * SHMEM_SECOND)
 
 /*
- * The page of the message. It may contain anything: zeros at first, then data of other
- * VMs' programs, some of them killed half-way. It holds a message only if the sequence is
- * even and does not change while the message is copied, the length is in range, and the
+ * A message: our copy of it, which no other VM can change, and what is in its page behind the
+ * sequence of latest.h. The page may contain anything: zeros at first, then data of other VMs'
+ * programs, some of them killed half-way. It holds a message only if the length is in range and the
  * checksum agrees.
  *
- * Writers hold the claim. Readers do not, and use the sequence: it is odd during a write,
- * and another even number afterwards. The checksum catches the case that the sequence
- * cannot show: a writer that was paused, lost its claim, and went on.
+ * Writers hold the claim. The checksum catches the case that the sequence cannot show: a writer
+ * that was paused, lost its claim, and went on.
  */
-struct message {
-	_Atomic uint64_t sequence;
-	_Atomic uint64_t length; /* bytes of text; 0: no message */
-	_Atomic uint64_t checksum;
-	unsigned char text[LAYOUT_PEERS - LAYOUT_MESSAGE - 24];
+struct text {
+	uint64_t length; /* bytes; 0: no message */
+	uint64_t checksum;
+	unsigned char bytes[SHMEM_LAYOUT_PEERS - SHMEM_LAYOUT_MESSAGE - 24];
 };
 
-static_assert(sizeof(struct message) == LAYOUT_PEERS - LAYOUT_MESSAGE,
+static_assert(SHMEM_LATEST_SIZE(sizeof(struct text)) == SHMEM_LAYOUT_PEERS - SHMEM_LAYOUT_MESSAGE,
 	      "a message fills its area");
 
-/* A copy of the text, which no other VM can change. */
-struct text {
-	size_t length; /* 0: no message */
-	unsigned char bytes[sizeof(((struct message *)0)->text)];
-};
-
-static struct text read_message(const struct message *message)
+static struct text read_message(const struct shmem_latest *latest)
 {
 	static const struct text none = { .length = 0 };
 	struct text text;
+	uint64_t number;
 
-	uint64_t sequence = atomic_load_explicit(&message->sequence, memory_order_relaxed);
-	shmem_fence(); /* pairs with the fence after the text in write_message */
-	uint64_t length = atomic_load_explicit(&message->length, memory_order_relaxed);
-	uint64_t sum = atomic_load_explicit(&message->checksum, memory_order_relaxed);
-
-	if (sequence % 2 != 0 || length > sizeof(text.bytes))
+	if (shmem_latest_read(latest, &text, &number) != SHMEM_LATEST_READ ||
+	    text.length > sizeof(text.bytes) ||
+	    text.checksum != shmem_checksum(text.bytes, text.length))
 		return none;
-	text.length = length;
-	memcpy(text.bytes, message->text, length);
-	shmem_fence(); /* pairs with the fence before the text in write_message */
-	if (atomic_load_explicit(&message->sequence, memory_order_relaxed) != sequence)
-		return none;
-	return shmem_checksum(text.bytes, length) == sum ? text : none;
+	return text;
 }
 
-static void write_message(struct message *message, const struct text *text)
+static void write_message(const struct shmem_latest *latest, struct text *text)
 {
-	/* It is odd already if the last writer died half-way. */
-	uint64_t busy = atomic_load_explicit(&message->sequence, memory_order_relaxed) | 1;
-
-	atomic_store_explicit(&message->sequence, busy, memory_order_relaxed);
-	shmem_fence(); /* pairs with the fence after the text in read_message */
-	atomic_store_explicit(&message->length, text->length, memory_order_relaxed);
-	atomic_store_explicit(&message->checksum, shmem_checksum(text->bytes, text->length),
-			      memory_order_relaxed);
-	memcpy(message->text, text->bytes, text->length);
-	shmem_fence(); /* pairs with the fence before the text in read_message */
-	atomic_store_explicit(&message->sequence, busy + 1, memory_order_relaxed);
+	text->checksum = shmem_checksum(text->bytes, text->length);
+	shmem_latest_publish(latest, text);
 }
 
 /*
@@ -138,23 +115,23 @@ static struct text text_from(const char *argument)
  * Looks again under the claim: a write may have been under way, or another VM may have
  * been first.
  */
-static struct text read_or_write(const struct shmem *region, const struct text *ours,
-				 bool overwrite)
+static struct text read_or_write(const struct shmem *region, struct text *ours, bool overwrite)
 {
-	struct message *message = (struct message *)(region->base + LAYOUT_MESSAGE);
+	struct shmem_latest message = shmem_latest_at(region->base + SHMEM_LAYOUT_MESSAGE,
+						      sizeof(*ours), region->order);
 	struct text theirs = { 0 };
 
 	if (!overwrite)
-		theirs = read_message(message);
+		theirs = read_message(&message);
 	if (theirs.length != 0)
 		return theirs;
 
-	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message",
+	struct shmem_claim claim = shmem_claim_take(region, SHMEM_CLAIM_MESSAGE, "the message",
 						    MESSAGE_PATIENCE);
 	if (!overwrite)
-		theirs = read_message(message);
+		theirs = read_message(&message);
 	if (theirs.length == 0)
-		write_message(message, ours);
+		write_message(&message, ours);
 	shmem_claim_drop(&claim);
 	return theirs;
 }

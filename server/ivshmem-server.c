@@ -194,7 +194,7 @@ struct watched {
 };
 
 /* Only connected peers: poll(2) takes no more entries than files may be open. */
-static void watch(struct server *server, struct watched *watched)
+static void fill_watched(struct server *server, struct watched *watched)
 {
 	watched->entries[WATCH_SIGNALS] = (struct pollfd){ .fd = server->signals,
 							   .events = POLLIN };
@@ -258,7 +258,7 @@ static int serve(struct server *server)
 		return 1;
 	}
 	for (;;) {
-		watch(server, &watched);
+		fill_watched(server, &watched);
 		if (poll(watched.entries, WATCH_PEERS + watched.count, poll_timeout(server)) < 0) {
 			if (errno == EINTR)
 				continue;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOO_LONG = LAYOUT_PEER_NAME + 1 };
+enum { TOO_LONG = SHMEM_LAYOUT_PEER_NAME + 1 };
 
 /*
  * Copies a value up to the comma that ends it; ",," is a comma in it. Of a value that is
@@ -70,11 +70,11 @@ static bool is_printable(const char *name)
  * The kernel reads the command line from the process's own memory. Only the user who runs
  * the server, and root, have processes here (socket.c).
  */
-void name_find(pid_t pid, char name[static LAYOUT_PEER_NAME])
+void name_find(pid_t pid, char name[static SHMEM_LAYOUT_PEER_NAME])
 {
 	char path[32], found[TOO_LONG + 1] = "";
 
-	memset(name, 0, LAYOUT_PEER_NAME);
+	memset(name, 0, SHMEM_LAYOUT_PEER_NAME);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	FILE *file = fopen(path, "re");
 	if (!file)

@@ -18,12 +18,13 @@
  */
 void publish_map(struct server *server)
 {
-	char *base = mmap(NULL, LAYOUT_FREE, PROT_READ | PROT_WRITE, MAP_SHARED, server->region, 0);
+	char *base = mmap(NULL, SHMEM_LAYOUT_FREE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			  server->region, 0);
 
 	if (base == MAP_FAILED)
 		shmem_die("cannot map %s: %s", server->memory_path, strerror(errno));
-	server->line = (struct layout_server *)(base + LAYOUT_SERVER);
-	server->table = (struct layout_peer *)(base + LAYOUT_PEERS);
+	server->line = (struct shmem_layout_server *)(base + SHMEM_LAYOUT_SERVER);
+	server->table = (struct shmem_layout_peer *)(base + SHMEM_LAYOUT_PEERS);
 }
 
 /*
@@ -32,18 +33,18 @@ void publish_map(struct server *server)
  */
 static bool table_is_wanted(const struct server *server)
 {
-	off_t offset = LAYOUT_SERVER + offsetof(struct layout_server, table);
+	off_t offset = SHMEM_LAYOUT_SERVER + offsetof(struct shmem_layout_server, table);
 	uint64_t word;
 
 	return pread(server->region, &word, sizeof(word), offset) == sizeof(word) &&
-	       word == LAYOUT_TABLE_WANTED;
+	       word == SHMEM_LAYOUT_TABLE_WANTED;
 }
 
 static bool table_has_room(const struct server *server)
 {
 	struct stat status;
 
-	return fstat(server->region, &status) == 0 && status.st_size >= LAYOUT_FREE;
+	return fstat(server->region, &status) == 0 && status.st_size >= SHMEM_LAYOUT_FREE;
 }
 
 static void write_table(const struct server *server)
@@ -52,7 +53,7 @@ static void write_table(const struct server *server)
 		const struct peer *peer = &server->peers[slot];
 		uint32_t connected = peer->socket >= 0 ? peer_id(peer) + 1 : 0;
 
-		memcpy(server->table[slot].name, peer->name, LAYOUT_PEER_NAME);
+		memcpy(server->table[slot].name, peer->name, SHMEM_LAYOUT_PEER_NAME);
 		atomic_store_explicit(&server->table[slot].connected, connected,
 				      memory_order_relaxed);
 	}
@@ -62,7 +63,7 @@ static void write_table(const struct server *server)
 /* A word that is not the request any more belongs to somebody else, and stays as it is. */
 void publish_wanted(struct server *server)
 {
-	uint64_t wanted = LAYOUT_TABLE_WANTED;
+	uint64_t wanted = SHMEM_LAYOUT_TABLE_WANTED;
 
 	if (!table_is_wanted(server) || !table_has_room(server))
 		return;
@@ -72,7 +73,7 @@ void publish_wanted(struct server *server)
 	write_table(server);
 	/* The release pairs with the acquire in shmem_table_answer. */
 	atomic_compare_exchange_strong(&server->line->table, &wanted,
-				       LAYOUT_TABLE_ANSWER | ++server->answers);
+				       SHMEM_LAYOUT_TABLE_ANSWER | ++server->answers);
 }
 
 /* --- The listing ------------------------------------------------------------ */

@@ -17,7 +17,7 @@
 
 #include "peers.h"
 
-enum { PEERS_MAX = LAYOUT_PEERS_MAX, VECTORS_MAX = 64 };
+enum { PEERS_MAX = SHMEM_LAYOUT_PEERS_MAX, VECTORS_MAX = 64 };
 
 /* The Doorbell register has 16 bits for an id (ivshmem-spec). */
 enum { IDS = 65536 };
@@ -45,7 +45,7 @@ struct peer {
 	int socket;                /* -1: the slot is free */
 	int eventfds[VECTORS_MAX]; /* -1 from the server's number of vectors on */
 	pid_t pid;
-	char name[LAYOUT_PEER_NAME]; /* as in the table */
+	char name[SHMEM_LAYOUT_PEER_NAME]; /* as in the table */
 	uint64_t serial;           /* counts all connections; the id is serial % IDS */
 	enum stage stage;
 	unsigned int slot;         /* the slot that we are telling it about */
@@ -65,8 +65,8 @@ struct server {
 	int signals;   /* signalfd(2) of the signals that end the server */
 	dev_t socket_device; /* device and inode tell our socket from a successor's */
 	ino_t socket_inode;
-	struct layout_server *line; /* in the region, as the table; written when one is wanted */
-	struct layout_peer *table;
+	struct shmem_layout_server *line; /* in the region, as the table; written when wanted */
+	struct shmem_layout_peer *table;
 	uint16_t answers; /* tables written so far */
 
 	struct peer peers[PEERS_MAX];
@@ -131,7 +131,7 @@ void peers_tell(struct server *server);
  * Finds the name of the virtual machine that the process runs, by QEMU's option -name. All
  * zeros if it has none, or one that does not fit or is not printable.
  */
-void name_find(pid_t pid, char name[static LAYOUT_PEER_NAME]);
+void name_find(pid_t pid, char name[static SHMEM_LAYOUT_PEER_NAME]);
 
 /* --- publish.c -------------------------------------------------------------- */
 

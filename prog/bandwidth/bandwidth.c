@@ -2,8 +2,8 @@
  * bandwidth.c - __bandwidth: how fast memory is copied to and from the region.
  *
  * Without options: copies 64 MiB from ordinary memory into the region's upper
- * half with memcpy, REPETITIONS times, and prints the median in MB/s, 1 MB being
- * 10^6 bytes. It holds a claim for each figure, so that only one VM measures at a
+ * half with memcpy until the samples are stable, and prints the median in MB/s, 1 MB
+ * being 10^6 bytes. It holds a claim for each figure, so that only one VM measures at a
  * time.
  *
  * Here is the command line; bandwidth.h says where the rest is.
@@ -16,15 +16,13 @@
 #include "units.h"
 
 #define DEFAULT_SIZE (64UL << 20)
-#define BANDWIDTH_PATIENCE (600 * SECOND) /* in -h, too */
-
-enum { REPETITIONS = 9 };
+#define BANDWIDTH_PATIENCE (600 * SHMEM_SECOND) /* in -h, too */
 
 /* --- Room ----------------------------------------------------------------- */
 
 static size_t block_size(const struct shmem *region, const struct bandwidth_settings *settings)
 {
-	size_t room = region->size - layout_bandwidth(region->size);
+	size_t room = region->size - shmem_layout_bandwidth(region->size);
 	size_t size = settings->size ? settings->size : DEFAULT_SIZE;
 
 	if (settings->direction == LOCAL || size <= room)
@@ -59,6 +57,8 @@ static const struct shmem_fault faults[] = {
 	[FAULT_LOST] = { "lost", "change a bit after the copy" },
 	[FAULT_SHORT] = { "short", "do not copy the last bytes" },
 	[FAULT_CLOCK] = { "clock", "let the clock run at a hundredth of its speed" },
+	[FAULT_DISTURBED] = { "disturbed", "let the first samples of the calibration take longer" },
+	[FAULT_UNEVEN] = { "uneven", "let samples take once to four times as long" },
 	[FAULT_SLOW] = { "slow", "wait 50 ms before filling each MiB" },
 	{ 0 },
 };
@@ -80,13 +80,15 @@ static const struct shmem_program program = {
 	.faults = faults,
 	.about = "Measures the bandwidth of copying 64 MiB from ordinary memory to the shared\n"
 		 "memory with memcpy: the median of several copies, in MB/s of 10^6 bytes.\n",
-	.details = "  -k NAME     copy with this kernel instead of memcpy; all: with each; list: show them\n"
+	.details = "  -k NAME     copy with this kernel instead of memcpy; all: with each; best: with the\n"
+		   "              fastest, which takes as long as all; list: show them\n"
 		   "  -s SIZE     copy this many bytes, whole pages of 4 KiB; K, M and G may follow\n"
 		   "              (default: 64M)\n"
-		   "  -r COUNT    take this many samples (default: 9)\n"
+		   "  -r COUNT    take this many samples (default: 9 or more, until the faster half of\n"
+		   "              them differs by less than 2 %, or for half a second)\n"
 		   "  -w SECONDS  wait up to this long while another VM measures (default: 600)\n"
 		   "  --to        from ordinary to shared memory (default)\n"
-		   "  --from      from shared to ordinary memory\n"
+		   "  --from      from shared to ordinary memory (from the cache, if it has the block)\n"
 		   "  --local     within ordinary memory, for comparison\n"
 		   "  --sweep     blocks of all sizes from 4 KiB up to the size of -s\n",
 	.example = "  root@vm1:~# __bandwidth\n"
@@ -96,26 +98,24 @@ static const struct shmem_program program = {
 
 static void list_kernels(void)
 {
-	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
+	for (const struct shmem_copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
 		shmem_print("%-10s %s%s\n", kernel->name, kernel->about,
-			    copy_available(kernel) ? "" : " (this CPU does not have it)");
+			    shmem_copy_available(kernel) ? "" : " (this CPU does not have it)");
 	exit(0);
 }
 
-static const struct copy_kernel *parse_kernel(const char *text)
+static void parse_kernel(struct bandwidth_settings *settings, const char *text)
 {
+	settings->kernel = shmem_copy_named(text);
+	settings->best = strcmp(text, "best") == 0;
 	if (strcmp(text, "list") == 0)
 		list_kernels();
-	if (strcmp(text, "all") == 0)
-		return NULL;
-	for (const struct copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++) {
-		if (strcmp(text, kernel->name) != 0)
-			continue;
-		if (!copy_available(kernel))
-			shmem_die("-k %s: this CPU does not have it", text);
-		return kernel;
-	}
-	shmem_usage_error("-k %s: there is no such kernel; -k list shows them", text);
+	if (settings->best || strcmp(text, "all") == 0)
+		return;
+	if (!settings->kernel)
+		shmem_usage_error("-k %s: there is no such kernel; -k list shows them", text);
+	if (!shmem_copy_available(settings->kernel))
+		shmem_die("-k %s: this CPU does not have it", text);
 }
 
 static size_t parse_block_size(const char *text)
@@ -135,7 +135,7 @@ static void parse_bandwidth(struct bandwidth_settings *settings, struct shmem_op
 	while ((option = shmem_getopt(&program, options, argc, argv)) != -1) {
 		switch (option) {
 		case 'k':
-			settings->kernel = parse_kernel(optarg);
+			parse_kernel(settings, optarg);
 			break;
 		case 's':
 			settings->size = parse_block_size(optarg);
@@ -163,7 +163,7 @@ static void parse_bandwidth(struct bandwidth_settings *settings, struct shmem_op
 
 int main(int argc, char **argv)
 {
-	struct bandwidth_settings settings = { .kernel = shmem_copy_kernels, .repetitions = REPETITIONS,
+	struct bandwidth_settings settings = { .kernel = shmem_copy_kernels,
 				     .patience = BANDWIDTH_PATIENCE };
 	struct shmem_options options = { 0 };
 	struct bench bench = { .options = &options, .settings = &settings };
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	bench.sink = ordinary_memory(size);
 	if (settings.sweep)
 		sweep(&bench, size);
-	else if (settings.kernel)
+	else if (settings.kernel || settings.best)
 		one_figure(&bench, size);
 	else
 		all_kernels(&bench, size);

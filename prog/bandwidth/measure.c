@@ -3,17 +3,29 @@
 
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bytes.h"
 #include "units.h"
 
 #define CHUNK_SIZE (1UL << 20)
 
-/* A sample takes at least this long. A copy that takes longer is split into pieces. */
-#define SAMPLE_AT_LEAST (2 * MS)
-#define PIECE_AT_MOST (100 * MS)
+/* The unit tests build the programs with a size of their own. */
+#ifndef CACHE_SIZE
+#define CACHE_SIZE sysconf(_SC_LEVEL3_CACHE_SIZE)
+#endif
 
-enum { CONFIRMATIONS = 3 };
+/* A sample takes at least this long. A copy that takes longer is split into pieces. */
+#define SAMPLE_AT_LEAST (2 * SHMEM_MS)
+#define PIECE_AT_MOST (100 * SHMEM_MS)
+
+/* Without -r: samples are stable when the faster half of at least these differs by no more. */
+#define STABLE_SPREAD 2.0
+#define STABLE_WITHIN (SHMEM_SECOND / 2)
+
+#define CALIBRATION_AT_MOST (SHMEM_SECOND / 2)
+
+enum { CONFIRMATIONS = 3, SAMPLES_AT_LEAST = 9, CALIBRATIONS = 3 };
 
 /*
  * No copy to the region is this many times faster than the same copy within the
@@ -24,7 +36,7 @@ enum { CONFIRMATIONS = 3 };
 /* One copy that is measured. */
 struct job {
 	struct bench *bench;
-	const struct copy_kernel *kernel;
+	const struct shmem_copy_kernel *kernel;
 	unsigned char *to;
 	const unsigned char *from;
 	size_t size;   /* bytes */
@@ -45,7 +57,7 @@ static void copy(const struct job *job)
 		return;
 	}
 	for (size_t at = 0; at < size; at += job->piece) {
-		size_t rest = (size - at) / COPY_UNIT * COPY_UNIT;
+		size_t rest = (size - at) / SHMEM_COPY_UNIT * SHMEM_COPY_UNIT;
 		size_t length = rest < job->piece ? rest : job->piece;
 
 		job->kernel->copy(job->to + at, job->from + at, length);
@@ -75,6 +87,24 @@ static double sample(const struct job *job)
 	return (double)job->size * (double)job->copies * 1e3 / (double)took;
 }
 
+/* A disturbance can only make a sample longer. So one that is long is repeated, in bounded time. */
+static uint64_t shortest_sample(const struct job *job)
+{
+	uint64_t shortest = UINT64_MAX, start = shmem_now();
+
+	for (int i = 0; i < CALIBRATIONS && shortest >= SAMPLE_AT_LEAST; i++) {
+		progress_show(0);
+		uint64_t took = time_sample(job);
+
+		if (job->fault == FAULT_DISTURBED && i == 0)
+			took += PIECE_AT_MOST;
+		shortest = took < shortest ? took : shortest;
+		if (shmem_since(start) > CALIBRATION_AT_MOST)
+			break;
+	}
+	return shortest;
+}
+
 /*
  * Warms up, by touching all pages of both sides, and chooses how to measure. A long
  * copy is split into pieces, and the claim is renewed between them. A short copy is
@@ -82,13 +112,14 @@ static double sample(const struct job *job)
  */
 static void calibrate_job(struct job *job)
 {
+	progress_show(0);
 	job->copies = 1;
 	job->piece = CHUNK_SIZE;
 	uint64_t took = time_sample(job);
 	size_t pieces = took / PIECE_AT_MOST + 1;
 
 	job->piece = (job->size / pieces + PAGE - 1) / PAGE * PAGE;
-	while ((took = time_sample(job)) < SAMPLE_AT_LEAST && job->copies < SIZE_MAX / 16)
+	while ((took = shortest_sample(job)) < SAMPLE_AT_LEAST && job->copies < SIZE_MAX / 16)
 		job->copies *= took < SAMPLE_AT_LEAST / 16 ? 8 : 2;
 }
 
@@ -98,7 +129,7 @@ static void calibrate_job(struct job *job)
 static void pause_if_slow(const struct bench *bench)
 {
 	if (bench->options->fault == FAULT_SLOW)
-		nanosleep(&(struct timespec){ .tv_nsec = 50 * MS }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 50 * SHMEM_MS }, NULL);
 }
 
 /*
@@ -154,6 +185,33 @@ static void verify_copy(const struct job *job)
 
 /* --- Measuring ------------------------------------------------------------ */
 
+/* Of the faster half of sorted samples, in percent. The slower ones show who else ran. */
+static double spread_of(const double *samples, size_t count)
+{
+	return 100 * (samples[count - 1] - samples[count / 2]) / samples[count - 1];
+}
+
+/* Takes samples until there are enough. Sorts them; returns their number. */
+static size_t take_samples(const struct job *job, double *samples, int repetitions)
+{
+	uint64_t end = shmem_now() + STABLE_WITHIN;
+	size_t count = 0, least = repetitions ? (size_t)repetitions : SAMPLES_AT_LEAST;
+
+	for (;;) {
+		progress_show(count + 1);
+		samples[count] = sample(job);
+		if (job->fault == FAULT_UNEVEN)
+			samples[count] /= (double)(1 + count % 4);
+		count++;
+		if (count < least)
+			continue;
+		shmem_summarise(samples, count); /* sorts them */
+		if (repetitions || count == REPETITIONS_MAX || shmem_now() >= end ||
+		    spread_of(samples, count) < STABLE_SPREAD)
+			return count;
+	}
+}
+
 /* The warm-up copies another pattern, so that verify_copy checks the measured copies. */
 static struct bandwidth_figures run_job(struct job *job, int repetitions)
 {
@@ -163,26 +221,27 @@ static struct bandwidth_figures run_job(struct job *job, int repetitions)
 	prepare(job, ~seed);
 	calibrate_job(job);
 	prepare(job, seed);
-	for (int i = 0; i < repetitions; i++)
-		samples[i] = sample(job);
+	size_t count = take_samples(job, samples, repetitions);
+	progress_end(); /* before any message */
 	if (job->fault == FAULT_LOST)
 		job->to[job->size / 2] ^= 1;
 	verify_copy(job);
 
-	struct shmem_summary summary = shmem_summarise(samples, (size_t)repetitions);
+	struct shmem_summary summary = shmem_summarise(samples, count);
 	return (struct bandwidth_figures){
 		.count = summary.count,
 		.copies = job->copies,
 		.min = summary.min,
 		.median = summary.median,
 		.max = summary.max,
+		.spread = spread_of(samples, count),
 	};
 }
 
-static struct job job_of(struct bench *bench, const struct copy_kernel *kernel, size_t size,
+static struct job job_of(struct bench *bench, const struct shmem_copy_kernel *kernel, size_t size,
 			 enum direction direction)
 {
-	unsigned char *shared = bench->region.base + layout_bandwidth(bench->region.size);
+	unsigned char *shared = bench->region.base + shmem_layout_bandwidth(bench->region.size);
 
 	return (struct job){
 		.bench = bench,
@@ -194,7 +253,7 @@ static struct job job_of(struct bench *bench, const struct copy_kernel *kernel, 
 }
 
 static struct bandwidth_figures measure_alone(struct bench *bench,
-					      const struct copy_kernel *kernel, size_t size)
+					      const struct shmem_copy_kernel *kernel, size_t size)
 {
 	const struct bandwidth_settings *settings = bench->settings;
 	struct job job = job_of(bench, kernel, size, settings->direction);
@@ -218,12 +277,21 @@ static struct bandwidth_figures measure_alone(struct bench *bench,
 		  figures.median, BEYOND_PHYSICS, limit);
 }
 
+/* QEMU's TCG tells the VM of a cache that there is not. */
+size_t last_level_cache(void)
+{
+	long size = CACHE_SIZE;
+
+	return size <= 0 || strcmp(shmem_accelerator(), "tcg") == 0 ? 0 : (size_t)size;
+}
+
 /* Drops the claim before the figure is printed, since printing can take any time. */
-struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct copy_kernel *kernel,
+struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct shmem_copy_kernel *kernel,
 					   size_t size)
 {
-	bench->claim = shmem_claim_take(&bench->region, CLAIM_BANDWIDTH,
+	bench->claim = shmem_claim_take(&bench->region, SHMEM_CLAIM_BANDWIDTH,
 					"the area of __bandwidth", bench->settings->patience);
+	progress_begin(kernel, size);
 	struct bandwidth_figures figures = measure_alone(bench, kernel, size);
 	shmem_claim_drop(&bench->claim);
 	return figures;

@@ -74,7 +74,7 @@ static void run_wait(struct doorbell *d, char **operands)
 		if (count == 0)
 			shmem_fail(SHMEM_STATUS_NOBODY, "%llu of %llu interrupts came within %.9g s",
 				   (unsigned long long)total, (unsigned long long)wanted,
-				   (double)d->timeout / SECOND);
+				   (double)d->timeout / SHMEM_SECOND);
 		report_interrupts(d, vector, count);
 		total += count;
 	}

@@ -25,12 +25,6 @@ struct doorbell {
 
 /* --- peers.c ------------------------------------------------------ */
 
-/* A checked entry of the table of peers; its name is printable. */
-struct doorbell_peer {
-	unsigned int id;
-	char name[LAYOUT_PEER_NAME + 1]; /* "" if it has none */
-};
-
 /* Prints the connected peers. */
 void list_peers(const struct doorbell *d);
 

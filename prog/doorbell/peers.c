@@ -1,6 +1,6 @@
 /*
  * peers.c - the connected peers, from the table that the lab's server writes into the region
- * when we want it. Every VM can write to it too, so each word is read once, and checked.
+ * when we want it. Every VM can write to it too, so it is only a hint.
  */
 #include "doorbell.h"
 
@@ -14,43 +14,19 @@ enum { READINGS = 10 };
 /* Sorted by id. */
 struct peers {
 	size_t count;
-	struct doorbell_peer of[LAYOUT_PEERS_MAX];
+	struct shmem_table_peer of[SHMEM_LAYOUT_PEERS_MAX];
 };
 
 /* --- The table --------------------------------------------------------------- */
 
-static void read_name(char name[static LAYOUT_PEER_NAME + 1], const struct layout_peer *from)
-{
-	memcpy(name, from->name, LAYOUT_PEER_NAME);
-	name[LAYOUT_PEER_NAME] = '\0';
-	for (char *c = name; *c; c++)
-		if (*c < '!' || *c > '~')
-			*c = '?';
-}
-
-/* False if no peer is connected in that slot. */
-static bool read_peer(const struct doorbell *d, unsigned int slot, struct doorbell_peer *peer)
-{
-	const struct layout_peer *from =
-		(const struct layout_peer *)(d->region.base + LAYOUT_PEERS) + slot;
-	uint32_t connected = atomic_load_explicit(&from->connected, memory_order_relaxed);
-
-	if (connected == 0 || connected > SHMEM_PEER_IDS ||
-	    (connected - 1) % LAYOUT_PEERS_MAX != slot)
-		return false;
-	peer->id = connected - 1;
-	read_name(peer->name, from);
-	return true;
-}
-
 static void read_peers(const struct doorbell *d, struct peers *peers)
 {
 	peers->count = 0;
-	for (unsigned int slot = 0; slot < LAYOUT_PEERS_MAX; slot++) {
-		struct doorbell_peer peer;
+	for (unsigned int slot = 0; slot < SHMEM_LAYOUT_PEERS_MAX; slot++) {
+		struct shmem_table_peer peer;
 		size_t at = peers->count;
 
-		if (!read_peer(d, slot, &peer))
+		if (!shmem_table_read(&d->region, slot, &peer))
 			continue;
 		for (; at > 0 && peers->of[at - 1].id > peer.id; at--)
 			peers->of[at] = peers->of[at - 1];
@@ -80,13 +56,13 @@ static bool get_peers(const struct doorbell *d, struct peers *peers)
 #define NO_TABLE "this server keeps no table of peers, or it has ended"
 
 /* NULL if there is none. Ends the program if there are two. */
-static const struct doorbell_peer *search(const struct peers *peers, const char *text,
+static const struct shmem_table_peer *search(const struct peers *peers, const char *text,
 					  const uint64_t *id)
 {
-	const struct doorbell_peer *found = NULL;
+	const struct shmem_table_peer *found = NULL;
 
 	for (size_t i = 0; i < peers->count; i++) {
-		const struct doorbell_peer *peer = &peers->of[i];
+		const struct shmem_table_peer *peer = &peers->of[i];
 
 		if (id ? peer->id != *id : strcmp(peer->name, text) != 0)
 			continue;
@@ -104,7 +80,7 @@ unsigned int find_peer(const struct doorbell *d, const char *text)
 	uint64_t id;
 	bool is_number = shmem_number(text, SHMEM_PEER_IDS - 1, &id);
 	bool has_table = get_peers(d, &peers);
-	const struct doorbell_peer *found = search(&peers, text, is_number ? &id : NULL);
+	const struct shmem_table_peer *found = search(&peers, text, is_number ? &id : NULL);
 
 	if (found)
 		return found->id;

@@ -14,7 +14,7 @@
 
 #include "sleep.h"
 
-#define DOORBELL_PATIENCE (60 * SECOND) /* to wait for the other side to come */
+#define DOORBELL_PATIENCE (60 * SHMEM_SECOND) /* to wait for the other side to come */
 #define MOST_TURNS 300                  /* to wait for an answer of a living peer */
 
 enum {
@@ -38,7 +38,7 @@ struct table {
 	struct test_side desks[2];
 };
 
-static_assert(LAYOUT_DOORBELL + sizeof(struct table) <= LAYOUT_LATENCY, "it has room");
+static_assert(SHMEM_LAYOUT_DOORBELL + sizeof(struct table) <= SHMEM_LAYOUT_LATENCY, "it has room");
 
 struct test {
 	struct doorbell *d;
@@ -55,7 +55,7 @@ struct test {
 
 static void report_test(const struct test *t, uint64_t lost)
 {
-	double seconds = (double)(shmem_now() - t->begin) / SECOND;
+	double seconds = (double)(shmem_now() - t->begin) / SHMEM_SECOND;
 	unsigned long long interrupts = t->sleeper.interrupts;
 	unsigned long long needless = t->exchanges > interrupts ? t->exchanges - interrupts : 0;
 
@@ -92,19 +92,28 @@ static bool is_number_answered(void *context)
 	return seen == number_now(t) || seen == (t->meeting.session ^ THE_END);
 }
 
-/* Waits until the other side sleeps. Returns its notice. */
-static uint64_t wait_for_notice(const struct test *t)
+/*
+ * Waits until the other side has slept under one notice for half a turn, and returns that
+ * notice. An earlier ring of ours that was still on its way has ended an earlier sleep.
+ */
+static uint64_t wait_for_sleep(const struct test *t)
 {
-	uint64_t notice;
+	uint64_t notice = 0, since = 0;
 
-	while ((notice = atomic_load(&t->other->notice)) == 0)
-		nanosleep(&(struct timespec){ .tv_nsec = MS }, NULL);
+	while (notice == 0 || shmem_now() - since < SHMEM_SLEEP_TURN / 2) {
+		uint64_t seen = atomic_load_explicit(&t->other->notice, memory_order_relaxed);
+
+		if (seen != notice)
+			since = shmem_now();
+		notice = seen;
+		nanosleep(&(struct timespec){ .tv_nsec = SHMEM_MS }, NULL);
+	}
 	return notice;
 }
 
 static void stop_before_the_look(struct test *t, uint64_t number)
 {
-	uint64_t notice = wait_for_notice(t);
+	uint64_t notice = wait_for_sleep(t);
 
 	atomic_store(&t->own->number, number);
 	shmem_warn("stopping now; the other side sleeps under notice %016llx",
@@ -144,7 +153,7 @@ static void inject_fault(struct test *t, uint64_t number)
 		return;
 	case FAULT_ORDER:
 		shmem_wake(&t->waker);
-		nanosleep(&(struct timespec){ .tv_nsec = 20 * MS }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * SHMEM_MS }, NULL);
 		break;
 	case FAULT_SKIP:
 	case FAULT_NONE:
@@ -209,7 +218,7 @@ static void sleep_until_answered(struct test *t)
 		check_other(peer);
 		if (turns == MOST_TURNS)
 			shmem_die("the other side lives, but did not answer for %d s",
-				  (int)(MOST_TURNS * SHMEM_SLEEP_TURN / SECOND));
+				  (int)(MOST_TURNS * SHMEM_SLEEP_TURN / SHMEM_SECOND));
 		shmem_meet_beat(&t->meeting);
 		peer = shmem_meet_peer(&t->meeting, 1 - t->meeting.seat);
 	}
@@ -262,15 +271,16 @@ static void take_turns(struct test *t)
 
 static void doorbell_meet(struct test *t, uint64_t patience)
 {
-	switch (shmem_meet(&t->meeting, &t->d->region, LAYOUT_DOORBELL, 2, SHMEM_ANY_SEAT,
+	switch (shmem_meet(&t->meeting, &t->d->region, SHMEM_LAYOUT_DOORBELL, 2, SHMEM_ANY_SEAT,
 			   "__doorbell test", patience)) {
 	case SHMEM_MET:
+	case SHMEM_MEET_FAILED: /* shmem_meet ends the program */
 		return;
 	case SHMEM_SEAT_TAKEN:
 		shmem_die("both seats are taken: two others run this test already");
 	case SHMEM_NOBODY_CAME:
 		shmem_fail(SHMEM_STATUS_NOBODY, "no other side came within %.9g s; run this in "
-			   "another VM at the same time", (double)patience / SECOND);
+			   "another VM at the same time", (double)patience / SHMEM_SECOND);
 	}
 }
 
@@ -278,7 +288,7 @@ void test_wake_ups(struct doorbell *d)
 {
 	static struct test test; /* its meeting lasts as long as the program */
 	struct test *t = &test;
-	struct table *table = (struct table *)(d->region.base + LAYOUT_DOORBELL);
+	struct table *table = (struct table *)(d->region.base + SHMEM_LAYOUT_DOORBELL);
 
 	d->count = d->count ? d->count : DEFAULT_COUNT;
 	t->d = d;
@@ -286,8 +296,8 @@ void test_wake_ups(struct doorbell *d)
 	doorbell_meet(t, d->timeout ? d->timeout : DOORBELL_PATIENCE);
 	t->own = &table->desks[t->meeting.seat];
 	t->other = &table->desks[1 - t->meeting.seat];
-	t->sleeper = shmem_sleeper(d->bell, &t->own->notice, VECTOR, 0);
-	t->waker = shmem_waker(d->bell, &t->other->notice);
+	t->sleeper = shmem_sleeper_for(d->bell, &t->own->notice, VECTOR, 0);
+	t->waker = shmem_waker_for(d->bell, &t->other->notice);
 	t->begin = shmem_now();
 	take_turns(t);
 	report_test(t, 0);

@@ -37,7 +37,7 @@ double calibrate_clock(const struct shmem_options *options)
 
 	for (int i = 0; i < 3; i++) {
 		moments[i] = now_by_both();
-		while (i < 2 && shmem_now() - moments[i].ns < SECOND / 50)
+		while (i < 2 && shmem_now() - moments[i].ns < SHMEM_SECOND / 50)
 			;
 	}
 	if (options->fault == FAULT_CLOCK)
@@ -60,4 +60,31 @@ double clock_cost_ns(double ns_per_tick)
 	for (int i = 0; i < READINGS; i++)
 		ticks();
 	return (double)ticks_between(begin, ticks()) * ns_per_tick / READINGS;
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+double clock_step_ns(double ns_per_tick)
+{
+	enum { DIFFERENCES = 10000 };
+	uint64_t last = ticks(), step = 0;
+
+	for (int count = 0; count < DIFFERENCES;) {
+		uint64_t now = ticks();
+		uint64_t difference = ticks_between(last, now);
+
+		step = common_divisor(step, difference);
+		count += difference > 0;
+		last = now;
+	}
+	return (double)step * ns_per_tick;
 }

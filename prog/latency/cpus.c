@@ -17,7 +17,7 @@
 
 struct pair {
 	int cpu, other;
-	struct shmem_summary us; /* round trips; written by the process that measures */
+	struct latency_figures figures; /* written by the process that measures */
 };
 
 /* Lists the CPUs that this process may use. Returns their number. */
@@ -55,7 +55,7 @@ static void use_own_memory(struct shmem_options *options)
 /* Runs in the new process. said takes its stderr. */
 static _Noreturn void run_side(const struct latency_settings *settings,
 			       const struct shmem_options *options, int cpu, int said,
-			       struct shmem_summary *us)
+			       struct latency_figures *kept)
 {
 	static struct latency_run run;
 	struct latency_settings side = *settings;
@@ -65,21 +65,21 @@ static _Noreturn void run_side(const struct latency_settings *settings,
 	side.cpu = cpu;
 	run.settings = &side;
 	run.options = options;
-	run.us = us;
+	run.kept = kept;
 	run_latency(&run);
 	_exit(0);
 }
 
 static pid_t start_side(const struct latency_settings *settings,
 			const struct shmem_options *options, int cpu, int said,
-			struct shmem_summary *us)
+			struct latency_figures *kept)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		shmem_die("cannot start a process: %m");
 	if (pid == 0)
-		run_side(settings, options, cpu, said, us);
+		run_side(settings, options, cpu, said, kept);
 	return pid;
 }
 
@@ -119,8 +119,8 @@ static void measure_pair(const struct latency_settings *settings, const struct s
 	if (said < 0 || fcntl(said, F_SETFL, O_APPEND))
 		shmem_die("cannot make a file in memory: %m");
 	pid_t sides[2] = {
-		start_side(settings, options, pair->cpu, said, &pair->us),
-		start_side(settings, options, pair->other, said, &pair->us),
+		start_side(settings, options, pair->cpu, said, &pair->figures),
+		start_side(settings, options, pair->other, said, &pair->figures),
 	};
 
 	for (int i = 0; i < 2; i++) {
@@ -150,8 +150,15 @@ static void record_pair(const struct shmem *region, const struct shmem_options *
 	shmem_record_integer("from_cpu", (uint64_t)pair->cpu);
 	shmem_record_integer("to_cpu", (uint64_t)pair->other);
 	shmem_record_text("measured", "round trip");
-	shmem_record_summary(&pair->us, "_us");
+	shmem_record_summary(&pair->figures.us, "_us");
+	record_clock_step(&pair->figures);
 	shmem_record_end();
+}
+
+/* The round trip that the matrix shows. */
+static double pair_us(const struct pair *pair)
+{
+	return pair->figures.batch_us > 0 ? pair->figures.batch_us : pair->figures.us.median;
 }
 
 static const struct pair *find_pair(const struct pair *pairs, size_t count, int a, int b)
@@ -163,9 +170,23 @@ static const struct pair *find_pair(const struct pair *pairs, size_t count, int 
 	return NULL;
 }
 
+static bool has_batches(const struct pair *pairs, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pairs[i].figures.batch_us > 0)
+			return true;
+	return false;
+}
+
 static void print_matrix(const struct pair *pairs, size_t count, const int *cpus, int cpu_count)
 {
-	shmem_print("median round trip in ns between the CPUs\n\n   CPU");
+	double step_ns = 1e3 * pairs->figures.clock_step_us;
+
+	shmem_print("median round trip in ns between the CPUs\n");
+	if (has_batches(pairs, count))
+		shmem_print("(up to %.0f ns the mean of 64, since the clock steps by %.3g ns)\n",
+			    step_ns / COARSE_CLOCK, step_ns);
+	shmem_print("\n   CPU");
 	for (int i = 0; i < cpu_count; i++)
 		shmem_print(" %6d", cpus[i]);
 	for (int row = 0; row < cpu_count; row++) {
@@ -174,7 +195,7 @@ static void print_matrix(const struct pair *pairs, size_t count, const int *cpus
 			const struct pair *pair = find_pair(pairs, count, cpus[row], cpus[column]);
 
 			if (pair)
-				shmem_print(" %6.0f", 1e3 * pair->us.median);
+				shmem_print(" %6.0f", 1e3 * pair_us(pair));
 			else
 				shmem_print(" %6s", "-");
 		}
@@ -187,14 +208,14 @@ static void print_extremes(const struct pair *pairs, size_t count)
 	const struct pair *fastest = pairs, *slowest = pairs;
 
 	for (size_t i = 1; i < count; i++) {
-		if (pairs[i].us.median < fastest->us.median)
+		if (pair_us(&pairs[i]) < pair_us(fastest))
 			fastest = &pairs[i];
-		if (pairs[i].us.median > slowest->us.median)
+		if (pair_us(&pairs[i]) > pair_us(slowest))
 			slowest = &pairs[i];
 	}
 	shmem_print("\nfastest: CPUs %d and %d, %.0f ns; slowest: CPUs %d and %d, %.0f ns\n",
-		    fastest->cpu, fastest->other, 1e3 * fastest->us.median, slowest->cpu,
-		    slowest->other, 1e3 * slowest->us.median);
+		    fastest->cpu, fastest->other, 1e3 * pair_us(fastest), slowest->cpu,
+		    slowest->other, 1e3 * pair_us(slowest));
 }
 
 void measure_cpus(const struct latency_settings *settings, struct shmem_options *options)

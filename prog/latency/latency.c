@@ -16,32 +16,33 @@
 #include <sched.h>
 #include <unistd.h>
 
-/* Seats, then places. --matrix has its own, so that it can run beside a pair without it. */
-enum {
-	MATRIX_OFFSET = 0x8000,
-	PLACES_OFFSET = 0x1000,
-};
+/* Seats, then places. */
+enum { PLACES_OFFSET = 0x1000 };
 
 static_assert(SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE <= PLACES_OFFSET, "seats fit");
-static_assert(PLACES_OFFSET + SHMEM_SEATS_MAX * sizeof(struct latency_place) <= MATRIX_OFFSET &&
-	      LAYOUT_LATENCY + 2 * MATRIX_OFFSET <= LAYOUT_STREAM, "places fit");
+static_assert(PLACES_OFFSET + SHMEM_SEATS_MAX * sizeof(struct latency_place) <=
+		      SHMEM_LAYOUT_LATENCY_MATRIX - SHMEM_LAYOUT_LATENCY,
+	      "places fit");
+static_assert(SHMEM_LAYOUT_LATENCY_MATRIX - SHMEM_LAYOUT_LATENCY ==
+		      SHMEM_LAYOUT_STREAM - SHMEM_LAYOUT_LATENCY_MATRIX,
+	      "those of --matrix, too");
 
 /* --- The others ----------------------------------------------------------- */
 
 static void latency_meet(struct latency_run *run)
 {
 	const struct latency_settings *settings = run->settings;
-	size_t offset = LAYOUT_LATENCY + (settings->matrix ? MATRIX_OFFSET : 0);
+	size_t offset = settings->matrix ? SHMEM_LAYOUT_LATENCY_MATRIX : SHMEM_LAYOUT_LATENCY;
 	enum shmem_meet result =
 		shmem_meet(&run->meeting, &run->region, offset, settings->seats, SHMEM_ANY_SEAT,
 			   "__latency", settings->timeout);
 
 	if (result == SHMEM_SEAT_TAKEN)
 		shmem_die("others have held all seats for %.1f s (-w)",
-			  (double)settings->timeout / SECOND);
+			  (double)settings->timeout / SHMEM_SECOND);
 	if (result == SHMEM_NOBODY_CAME)
 		shmem_die("nobody came within %.1f s (-w); run this program in %s at the same time",
-			  (double)settings->timeout / SECOND,
+			  (double)settings->timeout / SHMEM_SECOND,
 			  settings->matrix ? "as many VMs as --matrix says" : "two VMs");
 	run->places = (struct latency_place *)(run->region.base + offset + PLACES_OFFSET);
 	run->mine = &run->places[run->meeting.seat];
@@ -50,12 +51,6 @@ static void latency_meet(struct latency_run *run)
 }
 
 /* --- Command line --------------------------------------------------------- */
-
-/*
- * In -h, too. A woken side answers late, by the time that waking takes. If the other side
- * has gone to sleep by then, it must be woken as well, and so on, although both are quick.
- */
-enum { DEFAULT_POLL_US = 500 };
 
 static const struct shmem_fault faults[] = {
 	[FAULT_NONE] = { "none", "" },
@@ -66,22 +61,24 @@ static const struct shmem_fault faults[] = {
 	[FAULT_SKIP] = { "skip", "answer without ringing a sleeper" },
 	[FAULT_CLOCK] = { "clock", "let the time stamp counter run unevenly" },
 	[FAULT_BACK] = { "back", "let the time stamp counter step back while measuring" },
+	[FAULT_STALL] = { "stall", "stop for 20 ms when a message of --every is due" },
 	{ 0 },
 };
 
-enum { OPTION_MATRIX = SHMEM_LONG, OPTION_INTERRUPT, OPTION_ADAPTIVE, OPTION_CPUS };
+enum { OPTION_MATRIX = SHMEM_LONG, OPTION_INTERRUPT, OPTION_ADAPTIVE, OPTION_CPUS, OPTION_EVERY };
 
 static const struct option longs[] = {
 	{ .name = "matrix", .has_arg = required_argument, .val = OPTION_MATRIX },
 	{ .name = "interrupt", .has_arg = no_argument, .val = OPTION_INTERRUPT },
 	{ .name = "adaptive", .has_arg = optional_argument, .val = OPTION_ADAPTIVE },
 	{ .name = "cpus", .has_arg = no_argument, .val = OPTION_CPUS },
+	{ .name = "every", .has_arg = required_argument, .val = OPTION_EVERY },
 	{ 0 },
 };
 
 static const struct shmem_program program = {
 	.synopsis = "[-t SECONDS] [-n COUNT] [-w SECONDS] [-p CPU]\n"
-		    "                 [--matrix N] [--interrupt | --adaptive[=MICROSECONDS]]\n"
+		    "                 [--every US] [--matrix N] [--interrupt | --adaptive[=MICROSECONDS]]\n"
 		    "       __latency --cpus [-t SECONDS] [-n COUNT]",
 	.letters = "t:n:w:p:",
 	.longs = longs,
@@ -94,16 +91,20 @@ static const struct shmem_program program = {
 		   "  -n COUNT    measure at most this many round trips, and not longer than -t\n"
 		   "  -w SECONDS  wait this long for the other VM, and for an answer (default: 30)\n"
 		   "  -p CPU      run on this CPU of the VM (default: the one where it starts)\n"
+		   "  --every US  a message is due every US microseconds (1 to 1000000), and its time counts\n"
+		   "              from then, so a stall counts for all that are due in it. The default is a\n"
+		   "              closed loop: the next message waits for the answer, and a stall of any\n"
+		   "              length is one sample. Give it on both sides: the one that measures decides.\n"
 		   "  --matrix N  run in N VMs: each measures to each other in turn, and prints its row\n"
 		   "  --cpus      measure between every two CPUs of this machine instead, and print the\n"
 		   "              matrix (-t: of each pair, default 0.1; taskset chooses the CPUs)\n"
 		   "  --interrupt\n"
 		   "              sleep until the other side rings the doorbell\n"
 		   "  --adaptive[=MICROSECONDS]\n"
-		   "              poll for this long, then sleep (default: 500; at most 1000000). Choose\n"
-		   "              more than a round trip by interrupt; with less, both sides stay asleep\n"
-		   "              once one has slept. Each side chooses its own way to wait; a side that\n"
-		   "              polls also rings a sleeper.\n",
+		   "              poll for this long, then sleep (default: twice as long as a wake-up takes\n"
+		   "              in the warm-up; at most 1000000). With less than a round trip by interrupt,\n"
+		   "              both sides stay asleep once one has slept. Each side chooses its own way to\n"
+		   "              wait; a side that polls also rings a sleeper.\n",
 	.example = "  root@vm1:~# __latency --interrupt\n"
 		   "                                        root@vm2:~# __latency --interrupt\n"
 		   "  answered 6819 round trips of vm2, which prints the figures\n"
@@ -111,7 +112,7 @@ static const struct shmem_program program = {
 		   "\n"
 		   "  And in vm2 (of two VMs under TCG, on a busy host):\n"
 		   "  vm2 measured, vm1 answered: 6051 round trips in 2.00 s, after 768 to warm up\n"
-		   "  mapping uc (kernel: uncached-minus), accelerator tcg, one reading of the clock 46 ns\n"
+		   "  mapping uc (kernel: uncached-minus), accelerator tcg, clock: 46 ns a reading, steps of 0.4 ns\n"
 		   "  waiting: vm2 interrupt; vm1 interrupt\n"
 		   "  used here: 35.3 % of a CPU, 3991 sleeps, 3991 interrupts, 0 of them late\n"
 		   "\n"
@@ -120,18 +121,18 @@ static const struct shmem_program program = {
 		   "  (and a histogram)\n",
 };
 
-/* The value of --adaptive, in microseconds; text is NULL without a value. */
+/* The value of --adaptive, in nanoseconds; text is NULL without a value. */
 static uint64_t parse_poll(const char *text)
 {
-	return text ? shmem_option_number("--adaptive", text, 1, 1000000) : DEFAULT_POLL_US;
+	return text ? SHMEM_US * shmem_option_number("--adaptive", text, 1, 1000000) : POLL_LEARNS;
 }
 
-static void choose_poll(struct latency_settings *settings, uint64_t microseconds)
+static void choose_poll(struct latency_settings *settings, uint64_t poll_ns)
 {
 	if (settings->poll_ns != SHMEM_NEVER)
 		shmem_usage_error("--interrupt and --adaptive are two ways to wait: give only one of "
 				  "them, and once");
-	settings->poll_ns = 1000 * microseconds;
+	settings->poll_ns = poll_ns;
 }
 
 static void parse_latency(struct latency_settings *settings, struct shmem_options *options, int argc,
@@ -165,6 +166,10 @@ static void parse_latency(struct latency_settings *settings, struct shmem_option
 		case OPTION_CPUS:
 			settings->cpus = true;
 			break;
+		case OPTION_EVERY:
+			settings->every_ns =
+				SHMEM_US * shmem_option_number("--every", optarg, 1, 1000000);
+			break;
 		case OPTION_ADAPTIVE:
 			choose_poll(settings, parse_poll(optarg));
 			break;
@@ -173,12 +178,13 @@ static void parse_latency(struct latency_settings *settings, struct shmem_option
 	if (time)
 		settings->time = time;
 	else if (settings->trips)
-		settings->time = 3600 * SECOND;
+		settings->time = 3600 * SHMEM_SECOND;
 	else if (settings->cpus)
-		settings->time = SECOND / 10;
-	if (settings->cpus && (settings->matrix || settings->cpu >= 0 || settings->poll_ns != SHMEM_NEVER))
+		settings->time = SHMEM_SECOND / 10;
+	if (settings->cpus && (settings->matrix || settings->cpu >= 0 || settings->every_ns ||
+			       settings->poll_ns != SHMEM_NEVER))
 		shmem_usage_error("--cpus pins its own processes, which poll: no -p, --matrix, "
-				  "--interrupt or --adaptive with it");
+				  "--every, --interrupt or --adaptive with it");
 }
 
 /* --- The whole ------------------------------------------------------------ */
@@ -200,6 +206,7 @@ void run_latency(struct latency_run *run)
 	open_latency_region(run);
 	pin(run->settings, run->options);
 	run->ns_per_tick = calibrate_clock(run->options);
+	run->clock_step_ns = clock_step_ns(run->ns_per_tick);
 	shmem_meet_leave_at_end(&run->meeting);
 	latency_meet(run);
 	do_all_steps(run);
@@ -212,7 +219,7 @@ int main(int argc, char **argv)
 {
 	static struct latency_run run;
 	struct latency_settings settings = {
-		.time = 3 * SECOND, .timeout = 30 * SECOND, .seats = 2, .cpu = -1,
+		.time = 3 * SHMEM_SECOND, .timeout = 30 * SHMEM_SECOND, .seats = 2, .cpu = -1,
 		.poll_ns = SHMEM_NEVER,
 	};
 	struct shmem_options options = { 0 };

@@ -18,11 +18,21 @@
 #include "shmem.h"
 #include "sleep.h"
 
+/* The clock is too coarse for a round trip if its step is more than this part of the median. */
+#define COARSE_CLOCK 0.02
+
 /* The histogram takes whole numbers: tenths of nanoseconds. */
 #define UNITS_PER_NS 10.0
 #define UNITS_TO_US (1e-3 / UNITS_PER_NS)
 
-enum { NAME_SIZE = 64 };
+enum {
+	NAME_SIZE = 64,
+	BATCH_TRIPS = 64, /* between two readings of a clock that is too coarse for one trip */
+	WAKE_UPS = 32,    /* that --adaptive measures for its window */
+};
+
+/* As poll_ns: adaptive, with a window that is yet to be measured. */
+#define POLL_LEARNS (SHMEM_NEVER - 1)
 
 /*
  * In the region: the words of one seat. Only the seat's holder writes them. Each word that
@@ -47,17 +57,20 @@ enum latency_fault {
 	FAULT_SKIP,
 	FAULT_CLOCK,
 	FAULT_BACK,
+	FAULT_STALL,
 };
 
 struct latency_settings {
 	uint64_t trips;   /* most trips to measure; 0: limited by time only */
 	uint64_t time;    /* longest time to measure, ns */
+	uint64_t every_ns; /* from one message to the next; 0: as soon as the answer is there */
 	uint64_t timeout; /* for the others to come, and for each answer, ns */
 	int seats;        /* 2, or the N of --matrix */
 	bool matrix;
 	bool cpus;        /* --cpus */
 	int cpu;          /* to run on; -1: the current one */
-	uint64_t poll_ns; /* time to poll before sleeping; 0: --interrupt; SHMEM_NEVER: only polls */
+	uint64_t poll_ns; /* time to poll before sleeping; 0: --interrupt; SHMEM_NEVER: only polls;
+			     POLL_LEARNS */
 };
 
 /* Our knowledge of a seat, also of our own. */
@@ -81,15 +94,20 @@ struct latency_run {
 	struct shmem_sleeper sleeper; /* if we sleep, and the others know */
 	bool sleeps;
 	unsigned int look_mask;  /* 2^n - 1; the looks between two pauses are 2^n */
-	uint64_t window;         /* settings->poll_ns in ticks */
+	uint64_t window;         /* the time to poll before sleeping, in ticks */
+	bool learns;             /* the window is being measured; until then it is 0 */
+	unsigned int sleeps_seen, wake_up_count; /* while it is */
+	double wake_ups[WAKE_UPS];               /* in ticks: from the first look to the interrupt */
+	double wake_up_us;       /* their median; 0: none was measured */
 	uint64_t polled_since;   /* ticks at the first pause of this wait; 0: none yet */
 	uint64_t late;           /* interrupts that came after the deadline, or never */
 	bool drain;              /* fence after each store: write-combining */
 	uint64_t looked;         /* time of the last look at the others, ticks */
 	uint64_t waited;         /* time of the current wait, ns */
 	double ns_per_tick;
+	double clock_step_ns;
 	struct shmem_histogram histogram;
-	struct shmem_summary *us; /* takes the round trips instead of the output, for --cpus; or NULL */
+	struct latency_figures *kept; /* takes the figures instead of the output, for --cpus; or NULL */
 };
 
 /* The cost of waiting, for this program. */
@@ -101,8 +119,11 @@ struct cost {
 struct latency_figures {
 	int from, to; /* seats */
 	uint64_t warm_up;
-	struct shmem_summary us; /* round trips */
-	struct cost cost;        /* without the warm-up */
+	uint64_t overdue;        /* messages that were due before the last answer, for --every */
+	struct shmem_summary us; /* round trips; with --every, from when they were due */
+	double clock_step_us;
+	double batch_us;         /* a trip of a batch, the median; 0 unless the clock is too coarse */
+	struct cost cost;        /* without the warm-up and the batches */
 };
 
 struct answers {
@@ -118,6 +139,11 @@ void run_latency(struct latency_run *run);
 
 /* --- clock.c ------------------------------------------------------ */
 
+/* The unit tests build the program with a coarser counter. */
+#ifndef TICKS_STEP
+#define TICKS_STEP 1
+#endif
+
 /*
  * Reads the time stamp counter. In guests without kvm-clock clock_gettime is a system call
  * that reads an emulated device. LFENCE waits for all earlier loads (Intel SDM volume 2,
@@ -126,7 +152,7 @@ void run_latency(struct latency_run *run);
 static inline uint64_t ticks(void)
 {
 	_mm_lfence();
-	return __rdtsc();
+	return __rdtsc() / TICKS_STEP * TICKS_STEP;
 }
 
 /* The ticks between two readings; 0 if the counter stepped back, as between unsynchronised CPUs. */
@@ -143,6 +169,12 @@ double calibrate_clock(const struct shmem_options *options);
 
 /* The cost of one reading, in ns. Each round trip includes one. */
 double clock_cost_ns(double ns_per_tick);
+
+/*
+ * The step of the clock, in ns: what all differences of its readings are multiples of. It can be
+ * many ticks; on AMD EPYC 26, or 10 ns, were seen.
+ */
+double clock_step_ns(double ns_per_tick);
 
 /* --- peer.c ------------------------------------------------------- */
 
@@ -203,6 +235,12 @@ void see_how_others_wait(struct latency_run *run);
 void wait_for_change(struct latency_run *run, int seat, const _Atomic uint64_t *word,
 		     uint64_t seen);
 
+/* While run->learns: to be called after each sleep, with the interrupts that came before it. */
+void learn_window(struct latency_run *run, uint64_t interrupts);
+
+/* Ends the learning, with the wake-ups so far. */
+void set_window(struct latency_run *run);
+
 /* Call this after each store that the seat's holder may wait for. Inline, for throw. */
 static inline void wake_seat(struct latency_run *run, int seat)
 {
@@ -230,6 +268,9 @@ void do_all_steps(struct latency_run *run);
 void measure_cpus(const struct latency_settings *settings, struct shmem_options *options);
 
 /* --- report.c ----------------------------------------------------- */
+
+/* Members clock_step_us, and mean_of_64_us, which is null unless the clock is too coarse. */
+void record_clock_step(const struct latency_figures *figures);
 
 /* The lines before all figures. */
 void report_head(const struct latency_run *run);

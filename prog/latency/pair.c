@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "units.h"
 
 enum {
 	WARM_UP_TRIPS = 10000,
 	TRIPS_UNTIL_LOOK = 256,
 	INJECT_AFTER = 100,
+	STALL_US = 20000,
+	BATCHES = 101,
 };
 
 /* --- One ball ------------------------------------------------------------- */
@@ -46,6 +49,15 @@ static bool has_polled_enough(struct latency_run *run)
 	return ticks_between(run->polled_since, now) >= run->window;
 }
 
+static void sleep_for_ball(struct latency_run *run, int seat, uint64_t seen)
+{
+	uint64_t interrupts = run->sleeper.interrupts;
+
+	wait_for_change(run, seat, &run->places[seat].ball, seen);
+	if (run->learns)
+		learn_window(run, interrupts);
+}
+
 /*
  * Between two looks at the ball. Every look_mask + 1 looks, sleeps or lets others run, and
  * checks that the peer lives.
@@ -58,7 +70,7 @@ static inline enum shmem_peer between_looks(struct latency_run *run, int seat, u
 	if (!run->sleeps)
 		sched_yield();
 	else if (has_polled_enough(run))
-		wait_for_change(run, seat, &run->places[seat].ball, seen);
+		sleep_for_ball(run, seat, seen);
 	return look(run, seat);
 }
 
@@ -120,7 +132,7 @@ static uint64_t warm_up(struct latency_run *run, int seat, uint64_t base)
 		round_trip(run, seat, base + trips, trips == 1);
 		if (trips % TRIPS_UNTIL_LOOK == 0) {
 			look(run, seat);
-			if (shmem_now() - begin > SECOND / 4)
+			if (shmem_now() - begin > SHMEM_SECOND / 4)
 				break;
 		}
 	}
@@ -140,38 +152,130 @@ static void check_clock(const struct latency_run *run, uint64_t last, struct tri
 						       trip.begin - trip.end) * run->ns_per_tick);
 }
 
-static uint64_t in_units(const struct latency_run *run, uint64_t duration)
+/* For a clock that is too coarse. The numbers begin at base + 1. Returns us a trip. */
+static double measure_batches(struct latency_run *run, int seat, uint64_t base)
 {
-	return (uint64_t)((double)duration * run->ns_per_tick * UNITS_PER_NS + 0.5);
+	double means[BATCHES];
+
+	for (int batch = 0; batch < BATCHES; batch++) {
+		uint64_t begin = ticks();
+
+		shmem_meet_check(&run->meeting);
+		for (int trip = 0; trip < BATCH_TRIPS; trip++) {
+			run->waited = 0;
+			throw(run, seat, ++base);
+			wait_for_ball(run, seat, base, base, false);
+		}
+		means[batch] = (double)ticks_between(begin, ticks()) / BATCH_TRIPS;
+		look(run, seat);
+	}
+	return shmem_summarise(means, BATCHES).median * run->ns_per_tick / 1e3;
+}
+
+static void add_sample(struct latency_run *run, uint64_t begin, uint64_t end)
+{
+	double units = (double)(end - begin) * run->ns_per_tick * UNITS_PER_NS;
+
+	shmem_histogram_add(&run->histogram, (uint64_t)(units + 0.5));
+}
+
+/* Message n, counted from 1; last is when the answer to the one before came. */
+static struct trip measure_trip(struct latency_run *run, int seat, uint64_t base, uint64_t n,
+				uint64_t last)
+{
+	run->waited = 0;
+	struct trip trip = round_trip(run, seat, base + n, false);
+
+	if (run->options->fault == FAULT_BACK && n == INJECT_AFTER)
+		trip.end = trip.begin - 1;
+	check_clock(run, last, trip);
+	if (n % TRIPS_UNTIL_LOOK == 0)
+		look(run, seat);
+	return trip;
+}
+
+static bool has_next(const struct latency_settings *settings, uint64_t n)
+{
+	return !settings->trips || n <= settings->trips;
+}
+
+static uint64_t ticks_of(const struct latency_run *run, uint64_t ns)
+{
+	return (uint64_t)((double)ns / run->ns_per_tick);
+}
+
+/* Each message waits for the answer to the one before. */
+static void measure_closed_loop(struct latency_run *run, int seat, uint64_t base)
+{
+	uint64_t last = ticks();
+	uint64_t limit = last + ticks_of(run, run->settings->time);
+
+	for (uint64_t n = 1; last < limit && has_next(run->settings, n); n++) {
+		struct trip trip = measure_trip(run, seat, base, n, last);
+
+		add_sample(run, trip.begin, trip.end);
+		last = trip.end;
+	}
+}
+
+/* Spins, so that the delay of a timer is not measured. */
+static void wait_until_due(struct latency_run *run, int seat, uint64_t due)
+{
+	while (ticks() < due)
+		check_peer(run, seat, look(run, seat), SHMEM_NEVER);
+}
+
+/*
+ * Message n is due n intervals after the start, whatever came before, and its time counts from
+ * there. All that are due within the time are sent, however late. Returns the number of those
+ * that were due before the answer to the one before.
+ */
+static uint64_t measure_open_loop(struct latency_run *run, int seat, uint64_t base)
+{
+	double interval = (double)run->settings->every_ns / run->ns_per_tick;
+	uint64_t time = ticks_of(run, run->settings->time);
+	uint64_t start = ticks(), last = start, overdue = 0;
+
+	for (uint64_t n = 1; has_next(run->settings, n); n++) {
+		uint64_t due = start + (uint64_t)((double)n * interval);
+
+		if (due - start >= time)
+			break;
+		if (ticks_between(start, last) > 2 * time)
+			shmem_die("messages pile up: twice the time of -t has passed, and some that were "
+				  "due within it are still to be sent; choose more than --every %.9g",
+				  (double)run->settings->every_ns / SHMEM_US);
+		if (last > due)
+			overdue++;
+		wait_until_due(run, seat, due);
+		if (run->options->fault == FAULT_STALL && n == INJECT_AFTER)
+			usleep(STALL_US);
+		last = measure_trip(run, seat, base, n, last).end;
+		add_sample(run, due, last);
+	}
+	return overdue;
 }
 
 struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step)
 {
-	const struct latency_settings *settings = run->settings;
 	uint64_t base = base_of(run, step);
-	struct latency_figures figures = { .from = run->meeting.seat, .to = seat };
+	struct latency_figures figures = { .from = run->meeting.seat, .to = seat,
+					   .clock_step_us = run->clock_step_ns / 1e3 };
 
 	figures.warm_up = warm_up(run, seat, base);
+	set_window(run);
 	memset(&run->histogram, 0, sizeof(run->histogram));
 	base += figures.warm_up;
 
 	struct cost before = cost_now(run);
-	uint64_t last = ticks();
-	uint64_t limit = last + (uint64_t)((double)settings->time / run->ns_per_tick);
-	for (uint64_t n = 1; last < limit && (!settings->trips || n <= settings->trips); n++) {
-		run->waited = 0;
-		struct trip trip = round_trip(run, seat, base + n, false);
-
-		if (run->options->fault == FAULT_BACK && n == INJECT_AFTER)
-			trip.end = trip.begin - 1;
-		check_clock(run, last, trip);
-		shmem_histogram_add(&run->histogram, in_units(run, trip.end - trip.begin));
-		last = trip.end;
-		if (n % TRIPS_UNTIL_LOOK == 0)
-			look(run, seat);
-	}
+	if (run->settings->every_ns)
+		figures.overdue = measure_open_loop(run, seat, base);
+	else
+		measure_closed_loop(run, seat, base);
 	figures.cost = cost_since(run, &before);
 	figures.us = shmem_histogram_summary(&run->histogram, UNITS_TO_US);
+	if (!run->settings->every_ns && figures.clock_step_us > COARSE_CLOCK * figures.us.median)
+		figures.batch_us = measure_batches(run, seat, base + figures.us.count);
 	return figures;
 }
 
@@ -207,6 +311,7 @@ static uint64_t inject_answer(struct latency_run *run, int seat, uint64_t number
 	case FAULT_NONE:
 	case FAULT_CLOCK:
 	case FAULT_BACK:
+	case FAULT_STALL:
 		break;
 	}
 	return number;
@@ -224,9 +329,11 @@ struct answers answer(struct latency_run *run, int seat, uint64_t step)
 		uint64_t number = wait_for_ball(run, seat, expected, base - 1, trips == 0);
 		if (trips == 0)
 			before = cost_now(run);
-		if (number != expected)
+		if (number != expected) {
+			set_window(run);
 			return (struct answers){ .to = seat, .count = trips,
 						 .cost = cost_since(run, &before) };
+		}
 		if (trips == INJECT_AFTER)
 			number = inject_answer(run, seat, number);
 		throw(run, seat, number);

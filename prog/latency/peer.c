@@ -47,11 +47,11 @@ enum shmem_peer look(struct latency_run *run, int seat)
 	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->ns_per_tick);
 
 	/* Go on if the counter has stepped back, so that we still show that we live. */
-	if (passed < SECOND / 200 && now >= run->looked)
+	if (passed < SHMEM_SECOND / 200 && now >= run->looked)
 		return SHMEM_PEER_LIVES;
 	run->looked = now;
 	/* Our own pause must not count as the peer's. */
-	run->waited += passed < SECOND / 10 ? passed : SECOND / 10;
+	run->waited += passed < SHMEM_SECOND / 10 ? passed : SHMEM_SECOND / 10;
 	show_cpu(run);
 	shmem_meet_beat(&run->meeting);
 	return shmem_meet_peer(&run->meeting, seat);

@@ -59,7 +59,7 @@ static void introduce(struct latency_run *run)
 /* The longest time of a measuring side, if its options are ours. */
 static uint64_t patience(const struct latency_settings *settings)
 {
-	return settings->time + settings->timeout + SECOND;
+	return settings->time + settings->timeout + SHMEM_SECOND;
 }
 
 static void do_step(struct latency_run *run, int from, int to, uint64_t step)

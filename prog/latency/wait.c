@@ -3,11 +3,15 @@
 
 #include <unistd.h>
 
+#include "units.h"
+
 enum {
 	VECTOR = 0,
 	NAP_US = 1000,
 	LOOKS_UNTIL_IDLE = 4096,
 	LOOKS_A_CLOCK = 64,
+	SLEEPS_TO_LEARN = 8 * WAKE_UPS, /* at most; some end because the word is there already */
+	DEFAULT_POLL_US = 500,          /* if no wake-ups could be measured */
 };
 
 /* --- Before the first ball ------------------------------------------------ */
@@ -33,15 +37,52 @@ void show_how_we_wait(struct latency_run *run)
 	show_cpu(run);
 }
 
+static void poll_before_sleep(struct latency_run *run, uint64_t poll_ns)
+{
+	run->look_mask = poll_ns ? LOOKS_A_CLOCK - 1 : 0;
+	run->window = (uint64_t)((double)poll_ns / run->ns_per_tick);
+}
+
+/*
+ * The window is twice the median wake-up. A side that was woken answers late, by the time that
+ * waking takes. If the other side has gone to sleep by then, it must be woken as well, and so
+ * on, although both are quick.
+ */
+void set_window(struct latency_run *run)
+{
+	uint64_t poll_ns = DEFAULT_POLL_US * SHMEM_US;
+
+	if (!run->learns)
+		return;
+	run->learns = false;
+	if (run->wake_up_count == WAKE_UPS) {
+		run->wake_up_us = shmem_summarise(run->wake_ups, WAKE_UPS).median *
+				  run->ns_per_tick / (double)SHMEM_US;
+		poll_ns = (uint64_t)(2 * run->wake_up_us * (double)SHMEM_US);
+	}
+	poll_before_sleep(run, poll_ns);
+	/* For the output of the other side. */
+	atomic_store_explicit(&run->mine->poll_ns, poll_ns, memory_order_relaxed);
+}
+
+void learn_window(struct latency_run *run, uint64_t interrupts)
+{
+	if (run->sleeper.interrupts != interrupts)
+		run->wake_ups[run->wake_up_count++] =
+			(double)ticks_between(run->polled_since, ticks());
+	if (run->wake_up_count == WAKE_UPS || ++run->sleeps_seen == SLEEPS_TO_LEARN)
+		set_window(run);
+}
+
 /* The sleeper's own polling is not used, since looking through a function is slower. */
 static void get_ready_to_sleep(struct latency_run *run)
 {
 	uint64_t poll_ns = run->settings->poll_ns;
 
-	run->sleeper = shmem_sleeper(run->bell, &run->mine->notice, VECTOR, 0);
-	run->look_mask = poll_ns ? LOOKS_A_CLOCK - 1 : 0;
-	run->window = (uint64_t)((double)poll_ns / run->ns_per_tick);
+	run->sleeper = shmem_sleeper_for(run->bell, &run->mine->notice, VECTOR, 0);
 	run->sleeps = true;
+	run->learns = poll_ns == POLL_LEARNS;
+	poll_before_sleep(run, run->learns ? 0 : poll_ns);
 }
 
 /* A side that polls needs a doorbell too, to ring a sleeper. */
@@ -49,7 +90,7 @@ static void get_ready_to_wake(struct latency_run *run, int seat)
 {
 	if (!run->bell)
 		run->bell = shmem_doorbell_open(run->options, &run->region, false);
-	run->others[seat].waker = shmem_waker(run->bell, &run->places[seat].notice);
+	run->others[seat].waker = shmem_waker_for(run->bell, &run->places[seat].notice);
 }
 
 void see_how_others_wait(struct latency_run *run)

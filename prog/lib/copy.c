@@ -1,6 +1,7 @@
 /* copy.c - ways to copy memory. */
 #include "copy.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <stdint.h>
 #include <string.h>
@@ -21,8 +22,10 @@ static void copy_memcpy(void *to, const void *from, size_t size)
 
 static void copy_words(void *to, const void *from, size_t size)
 {
-	volatile uint64_t *target = to;
-	const volatile uint64_t *source = from;
+	/* Words at any address, as x86 has them. */
+	typedef uint64_t __attribute__((aligned(1), may_alias)) word;
+	volatile word *target = to;
+	const volatile word *source = from;
 
 	for (size_t i = 0; i < size / sizeof(*target); i++)
 		target[i] = source[i];
@@ -34,13 +37,13 @@ static void copy_sse2(void *to, const void *from, size_t size)
 	const __m128i *source = from;
 
 	for (size_t i = 0; i < size / sizeof(*target); i += 4) {
-		__m128i a = _mm_load_si128(source + i), b = _mm_load_si128(source + i + 1);
-		__m128i c = _mm_load_si128(source + i + 2), d = _mm_load_si128(source + i + 3);
+		__m128i a = _mm_loadu_si128(source + i), b = _mm_loadu_si128(source + i + 1);
+		__m128i c = _mm_loadu_si128(source + i + 2), d = _mm_loadu_si128(source + i + 3);
 
-		_mm_store_si128(target + i, a);
-		_mm_store_si128(target + i + 1, b);
-		_mm_store_si128(target + i + 2, c);
-		_mm_store_si128(target + i + 3, d);
+		_mm_storeu_si128(target + i, a);
+		_mm_storeu_si128(target + i + 1, b);
+		_mm_storeu_si128(target + i + 2, c);
+		_mm_storeu_si128(target + i + 3, d);
 		AS_WRITTEN();
 	}
 }
@@ -57,13 +60,13 @@ static void copy_avx2(void *to, const void *from, size_t size)
 	const __m256i *source = from;
 
 	for (size_t i = 0; i < size / sizeof(*target); i += 4) {
-		__m256i a = _mm256_load_si256(source + i), b = _mm256_load_si256(source + i + 1);
-		__m256i c = _mm256_load_si256(source + i + 2), d = _mm256_load_si256(source + i + 3);
+		__m256i a = _mm256_loadu_si256(source + i), b = _mm256_loadu_si256(source + i + 1);
+		__m256i c = _mm256_loadu_si256(source + i + 2), d = _mm256_loadu_si256(source + i + 3);
 
-		_mm256_store_si256(target + i, a);
-		_mm256_store_si256(target + i + 1, b);
-		_mm256_store_si256(target + i + 2, c);
-		_mm256_store_si256(target + i + 3, d);
+		_mm256_storeu_si256(target + i, a);
+		_mm256_storeu_si256(target + i + 1, b);
+		_mm256_storeu_si256(target + i + 2, c);
+		_mm256_storeu_si256(target + i + 3, d);
 		AS_WRITTEN();
 	}
 }
@@ -74,10 +77,10 @@ static void copy_nt(void *to, const void *from, size_t size)
 	const __m128i *source = from;
 
 	for (size_t i = 0; i < size / sizeof(*target); i += 4) {
-		_mm_stream_si128(target + i, _mm_load_si128(source + i));
-		_mm_stream_si128(target + i + 1, _mm_load_si128(source + i + 1));
-		_mm_stream_si128(target + i + 2, _mm_load_si128(source + i + 2));
-		_mm_stream_si128(target + i + 3, _mm_load_si128(source + i + 3));
+		_mm_stream_si128(target + i, _mm_loadu_si128(source + i));
+		_mm_stream_si128(target + i + 1, _mm_loadu_si128(source + i + 1));
+		_mm_stream_si128(target + i + 2, _mm_loadu_si128(source + i + 2));
+		_mm_stream_si128(target + i + 3, _mm_loadu_si128(source + i + 3));
 		AS_WRITTEN();
 	}
 	_mm_sfence();
@@ -101,10 +104,10 @@ static void copy_ntload(void *to, const void *from, size_t size)
 		__m128i c = _mm_stream_load_si128(source + i + 2);
 		__m128i d = _mm_stream_load_si128(source + i + 3);
 
-		_mm_store_si128(target + i, a);
-		_mm_store_si128(target + i + 1, b);
-		_mm_store_si128(target + i + 2, c);
-		_mm_store_si128(target + i + 3, d);
+		_mm_storeu_si128(target + i, a);
+		_mm_storeu_si128(target + i + 1, b);
+		_mm_storeu_si128(target + i + 2, c);
+		_mm_storeu_si128(target + i + 3, d);
 		AS_WRITTEN();
 	}
 }
@@ -114,13 +117,88 @@ static void copy_movsb(void *to, const void *from, size_t size)
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
 }
 
-const struct copy_kernel shmem_copy_kernels[] = {
-	{ "memcpy", "the C library's function", NULL, copy_memcpy },
-	{ "words", "8 bytes at a time", NULL, copy_words },
-	{ "sse2", "16 bytes at a time, four in a row", NULL, copy_sse2 },
-	{ "avx2", "32 bytes at a time, four in a row", have_avx2, copy_avx2 },
-	{ "nt", "16 bytes at a time, non-temporal stores", NULL, copy_nt },
-	{ "ntload", "16 bytes at a time, non-temporal loads", have_sse4_1, copy_ntload },
-	{ "movsb", "the instruction rep movsb", NULL, copy_movsb },
+const struct shmem_copy_kernel shmem_copy_kernels[] = {
+	{ "memcpy", "the C library's function", NULL, copy_memcpy, SHMEM_COPY_ANY },
+	{ "words", "8 bytes at a time", NULL, copy_words, SHMEM_COPY_ANY },
+	{ "sse2", "16 bytes at a time, four in a row", NULL, copy_sse2, SHMEM_COPY_ANY },
+	{ "avx2", "32 bytes at a time, four in a row", have_avx2, copy_avx2, SHMEM_COPY_ANY },
+	{ "nt", "16 bytes at a time, non-temporal stores", NULL, copy_nt, SHMEM_COPY_TO_COMBINING },
+	{ "ntload", "16 bytes at a time, non-temporal loads", have_sse4_1, copy_ntload,
+	  SHMEM_COPY_FROM_COMBINING },
+	{ "movsb", "the instruction rep movsb", NULL, copy_movsb, SHMEM_COPY_ANY },
 	{ 0 },
 };
+
+static_assert(sizeof(shmem_copy_kernels) / sizeof(*shmem_copy_kernels) - 1 <=
+	      SHMEM_COPY_KERNELS_MAX, "each has its turn in a trial");
+
+const struct shmem_copy_kernel *shmem_copy_named(const char *name)
+{
+	for (const struct shmem_copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
+		if (strcmp(name, kernel->name) == 0)
+			return kernel;
+	return NULL;
+}
+
+/* --- Any number of bytes ---------------------------------------------------- */
+
+/* Below this many bytes, a kernel gains nothing over memcpy. */
+enum { SHORT_COPY = 8 * SHMEM_COPY_UNIT };
+
+/* The bytes before the next multiple of SHMEM_COPY_UNIT. */
+static size_t bytes_to_unit(const void *at)
+{
+	return -(uintptr_t)at % SHMEM_COPY_UNIT;
+}
+
+/* Non-temporal instructions want one address aligned (Intel SDM volume 2, MOVNTDQ, MOVNTDQA). */
+static bool can_begin(const struct shmem_copy_kernel *kernel, const void *to, const void *from)
+{
+	switch (kernel->use) {
+	case SHMEM_COPY_TO_COMBINING:
+		return (uintptr_t)to % 16 == 0;
+	case SHMEM_COPY_FROM_COMBINING:
+		return (uintptr_t)from % 16 == 0;
+	case SHMEM_COPY_ANY:
+		break;
+	}
+	return true;
+}
+
+/* The kernel begins where the address in the region is a multiple of its unit. */
+static void copy_pieces(const struct shmem_copy_kernel *kernel, void *to, const void *from,
+			size_t size, size_t head)
+{
+	unsigned char *target = to;
+	const unsigned char *source = from;
+	size_t body = (size - head) / SHMEM_COPY_UNIT * SHMEM_COPY_UNIT;
+
+	if (!can_begin(kernel, target + head, source + head))
+		kernel = shmem_copy_kernels;
+	memcpy(target, source, head);
+	kernel->copy(target + head, source + head, body);
+	memcpy(target + head + body, source + head + body, size - head - body);
+}
+
+static bool is_for_memcpy(const struct shmem_copy_kernel *kernel, size_t size)
+{
+	return kernel == shmem_copy_kernels || size < SHORT_COPY;
+}
+
+void shmem_copy_to(const struct shmem_copy_kernel *kernel, void *shared, const void *from,
+		   size_t size)
+{
+	if (is_for_memcpy(kernel, size))
+		memcpy(shared, from, size);
+	else
+		copy_pieces(kernel, shared, from, size, bytes_to_unit(shared));
+}
+
+void shmem_copy_from(const struct shmem_copy_kernel *kernel, void *to, const void *shared,
+		     size_t size)
+{
+	if (is_for_memcpy(kernel, size))
+		memcpy(to, shared, size);
+	else
+		copy_pieces(kernel, to, shared, size, bytes_to_unit(shared));
+}

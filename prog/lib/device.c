@@ -92,13 +92,17 @@ static bool normalise_address(const char *text,
 	return true;
 }
 
-static void check_device(const char *text, char address[static sizeof(ADDRESS_SHAPE)])
+static bool check_device(const char *text, char address[static sizeof(ADDRESS_SHAPE)],
+			 struct shmem_error *error)
 {
 	if (!normalise_address(text, address))
-		shmem_usage_error("'%s' is not a PCI address like 0000:00:04.0", text);
+		return shmem_error_set(error, SHMEM_STATUS_USAGE,
+				       "'%s' is not a PCI address like 0000:00:04.0", text);
 	if (!is_ivshmem(address))
-		shmem_die("there is no ivshmem device (PCI " IVSHMEM_ID ") at %s; see: "
-			  "lspci -D -d " IVSHMEM_ID, address);
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "there is no ivshmem device (PCI " IVSHMEM_ID ") at %s; see: "
+				       "lspci -D -d " IVSHMEM_ID, address);
+	return true;
 }
 
 static int filter_ivshmem(const struct dirent *entry)
@@ -130,24 +134,35 @@ static bool told_device(char address[static sizeof(ADDRESS_SHAPE)])
 }
 
 /* There must be exactly one; otherwise the user has to choose. */
-static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
+static bool choose_device(struct dirent **found, int count,
+			  char address[static sizeof(ADDRESS_SHAPE)], struct shmem_error *error)
+{
+	if (count == 0)
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "this machine has no ivshmem device (PCI " IVSHMEM_ID "); run "
+				       "this in a VM that start.sh has started, or on a file with -f FILE");
+	if (count > 1)
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "%d ivshmem devices, the first two at %s and %s; choose with -d "
+				       "ADDRESS, see: lspci -D -d " IVSHMEM_ID,
+				       count, found[0]->d_name, found[1]->d_name);
+	return check_device(found[0]->d_name, address, error);
+}
+
+static bool find_device(char address[static sizeof(ADDRESS_SHAPE)], struct shmem_error *error)
 {
 	struct dirent **found;
 	int count = scandir(PCI_DEVICES, &found, filter_ivshmem, alphasort);
 
 	if (count < 0)
-		shmem_die("cannot list " PCI_DEVICES ": %s; is this a VM with a PCI bus and "
-			  "sysfs mounted? -f FILE needs neither", strerror(errno));
-	if (count == 0)
-		shmem_die("this machine has no ivshmem device (PCI " IVSHMEM_ID "); run this "
-			  "in a VM that start.sh has started, or on a file with -f FILE");
-	if (count > 1)
-		shmem_die("%d ivshmem devices, the first two at %s and %s; choose with -d "
-			  "ADDRESS, see: lspci -D -d " IVSHMEM_ID,
-			  count, found[0]->d_name, found[1]->d_name);
-	check_device(found[0]->d_name, address);
-	free(found[0]);
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "cannot list " PCI_DEVICES ": %s; is this a VM with a PCI bus and "
+				       "sysfs mounted? -f FILE needs neither", strerror(errno));
+	bool chosen = choose_device(found, count, address, error);
+	for (int i = 0; i < count; i++)
+		free(found[i]);
 	free(found);
+	return chosen;
 }
 
 /* --- Its BARs ------------------------------------------------------------- */
@@ -156,7 +171,7 @@ static void find_device(char address[static sizeof(ADDRESS_SHAPE)])
  * Line n of the file "resource" is "START END FLAGS" of BAR n (kernel:
  * drivers/pci/pci-sysfs.c, resource_show); all are 0 if the device has no BAR n.
  */
-struct bar shmem_device_bar(const char *address, int number)
+bool shmem_device_bar(const char *address, int number, struct bar *bar, struct shmem_error *error)
 {
 	char line[128];
 	char *rest = line;
@@ -165,11 +180,14 @@ struct bar shmem_device_bar(const char *address, int number)
 	if (!shmem_sysfs_line(address, "resource", number, line, sizeof(line)) ||
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &start) || !rest ||
 	    !shmem_number(strsep(&rest, " "), UINT64_MAX, &end))
-		shmem_die("cannot read BAR %d from " PCI_DEVICES "/%s/resource", number, address);
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "cannot read BAR %d from " PCI_DEVICES "/%s/resource", number,
+				       address);
+	*bar = (struct bar){ 0 };
 	/* A BAR without an address must not be mapped: the memory at address 0 is something else. */
-	if (start == 0 || end < start)
-		return (struct bar){ 0 };
-	return (struct bar){ .start = start, .size = end - start + 1 };
+	if (start != 0 && end >= start)
+		*bar = (struct bar){ .start = start, .size = end - start + 1 };
+	return true;
 }
 
 static bool decodes_memory(const char *address)
@@ -191,43 +209,64 @@ static bool decodes_memory(const char *address)
  * decoding (kernel: drivers/pci/pci-sysfs.c, pci_mmap_resource). SeaBIOS does, but not
  * every VM has that firmware.
  */
-void shmem_device_enable(const char *address)
+bool shmem_device_enable(const char *address, struct shmem_error *error)
 {
 	char path[PATH_MAX];
 
 	if (decodes_memory(address))
-		return;
+		return true;
 	shmem_sysfs_path(path, address, "enable");
 	FILE *file = fopen(path, "we");
 	if (!file)
-		shmem_die("cannot switch the memory of %s on: %s: %s; run as root", address,
-			  path, strerror(errno));
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "cannot switch the memory of %s on: %s: %s; run as root", address,
+				       path, strerror(errno));
 	fputs("1", file);
 	fclose(file);
-	if (!decodes_memory(address))
-		shmem_die("the memory of %s is switched off and cannot be switched on; see: "
-			  "lspci -vs %s", address, address);
+	if (decodes_memory(address))
+		return true;
+	return shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "the memory of %s is switched off and cannot be switched on; see: "
+			       "lspci -vs %s", address, address);
 }
 
-struct shmem_device shmem_device(const struct shmem_options *options)
+static bool find_address(const struct shmem_options *options,
+			 char address[static sizeof(ADDRESS_SHAPE)], struct shmem_error *error)
 {
-	struct shmem_device device;
 	char told[sizeof(ADDRESS_SHAPE)];
 
 	if (options->address)
-		check_device(options->address, device.address);
-	else if (SHMEM_BAR_ADDRESS[0])
-		check_device(SHMEM_BAR_ADDRESS, device.address);
-	else if (told_device(told))
-		check_device(told, device.address);
-	else
-		find_device(device.address);
+		return check_device(options->address, address, error);
+	if (SHMEM_BAR_ADDRESS[0])
+		return check_device(SHMEM_BAR_ADDRESS, address, error);
+	if (told_device(told))
+		return check_device(told, address, error);
+	return find_device(address, error);
+}
 
-	struct bar memory = shmem_device_bar(device.address, 2);
+bool shmem_try_device_find(const struct shmem_options *options, struct shmem_device *device,
+			   struct shmem_error *error)
+{
+	struct bar memory;
+
+	if (!find_address(options, device->address, error) ||
+	    !shmem_device_bar(device->address, 2, &memory, error))
+		return false;
 	if (memory.start == 0)
-		shmem_die("BAR 2 of %s has no memory; the kernel log says why: dmesg | grep %s",
-			  device.address, device.address);
-	device.start = memory.start;
-	device.size = memory.size;
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "BAR 2 of %s has no memory; the kernel log says why: "
+				       "dmesg | grep %s", device->address, device->address);
+	device->start = memory.start;
+	device->size = memory.size;
+	return true;
+}
+
+struct shmem_device shmem_device_find(const struct shmem_options *options)
+{
+	struct shmem_error error;
+	struct shmem_device device;
+
+	if (!shmem_try_device_find(options, &device, &error))
+		shmem_error_end(&error);
 	return device;
 }

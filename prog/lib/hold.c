@@ -59,7 +59,7 @@ bool shmem_hold_renew(struct shmem_hold *hold)
 {
 	uint64_t word = noted(hold), next = next_beat(word);
 
-	if (!exchange(hold->word, word, next))
+	if (word == 0 || !exchange(hold->word, word, next))
 		return false;
 	note(hold, next);
 	return true;
@@ -67,7 +67,9 @@ bool shmem_hold_renew(struct shmem_hold *hold)
 
 bool shmem_hold_is_there(const struct shmem_hold *hold)
 {
-	return atomic_load_explicit(hold->word, memory_order_relaxed) == noted(hold);
+	uint64_t word = noted(hold);
+
+	return word != 0 && atomic_load_explicit(hold->word, memory_order_relaxed) == word;
 }
 
 /* The second attempt is for a handler that interrupts shmem_hold_renew between its two steps. */
@@ -82,12 +84,13 @@ bool shmem_hold_give_back(struct shmem_hold *hold)
 
 void shmem_hold_wait_a_look(void)
 {
+	shmem_hold_renew_all();
 	nanosleep(&(struct timespec){ .tv_nsec = HOLD_LOOK }, NULL);
 }
 
 /* --- All of them ----------------------------------------------------------- */
 
-enum { KINDS_MAX = 2 }; /* claims, and the seat of a meeting */
+enum { KINDS_MAX = 2 }; /* claims, and the seats of meetings */
 
 static const struct holdings *_Atomic kinds[KINDS_MAX];
 

@@ -16,6 +16,9 @@
 #include "shmem.h"
 #include "units.h"
 
+/* Lines for claims in the first page. */
+#define CLAIMS_IN_PAGE ((SHMEM_LAYOUT_HEADER - SHMEM_LAYOUT_CLAIMS) / SHMEM_LAYOUT_CLAIM_LINE)
+
 #define BEAT_BITS 16
 #define BEAT_MASK ((UINT64_C(1) << BEAT_BITS) - 1)
 
@@ -28,21 +31,22 @@ static inline bool hold_is_same(uint64_t word, uint64_t other)
 /* Puts a new ticket into the word if it holds what was seen. */
 bool shmem_hold_take(struct shmem_hold *hold, uint64_t seen);
 
-/* Advances the beat. False if the word no longer has our ticket. */
+/* Advances the beat. False if the word does not have our ticket, or if we have none. */
 bool shmem_hold_renew(struct shmem_hold *hold);
 
 /* Between two looks at a word that somebody else holds. */
-#define HOLD_LOOK (10 * MS)
+#define HOLD_LOOK (10 * SHMEM_MS)
 
 /* A holder whose beat stands still for so long is taken for dead. */
-#define HOLD_STALE (3 * SECOND)
+#define HOLD_STALE (3 * SHMEM_SECOND)
 
 /* When to say that we wait. */
-#define HOLD_TELL_AFTER (500 * MS)
+#define HOLD_TELL_AFTER (500 * SHMEM_MS)
 
+/* Waits until the next look. Shows meanwhile that we live, in all that we hold. */
 void shmem_hold_wait_a_look(void);
 
-/* Whether the word still has our ticket. */
+/* Whether we have a ticket, and the word still has it. */
 bool shmem_hold_is_there(const struct shmem_hold *hold);
 
 /* False if we no longer held it. Uses atomics only, so that a signal handler may call it. */
@@ -59,7 +63,7 @@ struct holdings {
 /* Makes shmem_hold_renew_all and the end of the program include them. */
 void shmem_hold_register(const struct holdings *holdings);
 
-/* Shows that we live, during long operations. Ends the program if a word was lost. */
+/* Shows that we live, during long operations. Who lost a word learns of it at its next renewal. */
 void shmem_hold_renew_all(void);
 
 #endif

@@ -2,9 +2,12 @@
  * internal.h - shared by the library's files; no program includes it.
  *
  *	program.c             the command line and the output
+ *	errors.c              errors that a function returns
  *	machine.c             this VM: its CPU, hypervisor and memory types
  *	device.c              the ivshmem device, as sysfs shows it
  *	region.c              maps the region of a device, a file or a server
+ *	header.c              what the region says of itself
+ *	meet.c                programs in several VMs find each other
  *	peers.c               has the lab's server write the table of peers
  *	interrupt.c           the doorbell, in a VM or on the host
  *	interrupt_vfio.c      interrupts of the device, in a VM, through vfio-pci
@@ -18,9 +21,17 @@
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "interrupt.h"
+#include "prog.h"
 #include "shmem.h"
+
+static inline void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
 
 /* --- device.c: /sys/bus/pci/devices/ADDRESS/NAME --------------------------- */
 
@@ -42,11 +53,11 @@ bool shmem_sysfs_line(const char *address, const char *name, int number, char *l
 /* The same for a file that has only a number. */
 bool shmem_sysfs_number(const char *address, const char *name, uint64_t *value);
 
-/* The BAR with that number. Ends the program if sysfs does not show it. */
-struct bar shmem_device_bar(const char *address, int number);
+/* The BAR with that number. Fails if sysfs does not show it. */
+bool shmem_device_bar(const char *address, int number, struct bar *bar, struct shmem_error *error);
 
-/* Makes the device answer at its BARs, if it does not yet. Ends the program on failure. */
-void shmem_device_enable(const char *address);
+/* Makes the device answer at its BARs, if it does not yet. */
+bool shmem_device_enable(const char *address, struct shmem_error *error);
 
 /* --- program.c ------------------------------------------------------------- */
 
@@ -64,16 +75,33 @@ size_t shmem_cpus_apart(const cpu_set_t *allowed, unsigned int cpus[static CPU_S
 /* --- region.c -------------------------------------------------------------- */
 
 /* Maps all of the server's memory, from its descriptor. path is the server's socket. */
-struct shmem shmem_region_of_server(int memory, const char *path);
+bool shmem_region_of_server(int memory, const char *path, bool read_only, struct shmem *region,
+			    struct shmem_error *error);
+
+/* --- header.c -------------------------------------------------------------- */
+
+/*
+ * To be called before a program takes a claim or a seat. Writes the region's header if there
+ * is none. Fails if programs of another layout or size use the region.
+ */
+bool shmem_header_check(const struct shmem *region, struct shmem_error *error);
+
+/* --- meet.c ---------------------------------------------------------------- */
+
+/* Between two steps of a meeting that nothing else is to be done in. After a while says once that we wait. */
+void shmem_meet_pause(struct shmem_meeting *meeting);
 
 /* --- interrupt_vfio.c ------------------------------------------------------ */
 
 /* The registers in BAR 0, each of 32 bits (ivshmem-spec, "PCI device registers"). */
 enum { DEVICE_POSITION = 8 / 4, DEVICE_DOORBELL = 12 / 4 };
 
-/* Fills bell->registers, id and vectors, and with wait set the events. */
-void shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
-			  bool wait);
+/*
+ * Fills bell->registers, id and vectors, and if it waits, the events. After a failure it must be
+ * closed, too.
+ */
+bool shmem_device_open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+				struct shmem_error *error);
 void shmem_device_close_doorbell(struct shmem_doorbell *bell);
 
 /* --- interrupt_uio.c ------------------------------------------------------- */
@@ -82,10 +110,12 @@ void shmem_device_close_doorbell(struct shmem_doorbell *bell);
 #define UIO_DRIVER "ivshmem_uio"
 
 /* Opens the UIO device of each vector, and fills bell->events and counts with them. */
-void shmem_uio_open_events(struct shmem_doorbell *bell, const char *address);
+bool shmem_uio_open_events(struct shmem_doorbell *bell, const char *address,
+			   struct shmem_error *error);
 
-/* The number of interrupts since the last call. Ends the program if no more can come. */
-uint64_t shmem_uio_take(struct shmem_doorbell *bell, unsigned int vector);
+/* The number of interrupts since the last call. Fails if no more can come. */
+bool shmem_uio_take(struct shmem_doorbell *bell, unsigned int vector, uint64_t *interrupts,
+		    struct shmem_error *error);
 
 /* --- interrupt_socket.c ---------------------------------------------------- */
 
@@ -96,9 +126,9 @@ bool shmem_server_is_meant(const struct shmem_options *options);
 
 /*
  * Connects, and returns after the server has sent an id and the memory. path must stay
- * valid. Ends the program if nothing like an ivshmem server answers.
+ * valid. NULL if nothing like an ivshmem server answers.
  */
-struct shmem_server *shmem_server_connect(const char *path);
+struct shmem_server *shmem_server_connect(const char *path, struct shmem_error *error);
 
 /* The descriptor of the memory. shmem_server_close closes it. */
 int shmem_server_memory(const struct shmem_server *server);
@@ -106,9 +136,10 @@ int shmem_server_memory(const struct shmem_server *server);
 /*
  * Waits until the server has sent our own vectors: as many as the lab's server tells in the
  * region. If it is another server, until that has been silent for a while. More may come
- * later if it only paused.
+ * later if it only paused. The region must stay mapped until shmem_server_close.
  */
-void shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region);
+bool shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region,
+				   struct shmem_error *error);
 
 /* Our id, our vectors so far, and the eventfd of one of these. */
 unsigned int shmem_server_id(const struct shmem_server *server);
@@ -121,7 +152,10 @@ bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector);
 /* Reads the messages that the server has sent since the last call. Does not wait. */
 void shmem_server_attend(struct shmem_server *server);
 
-/* The descriptor that is readable when the server has sent something; -1 if it has ended. */
+/* Whether all of its messages so far were right. If one was wrong, no later one is read. */
+bool shmem_server_is_well(const struct shmem_server *server, struct shmem_error *error);
+
+/* The descriptor that is readable when the server has sent something; -1: nothing more is read. */
 int shmem_server_socket(const struct shmem_server *server);
 
 /* False if no such peer is connected, or if it has no such vector. */

@@ -9,23 +9,46 @@
 
 #include "units.h"
 
-static struct shmem_doorbell *open_at_server(const char *path, struct shmem *region,
-					     struct shmem_doorbell *bell)
+static bool open_at_server(struct shmem_doorbell *bell, const char *path, struct shmem *region,
+			   struct shmem_error *error)
 {
-	struct shmem_server *server = shmem_server_connect(path);
-
-	*region = shmem_region_of_server(shmem_server_memory(server), path);
-	shmem_server_wait_for_vectors(server, region);
-	bell->server = server;
-	return bell;
+	bell->server = shmem_server_connect(path, error);
+	return bell->server &&
+	       shmem_region_of_server(shmem_server_memory(bell->server), path, false, region, error) &&
+	       shmem_server_wait_for_vectors(bell->server, region, error);
 }
 
-static struct shmem_doorbell *new_doorbell(bool wait)
+static bool refuse_file(const char *file, struct shmem_error *error)
+{
+	if (access(file, F_OK) < 0)
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "cannot open %s: %s; is the ivshmem server running?", file,
+				       strerror(errno));
+	return shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "%s is an ordinary file and has no interrupts; they need the socket of "
+			       "the ivshmem server: -f SOCKET", file);
+}
+
+/* After a failure, the doorbell and the region may be half open. */
+static bool open_doorbell(struct shmem_doorbell *bell, const struct shmem_options *options,
+			  struct shmem *region, struct shmem_error *error)
+{
+	if (shmem_server_is_meant(options))
+		return open_at_server(bell, options->file, region, error);
+	if (options->file)
+		return refuse_file(options->file, error);
+	return shmem_try_open(options, region, error) &&
+	       shmem_device_open_doorbell(bell, options, error);
+}
+
+static struct shmem_doorbell *new_doorbell(bool wait, struct shmem_error *error)
 {
 	struct shmem_doorbell *bell = calloc(1, sizeof(*bell));
 
-	if (!bell)
-		shmem_die("no memory for a doorbell");
+	if (!bell) {
+		shmem_error_set(error, SHMEM_STATUS_FAILED, "no memory for a doorbell");
+		return NULL;
+	}
 	*bell = (struct shmem_doorbell){ .waits = wait, .container = -1, .group = -1,
 					 .device = -1 };
 	for (int i = 0; i < SHMEM_VECTORS_MAX; i++)
@@ -33,20 +56,33 @@ static struct shmem_doorbell *new_doorbell(bool wait)
 	return bell;
 }
 
+struct shmem_doorbell *shmem_try_doorbell_open(const struct shmem_options *options,
+					       struct shmem *region, bool wait,
+					       struct shmem_error *error)
+{
+	struct shmem_doorbell *bell = new_doorbell(wait, error);
+	struct shmem mapped = { 0 };
+
+	if (!bell)
+		return NULL;
+	if (open_doorbell(bell, options, &mapped, error)) {
+		*region = mapped;
+		return bell;
+	}
+	shmem_doorbell_close(bell);
+	if (mapped.base)
+		shmem_close(&mapped);
+	return NULL;
+}
+
 struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					   struct shmem *region, bool wait)
 {
-	if (shmem_server_is_meant(options))
-		return open_at_server(options->file, region, new_doorbell(wait));
-	if (options->file && access(options->file, F_OK) < 0)
-		shmem_die("cannot open %s: %s; is the ivshmem server running?", options->file,
-			  strerror(errno));
-	if (options->file)
-		shmem_die("%s is an ordinary file and has no interrupts; they need the socket "
-			  "of the ivshmem server: -f SOCKET", options->file);
-	*region = shmem_open(options);
-	struct shmem_doorbell *bell = new_doorbell(wait);
-	shmem_device_open_doorbell(bell, options, wait);
+	struct shmem_error error;
+	struct shmem_doorbell *bell = shmem_try_doorbell_open(options, region, wait, &error);
+
+	if (!bell)
+		shmem_error_end(&error);
 	return bell;
 }
 
@@ -54,8 +90,7 @@ void shmem_doorbell_close(struct shmem_doorbell *bell)
 {
 	if (bell->server)
 		shmem_server_close(bell->server);
-	else
-		shmem_device_close_doorbell(bell);
+	shmem_device_close_doorbell(bell);
 	free(bell);
 }
 
@@ -99,13 +134,14 @@ int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vecto
 }
 
 /* The number of interrupts since the last call. */
-static uint64_t take_interrupts(struct shmem_doorbell *bell, unsigned int vector, int event)
+static bool take_interrupts(struct shmem_doorbell *bell, unsigned int vector, int event,
+			    uint64_t *interrupts, struct shmem_error *error)
 {
-	uint64_t count;
-
 	if (bell->uio)
-		return shmem_uio_take(bell, vector);
-	return read(event, &count, sizeof(count)) == sizeof(count) ? count : 0;
+		return shmem_uio_take(bell, vector, interrupts, error);
+	if (read(event, interrupts, sizeof(*interrupts)) != sizeof(*interrupts))
+		*interrupts = 0;
+	return true;
 }
 
 /* Sleeps until one of the files is readable, or until the deadline. */
@@ -120,28 +156,48 @@ static void sleep_on(struct pollfd *files, uint64_t deadline)
 	}
 	now = deadline ? shmem_now() : 0; /* reading the clock is slow in some VMs */
 	if (now < deadline) {
-		remaining.tv_sec = (time_t)((deadline - now) / SECOND);
-		remaining.tv_nsec = (long)((deadline - now) % SECOND);
+		remaining.tv_sec = (time_t)((deadline - now) / SHMEM_SECOND);
+		remaining.tv_nsec = (long)((deadline - now) % SHMEM_SECOND);
 	}
 	ppoll(files, 2, &remaining, NULL);
+}
+
+/* One wait until something happens or the deadline is over. */
+static bool wait_once(struct shmem_doorbell *bell, unsigned int vector, uint64_t deadline,
+		      uint64_t *interrupts, struct shmem_error *error)
+{
+	struct pollfd files[2] = {
+		{ .fd = shmem_doorbell_eventfd(bell, vector), .events = POLLIN },
+		{ .fd = bell->server ? shmem_server_socket(bell->server) : -1, .events = POLLIN },
+	};
+
+	*interrupts = 0;
+	sleep_on(files, deadline);
+	if (files[1].revents)
+		shmem_server_attend(bell->server);
+	if (bell->server && !shmem_server_is_well(bell->server, error))
+		return false;
+	return !files[0].revents ||
+	       take_interrupts(bell, vector, files[0].fd, interrupts, error);
+}
+
+bool shmem_try_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector, uint64_t deadline,
+			     uint64_t *interrupts, struct shmem_error *error)
+{
+	do {
+		if (!wait_once(bell, vector, deadline, interrupts, error))
+			return false;
+	} while (!*interrupts && (deadline == SHMEM_NEVER || shmem_now() < deadline));
+	return true;
 }
 
 uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
 			     uint64_t deadline)
 {
-	for (;;) {
-		struct pollfd files[2] = {
-			{ .fd = shmem_doorbell_eventfd(bell, vector), .events = POLLIN },
-			{ .fd = bell->server ? shmem_server_socket(bell->server) : -1, .events = POLLIN },
-		};
+	struct shmem_error error;
+	uint64_t interrupts;
 
-		sleep_on(files, deadline);
-		if (files[1].revents)
-			shmem_server_attend(bell->server);
-		uint64_t count = files[0].revents ? take_interrupts(bell, vector, files[0].fd) : 0;
-		if (count)
-			return count;
-		if (deadline != SHMEM_NEVER && shmem_now() >= deadline)
-			return 0;
-	}
+	if (!shmem_try_doorbell_wait(bell, vector, deadline, &interrupts, &error))
+		shmem_error_end(&error);
+	return interrupts;
 }

@@ -3,7 +3,7 @@
  *
  * They are 8-byte little-endian numbers, some with a descriptor; the peer sends nothing
  * (QEMU docs/specs/ivshmem-spec, "The ivshmem Client-Server Protocol"). Each message is
- * checked, and a wrong one ends the program.
+ * checked. A wrong one is the last one that we read.
  */
 #include "interrupt_socket.h"
 
@@ -23,9 +23,12 @@
 /* The entries that an MSI-X table can have, of any PCI device. */
 #define MSIX_VECTORS_MAX (PCI_MSIX_FLAGS_QSIZE + 1)
 
-static _Noreturn void not_the_protocol(const struct shmem_server *server, const char *what)
+/* Always returns false. */
+static bool not_the_protocol(struct shmem_server *server, const char *what)
 {
-	shmem_die("the server at %s sent %s; is it an ivshmem server?", server->path, what);
+	server->stage = HANDSHAKE_GONE;
+	return shmem_error_set(&server->error, SHMEM_STATUS_FAILED,
+			       "the server at %s sent %s; is it an ivshmem server?", server->path, what);
 }
 
 /* --- Peers ----------------------------------------------------------------- */
@@ -58,92 +61,115 @@ static bool is_eventfd(int fd)
  * Adds a vector to that peer. Reading and writing its eventfd must never block: a peer
  * that fills its own counter must not stop another peer that rings it.
  */
-static void add_vector(struct shmem_server *server, unsigned int id, int fd)
+static bool add_vector(struct shmem_server *server, unsigned int id, int fd)
 {
 	struct shmem_server_peer *peer = server->peers[id];
 
 	if (!is_eventfd(fd) || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		not_the_protocol(server, "a descriptor for a vector that is not an eventfd");
+		return not_the_protocol(server, "a descriptor for a vector that is not an eventfd");
+	if (peer && peer->vectors == MSIX_VECTORS_MAX)
+		return not_the_protocol(server, "more vectors than a device can have");
 	if (!peer)
 		peer = server->peers[id] = calloc(1, sizeof(*peer));
-	if (!peer)
-		shmem_die("no memory for another peer");
-	if (peer->vectors == MSIX_VECTORS_MAX)
-		not_the_protocol(server, "more vectors than a device can have");
+	if (!peer) {
+		server->stage = HANDSHAKE_GONE;
+		return shmem_error_set(&server->error, SHMEM_STATUS_FAILED,
+				       "no memory for another peer");
+	}
 	if (peer->vectors < SHMEM_VECTORS_MAX)
 		peer->events[peer->vectors] = fd;
 	else
 		close(fd); /* as the protocol says for clients that want fewer vectors */
 	peer->vectors++;
+	return true;
 }
 
 /* --- Messages -------------------------------------------------------------- */
 
-static void take_notification(struct shmem_server *server, int64_t number, int fd)
+static bool take_notification(struct shmem_server *server, int64_t number, int fd)
 {
 	if (number < 0 || number >= SHMEM_PEER_IDS)
-		not_the_protocol(server, "an id that no peer can have");
+		return not_the_protocol(server, "an id that no peer can have");
 	if (fd >= 0)
-		add_vector(server, (unsigned int)number, fd);
-	else if (number == server->id)
-		not_the_protocol(server, "the message that we had left");
-	else
-		shmem_server_forget(server, (unsigned int)number);
+		return add_vector(server, (unsigned int)number, fd);
+	if (number == server->id)
+		return not_the_protocol(server, "the message that we had left");
+	shmem_server_forget(server, (unsigned int)number);
+	return true;
 }
 
-static void take(struct shmem_server *server, int64_t number, int fd)
+/* Keeps the descriptor, unless the message is wrong: then it returns false. */
+static bool take(struct shmem_server *server, int64_t number, int fd)
 {
 	switch (server->stage) {
 	case HANDSHAKE_VERSION:
 		if (number != PROTOCOL_VERSION || fd >= 0)
-			not_the_protocol(server, "another version of the protocol than 0");
+			return not_the_protocol(server, "another version of the protocol than 0");
 		break;
 	case HANDSHAKE_ID:
 		if (number < 0 || number >= SHMEM_PEER_IDS || fd >= 0)
-			not_the_protocol(server, "an id for us that no peer can have");
+			return not_the_protocol(server, "an id for us that no peer can have");
 		server->id = (unsigned int)number;
 		break;
 	case HANDSHAKE_MEMORY:
 		if (number != THE_MEMORY || fd < 0)
-			not_the_protocol(server, "something other than the memory after the id");
+			return not_the_protocol(server,
+						"something other than the memory after the id");
 		server->memory = fd;
 		break;
 	case HANDSHAKE_DONE:
 	case HANDSHAKE_GONE:
-		take_notification(server, number, fd);
-		return;
+		return take_notification(server, number, fd);
 	}
 	server->stage++;
+	return true;
 }
 
-/* Keeps the descriptor that came with a part of a message, if one did. */
-static void keep_descriptor(struct shmem_server *server, struct msghdr *header)
+/* The descriptor that came with a part of a message; -1 if none did. */
+static int descriptor_in(struct cmsghdr *control)
+{
+	int fd = -1;
+
+	if (control && control->cmsg_level == SOL_SOCKET && control->cmsg_type == SCM_RIGHTS &&
+	    control->cmsg_len == CMSG_LEN(sizeof(fd)))
+		memcpy(&fd, CMSG_DATA(control), sizeof(fd));
+	return fd;
+}
+
+static bool keep_descriptor(struct shmem_server *server, struct msghdr *header)
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(header);
+	const char *wrong = NULL;
+	int fd = descriptor_in(control);
 
 	if (header->msg_flags & MSG_CTRUNC)
-		not_the_protocol(server, "more descriptors than there was room for (see ulimit -n)");
-	if (!control)
-		return;
-	if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
-	    control->cmsg_len != CMSG_LEN(sizeof(int)))
-		not_the_protocol(server, "ancillary data other than a descriptor");
-	if (server->descriptor >= 0)
-		not_the_protocol(server, "two descriptors with one number");
-	memcpy(&server->descriptor, CMSG_DATA(control), sizeof(int));
+		wrong = "more descriptors than there was room for (see ulimit -n)";
+	else if (control && fd < 0)
+		wrong = "ancillary data other than a descriptor";
+	else if (fd >= 0 && server->descriptor >= 0)
+		wrong = "two descriptors with one number";
+	if (wrong) {
+		close_if_open(fd);
+		return not_the_protocol(server, wrong);
+	}
+	if (fd >= 0)
+		server->descriptor = fd;
+	return true;
 }
 
 static void lose(struct shmem_server *server)
 {
-	if (!server->peers[server->id])
-		shmem_die("the server at %s closed the connection before all was set up; its log "
-			  "says why", server->path);
-	shmem_warn("the server at %s has ended: connected peers can still ring each other, "
-		   "but arrivals and departures go unnoticed", server->path);
 	server->stage = HANDSHAKE_GONE;
+	if (!server->peers[server->id])
+		shmem_error_set(&server->error, SHMEM_STATUS_FAILED,
+				"the server at %s closed the connection before all was set up; its log "
+				"says why", server->path);
+	else
+		shmem_warn("the server at %s has ended: connected peers can still ring each other, "
+			   "but arrivals and departures go unnoticed", server->path);
 }
 
-/* Receives one message or a part of it. False if nothing has come. */
+/* Receives one message or a part of it. False if nothing has come, or something wrong. */
 static bool receive(struct shmem_server *server)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -162,8 +188,7 @@ static bool receive(struct shmem_server *server)
 		return false;
 	}
 	server->have += (size_t)got;
-	keep_descriptor(server, &header);
-	return true;
+	return keep_descriptor(server, &header);
 }
 
 bool shmem_server_attend_once(struct shmem_server *server)
@@ -178,6 +203,7 @@ bool shmem_server_attend_once(struct shmem_server *server)
 	int fd = server->descriptor;
 	server->have = 0;
 	server->descriptor = -1;
-	take(server, (int64_t)le64toh(number), fd);
+	if (!take(server, (int64_t)le64toh(number), fd))
+		close_if_open(fd);
 	return true;
 }

@@ -37,24 +37,33 @@ bool shmem_server_is_meant(const struct shmem_options *options)
 	return options->file && stat(options->file, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-static int connect_to(const char *path)
+/* Returns the socket, or -1. */
+static int connect_to(const char *path, struct shmem_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = PATIENCE_S };
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		shmem_die("the path of a socket has less than %zu characters, and this has more: "
-			  "%s; go to its folder first", sizeof(address.sun_path), path);
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		shmem_error_set(error, SHMEM_STATUS_FAILED,
+				"the path of a socket has less than %zu characters, and this has more: "
+				"%s; go to its folder first", sizeof(address.sun_path), path);
+		return -1;
+	}
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		shmem_die("no socket: %s", strerror(errno));
+	if (fd < 0) {
+		shmem_error_set(error, SHMEM_STATUS_FAILED, "no socket: %s", strerror(errno));
+		return -1;
+	}
 	/* This limits connect, which blocks if the server does not accept. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		shmem_die("cannot connect to %s: %s; is the ivshmem server running, and yours?",
-			  path, strerror(errno));
-	return fd;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	shmem_error_set(error, SHMEM_STATUS_FAILED,
+			"cannot connect to %s: %s; is the ivshmem server running, and yours?", path,
+			strerror(errno));
+	close(fd);
+	return -1;
 }
 
 /* Each vector of each peer takes a descriptor: 64 peers with 16 vectors need 1024. */
@@ -80,34 +89,56 @@ static bool wait_for_message(const struct shmem_server *server, int timeout)
 static bool is_patient(uint64_t begin)
 {
 	shmem_hold_renew_all();
-	return shmem_now() - begin <= PATIENCE_S * SECOND;
+	return shmem_now() - begin <= PATIENCE_S * SHMEM_SECOND;
 }
 
-static void check_patience(const struct shmem_server *server, uint64_t begin, const char *what)
+static bool check_patience(const struct shmem_server *server, uint64_t begin, const char *what,
+			   struct shmem_error *error)
 {
-	if (!is_patient(begin))
-		shmem_die("the server at %s did not give us %s within %d s; is it an ivshmem "
-			  "server?", server->path, what, PATIENCE_S);
+	return is_patient(begin) ||
+	       shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "the server at %s did not give us %s within %d s; is it an ivshmem "
+			       "server?", server->path, what, PATIENCE_S);
 }
 
-struct shmem_server *shmem_server_connect(const char *path)
+/* Until we have the memory. */
+static bool shake_hands(struct shmem_server *server, struct shmem_error *error)
 {
 	uint64_t begin = shmem_now();
-	int fd = connect_to(path);
-	struct shmem_server *server = calloc(1, sizeof(*server));
 
-	if (!server)
-		shmem_die("no memory to remember peers in");
-	allow_many_descriptors();
-	server->path = path;
-	server->memory = server->descriptor = -1;
-	server->socket = fd;
 	while (server->stage < HANDSHAKE_DONE) {
 		wait_for_message(server, LOOK_MS);
 		shmem_server_attend_once(server);
-		check_patience(server, begin, "the memory");
+		if (!shmem_server_is_well(server, error) ||
+		    !check_patience(server, begin, "the memory", error))
+			return false;
 	}
-	return server;
+	return true;
+}
+
+struct shmem_server *shmem_server_connect(const char *path, struct shmem_error *error)
+{
+	struct shmem_server *server = calloc(1, sizeof(*server));
+
+	if (!server) {
+		shmem_error_set(error, SHMEM_STATUS_FAILED, "no memory to remember peers in");
+		return NULL;
+	}
+	allow_many_descriptors();
+	server->path = path;
+	server->memory = server->descriptor = -1;
+	server->socket = connect_to(path, error);
+	if (server->socket >= 0 && shake_hands(server, error))
+		return server;
+	shmem_server_close(server);
+	return NULL;
+}
+
+bool shmem_server_is_well(const struct shmem_server *server, struct shmem_error *error)
+{
+	if (server->error.status)
+		*error = server->error;
+	return !server->error.status;
 }
 
 int shmem_server_memory(const struct shmem_server *server)
@@ -150,22 +181,23 @@ static bool has_its_vectors(struct shmem_server *server, int silence)
 }
 
 /* The server sends our own vectors last; the protocol does not tell their number. */
-void shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region)
+bool shmem_server_wait_for_vectors(struct shmem_server *server, const struct shmem *region,
+				   struct shmem_error *error)
 {
 	uint64_t begin = shmem_now();
 	int silence = 0;
 
 	server->region = *region;
 	shmem_table_want(region);
-	while (!has_its_vectors(server, silence)) {
-		if (server->stage == HANDSHAKE_GONE)
-			return;
+	while (!has_its_vectors(server, silence) && server->stage != HANDSHAKE_GONE) {
 		silence = wait_for_message(server, LOOK_MS) ? 0 : silence + LOOK_MS;
 		shmem_server_attend(server);
 		if (shmem_server_vectors(server) > 0 && !is_patient(begin))
-			return; /* fewer than told */
-		check_patience(server, begin, "our vectors");
+			break; /* fewer than told */
+		if (!check_patience(server, begin, "our vectors", error))
+			return false;
 	}
+	return shmem_server_is_well(server, error);
 }
 
 bool shmem_server_has_vector(struct shmem_server *server, unsigned int vector)
@@ -217,9 +249,8 @@ void shmem_server_close(struct shmem_server *server)
 		shmem_server_forget(server, id);
 	if (server->region.base && !vectors_told(server))
 		shmem_table_want_no_more(&server->region);
-	if (server->descriptor >= 0)
-		close(server->descriptor);
-	close(server->memory);
-	close(server->socket);
+	close_if_open(server->descriptor);
+	close_if_open(server->memory);
+	close_if_open(server->socket);
 	free(server);
 }

@@ -9,7 +9,10 @@
 
 #include "internal.h"
 
-/* The message that the server sends next. HANDSHAKE_DONE: peers come and go. */
+/*
+ * The message that the server sends next. HANDSHAKE_DONE: peers come and go. HANDSHAKE_GONE: it
+ * has ended, or sent something wrong.
+ */
 enum handshake { HANDSHAKE_VERSION, HANDSHAKE_ID, HANDSHAKE_MEMORY, HANDSHAKE_DONE, HANDSHAKE_GONE };
 
 /* The eventfds to ring a peer with; our own are those that we wait on. */
@@ -22,6 +25,7 @@ struct shmem_server {
 	const char *path;
 	int socket;
 	enum handshake stage;
+	struct shmem_error error;  /* why its messages are not read any more; status 0: none */
 	unsigned int id;           /* ours */
 	struct shmem region;       /* where the lab's server tells the number of our vectors */
 	unsigned int told;         /* that number; 0: not told */
@@ -43,9 +47,9 @@ static inline unsigned int vectors_of(const struct shmem_server_peer *peer)
 /* --- interrupt_protocol.c --------------------------------------------------- */
 
 /*
- * Handles one message, or keeps the first part of one. False if nothing has come. Ends
- * the program if a message is wrong, or if the server ends before it has sent us the
- * memory and a vector.
+ * Handles one message, or keeps the first part of one. False if nothing has come. Sets the
+ * server's error if a message is wrong, or if the server ends before it has sent us the memory
+ * and a vector.
  */
 bool shmem_server_attend_once(struct shmem_server *server);
 

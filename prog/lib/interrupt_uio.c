@@ -40,54 +40,77 @@ static int vector_of(const char *address, const char *uio)
  * The interrupts so far must be known before the device is open: an interrupt in between
  * is then counted, and not lost.
  */
-static void open_event(struct shmem_doorbell *bell, const char *address, const char *uio, int vector)
+static bool open_event(struct shmem_doorbell *bell, const char *address, const char *uio,
+		       int vector, struct shmem_error *error)
 {
 	char path[PATH_MAX];
 	uint64_t count;
 
 	snprintf(path, sizeof(path), "uio/%s/event", uio);
 	if (!shmem_sysfs_number(address, path, &count))
-		shmem_die("cannot read the count of interrupts from " PCI_DEVICES "/%s/%s", address, path);
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "cannot read the count of interrupts from " PCI_DEVICES "/%s/%s",
+				       address, path);
 	bell->counts[vector] = (uint32_t)count;
 	snprintf(path, sizeof(path), DEV_UIO "/%s", uio);
 	bell->events[vector] = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (bell->events[vector] < 0)
-		shmem_die("cannot open %s: %s; run as root", path, strerror(errno));
+	return bell->events[vector] >= 0 ||
+	       shmem_error_set(error, SHMEM_STATUS_FAILED, "cannot open %s: %s; run as root", path,
+			       strerror(errno));
 }
 
-void shmem_uio_open_events(struct shmem_doorbell *bell, const char *address)
+/* Opens those of the folder that belong to a vector of ours. */
+static bool open_folder(struct shmem_doorbell *bell, const char *address, DIR *folder,
+			struct shmem_error *error)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(folder)) != NULL) {
+		int vector = vector_of(address, entry->d_name);
+
+		if (vector >= 0 && (unsigned int)vector < bell->vectors && bell->events[vector] < 0 &&
+		    !open_event(bell, address, entry->d_name, vector, error))
+			return false;
+	}
+	return true;
+}
+
+bool shmem_uio_open_events(struct shmem_doorbell *bell, const char *address,
+			   struct shmem_error *error)
 {
 	char path[PATH_MAX];
-	struct dirent *entry;
 
 	shmem_sysfs_path(path, address, "uio");
 	DIR *folder = opendir(path);
 	if (!folder)
-		shmem_die("cannot list %s: %s", path, strerror(errno));
+		return shmem_error_set(error, SHMEM_STATUS_FAILED, "cannot list %s: %s", path,
+				       strerror(errno));
 	bell->uio = true;
-	while ((entry = readdir(folder)) != NULL) {
-		int vector = vector_of(address, entry->d_name);
-
-		if (vector >= 0 && (unsigned int)vector < bell->vectors)
-			open_event(bell, address, entry->d_name, vector);
-	}
+	bool opened = open_folder(bell, address, folder, error);
 	closedir(folder);
-	for (unsigned int i = 0; i < bell->vectors; i++)
+	for (unsigned int i = 0; opened && i < bell->vectors; i++)
 		if (bell->events[i] < 0)
-			shmem_die("vector %u of the device at %s has no UIO device; the kernel log "
-				  "says why: dmesg | grep " UIO_DRIVER, i, address);
+			return shmem_error_set(error, SHMEM_STATUS_FAILED,
+					       "vector %u of the device at %s has no UIO device; the "
+					       "kernel log says why: dmesg | grep " UIO_DRIVER, i, address);
+	return opened;
 }
 
-uint64_t shmem_uio_take(struct shmem_doorbell *bell, unsigned int vector)
+bool shmem_uio_take(struct shmem_doorbell *bell, unsigned int vector, uint64_t *interrupts,
+		    struct shmem_error *error)
 {
 	uint32_t count, before = bell->counts[vector];
 	ssize_t got = read(bell->events[vector], &count, sizeof(count));
 
+	*interrupts = 0;
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+		return true;
 	if (got != sizeof(count))
-		shmem_die("vector %u gets no more interrupts: %s; was the device taken from "
-			  UIO_DRIVER "?", vector, got < 0 ? strerror(errno) : "its UIO device has ended");
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "vector %u gets no more interrupts: %s; was the device taken from "
+				       UIO_DRIVER "?", vector,
+				       got < 0 ? strerror(errno) : "its UIO device has ended");
 	bell->counts[vector] = count;
-	return count - before; /* the count may wrap */
+	*interrupts = (uint32_t)(count - before); /* the count may wrap */
+	return true;
 }

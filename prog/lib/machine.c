@@ -105,15 +105,28 @@ const char *shmem_memory_type(const struct shmem *region)
 
 /* --- Choosing a CPU ------------------------------------------------------- */
 
-void shmem_pin(unsigned int cpu)
+static bool move_to(unsigned int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	if (cpu < CPU_SETSIZE)
 		CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) != 0)
-		shmem_die("cannot run on CPU %u: %s", cpu, strerror(errno));
+	return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
+
+bool shmem_try_pin(unsigned int cpu, struct shmem_error *error)
+{
+	return move_to(cpu) || shmem_error_set(error, SHMEM_STATUS_FAILED,
+					       "cannot run on CPU %u: %s", cpu, strerror(errno));
+}
+
+void shmem_pin(unsigned int cpu)
+{
+	struct shmem_error error;
+
+	if (!shmem_try_pin(cpu, &error))
+		shmem_error_end(&error);
 }
 
 /* Counts the CPUs of a list like "0-1,4,6-7" that are below cpu and in the set. */
@@ -168,7 +181,6 @@ void shmem_pin_apart(uint64_t turn)
 	cpu_set_t allowed;
 
 	/* Fails if there are more CPUs than the set has room for; then we do not move. */
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-		return;
-	shmem_pin(cpus[turn % shmem_cpus_apart(&allowed, cpus)]);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
+		move_to(cpus[turn % shmem_cpus_apart(&allowed, cpus)]);
 }

@@ -1,33 +1,17 @@
 /* meet.c - programs in several VMs find each other, whichever starts first. */
 #include "hold.h"
+#include "internal.h"
 
 #include <string.h>
 
 #include "bytes.h"
+#include "seat.h"
 
 /*
  * As with claims, a program that was itself paused must not take the others for dead.
  * Therefore at most this much of the time between two looks at a seat counts.
  */
-#define LOOK_COUNTS_AT_MOST (100 * MS)
-
-/*
- * A seat in the region. word is like that of a claim: 0 while free, otherwise the random
- * ticket of its holder above a beat. agreed is the session number that the holder makes
- * of the tickets of all living holders.
- *
- * None of this is trusted. A word counts only while its beat moves. agreed counts only if
- * it equals the number that we make of the tickets ourselves. Our own ticket is among
- * them and new, so a number that a killed run left behind cannot be equal.
- */
-struct shmem_seat {
-	_Atomic uint64_t word;
-	_Atomic uint64_t agreed;
-	_Atomic uint64_t size; /* of the holder's region, bytes; ^ agreed: not an earlier run's */
-	unsigned char rest[SHMEM_SEAT_SIZE - 24];
-};
-
-static_assert(sizeof(struct shmem_seat) == SHMEM_SEAT_SIZE, "a cache line");
+#define LOOK_COUNTS_AT_MOST (100 * SHMEM_MS)
 
 static uint64_t read_word(const struct shmem_meeting *meeting, int seat)
 {
@@ -87,15 +71,14 @@ static bool take_seat(struct shmem_meeting *meeting, int seat)
 }
 
 /* Free seats first: perhaps nobody needs the seats of the dead. */
-static bool take_any_seat(struct shmem_meeting *meeting)
+static void take_any_seat(struct shmem_meeting *meeting)
 {
 	for (int seat = 0; seat < meeting->seats; seat++)
 		if (meeting->watch[seat].seen == 0 && take_seat(meeting, seat))
-			return true;
+			return;
 	for (int seat = 0; seat < meeting->seats; seat++)
 		if (take_seat(meeting, seat))
-			return true;
-	return false;
+			return;
 }
 
 /*
@@ -130,7 +113,6 @@ static bool all_agree(struct shmem_meeting *meeting)
 	struct shmem_seat *own = &meeting->row[meeting->seat];
 
 	make_session(meeting);
-	atomic_store(&own->size, meeting->size ^ meeting->session);
 	atomic_store(&own->agreed, meeting->session);
 	if (meeting->session == 0)
 		return false;
@@ -138,26 +120,6 @@ static bool all_agree(struct shmem_meeting *meeting)
 		if (atomic_load(&meeting->row[seat].agreed) != meeting->session)
 			return false;
 	return true;
-}
-
-/*
- * The size decides where the areas lie. With different sizes each program would find
- * the other's data wrong. A value that cannot be a size was left by an earlier run, in
- * the seat of a program too old to write its own size.
- */
-static void check_sizes(struct shmem_meeting *meeting)
-{
-	for (int seat = 0; seat < meeting->seats; seat++) {
-		uint64_t size = atomic_load(&meeting->row[seat].size) ^ meeting->session;
-
-		if (size == meeting->size || size % 4096 != 0 || size >> 48 != 0)
-			continue;
-		shmem_meet_leave(meeting);
-		shmem_die("the region of %s is %llu bytes here and %llu in the VM on seat %d: "
-			  "SHMEM_SIZE in prog.h must be the same in all; amend it and rebuild",
-			  meeting->what, (unsigned long long)meeting->size,
-			  (unsigned long long)size, seat);
-	}
 }
 
 static void warn_of_waiting(const struct shmem_meeting *meeting)
@@ -169,13 +131,19 @@ static void warn_of_waiting(const struct shmem_meeting *meeting)
 			   meeting->seats == 2 ? "another VM" : "the other VMs");
 }
 
-enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
-			   size_t offset, int seats, int seat, const char *what,
-			   uint64_t timeout)
+void shmem_meet_pause(struct shmem_meeting *meeting)
 {
-	uint64_t begin = shmem_now();
-	bool told = false;
+	if (!meeting->told && shmem_since(meeting->begun) > HOLD_TELL_AFTER) {
+		warn_of_waiting(meeting);
+		meeting->told = true;
+	}
+	shmem_hold_wait_a_look();
+}
 
+bool shmem_try_meet_begin(struct shmem_meeting *meeting, const struct shmem *region,
+			  size_t offset, int seats, int seat, const char *what,
+			  struct shmem_error *error)
+{
 	assert(seats > 0 && seats <= SHMEM_SEATS_MAX && seat < seats);
 	assert(offset % SHMEM_SEAT_SIZE == 0);
 	assert(offset + (size_t)seats * SHMEM_SEAT_SIZE <= region->size);
@@ -183,52 +151,102 @@ enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *re
 		.seats = seats,
 		.seat = SHMEM_ANY_SEAT,
 		.row = (struct shmem_seat *)(region->base + offset),
+		.wanted = seat,
 		.what = what,
-		.size = region->size,
-		.looked = begin,
+		.begun = shmem_now(),
 	};
-	while (shmem_now() - begin < timeout) {
-		watch_all(meeting);
-		if (meeting->seat != SHMEM_ANY_SEAT)
-			shmem_meet_beat(meeting);
-		else if (seat == SHMEM_ANY_SEAT)
-			take_any_seat(meeting);
-		else
-			take_seat(meeting, seat);
-		if (meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting)) {
-			check_sizes(meeting);
-			return SHMEM_MET;
-		}
-		if (!told && shmem_now() - begin > HOLD_TELL_AFTER) {
-			warn_of_waiting(meeting);
-			told = true;
-		}
-		shmem_hold_wait_a_look();
-	}
-	if (meeting->seat == SHMEM_ANY_SEAT)
-		return SHMEM_SEAT_TAKEN;
+	meeting->looked = meeting->begun;
+	if (shmem_header_check(region, error))
+		return true;
 	shmem_meet_leave(meeting);
-	return SHMEM_NOBODY_CAME;
+	return false;
+}
+
+/* The session that we made had our old ticket, so it is none for us any more. */
+static void begin_again(struct shmem_meeting *meeting)
+{
+	meeting->hold.mine = 0;
+	meeting->seat = SHMEM_ANY_SEAT;
+	meeting->session = 0;
+}
+
+bool shmem_meet_step(struct shmem_meeting *meeting)
+{
+	watch_all(meeting);
+	if (meeting->seat != SHMEM_ANY_SEAT) {
+		if (!shmem_hold_renew(&meeting->hold))
+			begin_again(meeting);
+	} else if (meeting->wanted == SHMEM_ANY_SEAT) {
+		take_any_seat(meeting);
+	} else {
+		take_seat(meeting, meeting->wanted);
+	}
+	return meeting->seat != SHMEM_ANY_SEAT && all_agree(meeting);
+}
+
+enum shmem_meet shmem_try_meet(struct shmem_meeting *meeting, const struct shmem *region,
+			       size_t offset, int seats, int seat, const char *what,
+			       uint64_t timeout, struct shmem_error *error)
+{
+	if (!shmem_try_meet_begin(meeting, region, offset, seats, seat, what, error))
+		return SHMEM_MEET_FAILED;
+	while (shmem_since(meeting->begun) < timeout) {
+		if (shmem_meet_step(meeting))
+			return SHMEM_MET;
+		shmem_meet_pause(meeting);
+	}
+	shmem_meet_leave(meeting);
+	return meeting->seat == SHMEM_ANY_SEAT ? SHMEM_SEAT_TAKEN : SHMEM_NOBODY_CAME;
+}
+
+enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
+			   size_t offset, int seats, int seat, const char *what,
+			   uint64_t timeout)
+{
+	struct shmem_error error;
+	enum shmem_meet result = shmem_try_meet(meeting, region, offset, seats, seat, what,
+						timeout, &error);
+
+	if (result == SHMEM_MEET_FAILED)
+		shmem_error_end(&error);
+	return result;
 }
 
 /* --- After the meeting ---------------------------------------------------- */
 
-static _Noreturn void seat_lost(const struct shmem_meeting *meeting)
+static bool seat_lost(const struct shmem_meeting *meeting, struct shmem_error *error)
 {
-	shmem_die("another VM took over our seat of %s, because this one gave no sign of "
-		  "life for 3 s; run this program again", meeting->what);
+	if (meeting->hold.mine == 0)
+		return shmem_error_set(error, SHMEM_STATUS_FAILED, "we have no seat of %s", meeting->what);
+	return shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "another VM took over our seat of %s, because this one gave no sign of "
+			       "life for 3 s; run this program again", meeting->what);
+}
+
+bool shmem_try_meet_beat(struct shmem_meeting *meeting, struct shmem_error *error)
+{
+	return shmem_hold_renew(&meeting->hold) || seat_lost(meeting, error);
+}
+
+bool shmem_try_meet_check(const struct shmem_meeting *meeting, struct shmem_error *error)
+{
+	return shmem_hold_is_there(&meeting->hold) || seat_lost(meeting, error);
 }
 
 void shmem_meet_beat(struct shmem_meeting *meeting)
 {
-	if (!shmem_hold_renew(&meeting->hold))
-		seat_lost(meeting);
+	struct shmem_error error;
+
+	if (!shmem_try_meet_beat(meeting, &error))
+		shmem_error_end(&error);
 }
 
 void shmem_meet_check(const struct shmem_meeting *meeting)
 {
-	if (!shmem_hold_is_there(&meeting->hold))
-		seat_lost(meeting);
+	struct shmem_error error;
+
+	if (!shmem_try_meet_check(meeting, &error))
+		shmem_error_end(&error);
 }
 
 enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat)
@@ -249,32 +267,60 @@ int shmem_peer_status(enum shmem_peer peer)
 	return peer == SHMEM_PEER_DIED ? SHMEM_STATUS_DIED : SHMEM_STATUS_LEFT;
 }
 
+/* --- At the end of the program, or before ---------------------------------- */
+
+/* The meetings that the end of the program gives up. Signal handlers read it. */
+static struct shmem_meeting *_Atomic kept[SHMEM_MEETINGS_MAX];
+
+/* Puts one of them in the place of another; NULL is a free place. False if there is none. */
+static bool replace(struct shmem_meeting *before, struct shmem_meeting *after)
+{
+	for (int i = 0; i < SHMEM_MEETINGS_MAX; i++) {
+		struct shmem_meeting *seen = before;
+
+		if (atomic_compare_exchange_strong(&kept[i], &seen, after))
+			return true;
+	}
+	return false;
+}
+
 void shmem_meet_leave(struct shmem_meeting *meeting)
 {
-	shmem_hold_give_back(&meeting->hold);
+	if (meeting->hold.mine)
+		shmem_hold_give_back(&meeting->hold);
+	replace(meeting, NULL);
 }
 
-/* --- At the end of the program -------------------------------------------- */
-
-static struct shmem_meeting *leave_at_end;
-
-static void beat_if_there(void)
+static void renew_all(void)
 {
-	if (leave_at_end->hold.mine)
-		shmem_meet_beat(leave_at_end);
+	for (int i = 0; i < SHMEM_MEETINGS_MAX; i++)
+		if (kept[i] && kept[i]->hold.mine)
+			shmem_hold_renew(&kept[i]->hold);
 }
 
-static void leave_if_there(void)
+static void leave_all(void)
 {
-	if (leave_at_end->hold.mine)
-		shmem_meet_leave(leave_at_end);
+	for (int i = 0; i < SHMEM_MEETINGS_MAX; i++)
+		if (kept[i])
+			shmem_meet_leave(kept[i]);
+}
+
+bool shmem_try_meet_leave_at_end(struct shmem_meeting *meeting, struct shmem_error *error)
+{
+	static const struct holdings kind = { .renew = renew_all, .give_back = leave_all };
+
+	if (!replace(meeting, meeting) && !replace(NULL, meeting))
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "this program sits in %d meetings, channels among them, which "
+				       "is the most: leave one first", SHMEM_MEETINGS_MAX);
+	shmem_hold_register(&kind);
+	return true;
 }
 
 void shmem_meet_leave_at_end(struct shmem_meeting *meeting)
 {
-	static const struct holdings kind = { .renew = beat_if_there,
-					      .give_back = leave_if_there };
+	struct shmem_error error;
 
-	leave_at_end = meeting;
-	shmem_hold_register(&kind);
+	if (!shmem_try_meet_leave_at_end(meeting, &error))
+		shmem_error_end(&error);
 }

@@ -334,7 +334,7 @@ static bool parse_seconds(const char *text, uint64_t *value)
 {
 	const char *rest;
 	uint64_t seconds;
-	uint64_t unit = SECOND;
+	uint64_t unit = SHMEM_SECOND;
 
 	if (!leading_number(text, 10, &seconds, &rest) || seconds > WEEK)
 		return false;
@@ -355,7 +355,7 @@ uint64_t shmem_option_seconds(const char *option, const char *text)
 {
 	uint64_t value;
 
-	if (!parse_seconds(text, &value) || value == 0 || value > WEEK * SECOND)
+	if (!parse_seconds(text, &value) || value == 0 || value > WEEK * SHMEM_SECOND)
 		shmem_usage_error("%s %s: seconds are needed, such as 10 or 0.5, a week at most",
 				  option, text);
 	return value;

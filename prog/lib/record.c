@@ -87,17 +87,37 @@ void shmem_record_flag(const char *name, bool value)
 	fputs(value ? "true" : "false", record.stream);
 }
 
-void shmem_record_array(const char *name)
+static void open_group(const char *name, char bracket)
 {
 	put_name(name);
-	putc('[', record.stream);
+	putc(bracket, record.stream);
 	record.first = true;
+}
+
+static void close_group(char bracket)
+{
+	putc(bracket, record.stream);
+	record.first = false;
+}
+
+void shmem_record_array(const char *name)
+{
+	open_group(name, '[');
 }
 
 void shmem_record_array_end(void)
 {
-	putc(']', record.stream);
-	record.first = false;
+	close_group(']');
+}
+
+void shmem_record_object(const char *name)
+{
+	open_group(name, '{');
+}
+
+void shmem_record_object_end(void)
+{
+	close_group('}');
 }
 
 static void put_time(void)

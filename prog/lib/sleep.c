@@ -13,8 +13,8 @@ enum { LOOKS_A_CLOCK = 256 };
  */
 enum { LATE_LOOKS = 40 };
 
-struct shmem_sleeper shmem_sleeper(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
-				   unsigned int vector, uint64_t poll_ns)
+struct shmem_sleeper shmem_sleeper_for(struct shmem_doorbell *bell, _Atomic uint64_t *notice,
+				       unsigned int vector, uint64_t poll_ns)
 {
 	assert(vector < shmem_doorbell_vectors(bell));
 	/* A notice that an earlier run left there belongs to nobody. */
@@ -62,51 +62,104 @@ static void take_down_notice(struct shmem_sleeper *sleeper)
 	atomic_store_explicit(sleeper->notice, 0, memory_order_relaxed);
 }
 
-bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
-		 uint64_t deadline)
+/* Waits for an interrupt, with our notice up. *interrupts: how many came. */
+static bool wait_for_ring(struct shmem_sleeper *sleeper, uint64_t deadline, uint64_t *interrupts,
+			  struct shmem_error *error)
+{
+	if (!shmem_try_doorbell_wait(sleeper->bell, sleeper->vector, deadline, interrupts, error)) {
+		take_down_notice(sleeper);
+		return false;
+	}
+	sleeper->interrupts += *interrupts > 0;
+	return true;
+}
+
+bool shmem_try_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
+		     uint64_t deadline, bool *is_done, struct shmem_error *error)
 {
 	uint64_t interrupts = 1;
+	bool late = false;
 
-	if (poll_for(sleeper->poll_ns, done, context))
+	*is_done = poll_for(sleeper->poll_ns, done, context);
+	if (*is_done)
 		return true;
 	for (;;) {
 		put_up_notice(sleeper);
 		/* This look, after the notice is up, must not be omitted. */
-		bool is_done = done(context);
-		bool is_unrung = is_done && !interrupts;
-		if (is_done || !interrupts) {
+		*is_done = done(context);
+		bool is_unrung = *is_done && !interrupts;
+		if (*is_done || !interrupts || late) {
 			/* A waker stopped before its look at the notice still has to ring. */
 			if (!is_unrung)
 				take_down_notice(sleeper);
 			sleeper->unrung += is_unrung;
-			return is_done;
+			return true;
 		}
 		sleeper->sleeps++;
-		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector, deadline);
-		sleeper->interrupts += interrupts > 0;
+		if (!wait_for_ring(sleeper, deadline, &interrupts, error))
+			return false;
+		/* One that rings again and again for nothing does not hold us here. */
+		late = shmem_now() >= deadline;
 	}
+}
+
+bool shmem_sleep(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
+		 uint64_t deadline)
+{
+	struct shmem_error error;
+	bool is_done;
+
+	if (!shmem_try_sleep(sleeper, done, context, deadline, &is_done, &error))
+		shmem_error_end(&error);
+	return is_done;
+}
+
+bool shmem_try_sleep_arm(struct shmem_sleeper *sleeper, bool (*done)(void *context), void *context,
+			 bool *is_done, struct shmem_error *error)
+{
+	uint64_t interrupts;
+
+	if (!wait_for_ring(sleeper, 0, &interrupts, error))
+		return false;
+	put_up_notice(sleeper);
+	/* As in shmem_try_sleep: a look that must not be omitted. */
+	*is_done = done(context);
+	if (*is_done)
+		take_down_notice(sleeper);
+	return true;
 }
 
 /*
  * The notice is still up. Without it a waker that was stopped between its store and its
- * look would find no notice, and rightly not ring.
+ * look would find no notice, and rightly not ring. With our seat lost, the notice is another's.
  */
-bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat)
+bool shmem_try_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat,
+			  bool *came, struct shmem_error *error)
 {
 	uint64_t interrupts = 0;
 
 	for (int i = 0; i < LATE_LOOKS && !interrupts; i++) {
-		interrupts = shmem_doorbell_wait(sleeper->bell, sleeper->vector,
-						 shmem_now() + SHMEM_SLEEP_TURN);
-		shmem_meet_beat(meeting);
+		if (!wait_for_ring(sleeper, shmem_now() + SHMEM_SLEEP_TURN, &interrupts, error) ||
+		    !shmem_try_meet_beat(meeting, error))
+			return false;
 		shmem_meet_peer(meeting, seat);
 	}
 	take_down_notice(sleeper);
-	sleeper->interrupts += interrupts > 0;
-	return interrupts > 0;
+	*came = interrupts > 0;
+	return true;
 }
 
-struct shmem_waker shmem_waker(struct shmem_doorbell *bell, const _Atomic uint64_t *notice)
+bool shmem_sleep_late(struct shmem_sleeper *sleeper, struct shmem_meeting *meeting, int seat)
+{
+	struct shmem_error error;
+	bool came;
+
+	if (!shmem_try_sleep_late(sleeper, meeting, seat, &came, &error))
+		shmem_error_end(&error);
+	return came;
+}
+
+struct shmem_waker shmem_waker_for(struct shmem_doorbell *bell, const _Atomic uint64_t *notice)
 {
 	return (struct shmem_waker){ .bell = bell, .notice = notice };
 }

@@ -14,7 +14,7 @@ uint64_t shmem_now(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * SHMEM_SECOND + (uint64_t)now.tv_nsec;
 }
 
 uint64_t shmem_since(uint64_t start)
@@ -26,7 +26,7 @@ uint64_t shmem_since(uint64_t start)
 
 static uint64_t nanoseconds(struct timeval time)
 {
-	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_usec * US;
+	return (uint64_t)time.tv_sec * SHMEM_SECOND + (uint64_t)time.tv_usec * SHMEM_US;
 }
 
 uint64_t shmem_cpu_time(void)
@@ -41,7 +41,9 @@ uint64_t shmem_random(void)
 {
 	uint64_t bits;
 
-	if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
-		shmem_die("no random numbers: getrandom: %s", strerror(errno));
+	/* A signal interrupts it only at boot, before the kernel has collected entropy. */
+	while (getrandom(&bits, sizeof(bits), 0) != sizeof(bits))
+		if (errno != EINTR)
+			shmem_die("no random numbers: getrandom: %s", strerror(errno));
 	return bits;
 }

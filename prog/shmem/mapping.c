@@ -17,7 +17,7 @@
 #include "units.h"
 
 /* To wait for other VMs that run this or __bandwidth. */
-#define MAPPING_PATIENCE (60 * SECOND)
+#define MAPPING_PATIENCE (60 * SHMEM_SECOND)
 
 static const char *const verdict_names[] = {
 	[UNKNOWN] = "not measured",
@@ -63,14 +63,14 @@ static void look_at(const struct shmem_options *options, int result)
 
 	send_finding(result, &finding);
 	struct speed ordinary = measure_ordinary();
-	struct shmem_claim claim = shmem_claim_take(&region, CLAIM_BANDWIDTH,
+	struct shmem_claim claim = shmem_claim_take(&region, SHMEM_CLAIM_BANDWIDTH,
 						    "the area of __bandwidth", MAPPING_PATIENCE);
 	const char *type = shmem_memory_type(&region);
 	if (type) {
 		finding.known = true;
 		snprintf(finding.type, sizeof(finding.type), "%s", type);
 	}
-	finding.speed = measure_speed(region.base + layout_bandwidth(region.size),
+	finding.speed = measure_speed(region.base + shmem_layout_bandwidth(region.size),
 				(enum mapping_fault)options->fault, &claim);
 	finding.verdict = judge_speed(&finding.speed, &ordinary);
 	shmem_claim_drop(&claim);

@@ -5,6 +5,7 @@
  *	shmem.c    the command line, each mapping in turn, advice
  *	mapping.c  one mapping, measured in a process of its own
  *	measure.c  which memory type a mapping behaves like
+ *	watch.h    lists those of __shmem watch
  */
 #ifndef MAPPING_H
 #define MAPPING_H

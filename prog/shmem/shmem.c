@@ -7,6 +7,7 @@
  * Here are the command line and the advice; mapping.h says where the rest is.
  */
 #include "mapping.h"
+#include "watch.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -113,10 +114,19 @@ static const struct shmem_fault faults[] = {
 };
 
 static const struct shmem_program program = {
+	.synopsis = "[watch [-t SECONDS]]",
+	.letters = "t:",
 	.faults = faults,
+	.operands = 1,
 	.about = "Shows how this VM sees the shared memory: the device, the mappings (-m) that are\n"
 		 "available, the memory type that the kernel states for each, and the type that it\n"
-		 "behaves like. Tries all mappings, whatever -m says.\n",
+		 "behaves like. Tries all mappings, whatever -m says.\n"
+		 "\n"
+		 "watch shows each second who uses the memory, and answers why it hangs: who holds\n"
+		 "which claim, who sits in which seat, and how the channels of __stream do. Somebody\n"
+		 "who gave no sign of life for 3 s is stale. watch only reads, and takes no seat. The\n"
+		 "key q or Ctrl-C ends it.\n",
+	.details = "  -t SECONDS  watch for this long (default: until it is ended)\n",
 	.example = "  root@vm1:~# __shmem       # the device, with a row for each of uc, wc and wb\n"
 		   "\n"
 		   "  Seen with a file, on a host that is a VM itself:\n"
@@ -126,7 +136,20 @@ static const struct shmem_program program = {
 		   "\n"
 		   "  mapping  kernel says       load, ns  store, MB/s   measured\n"
 		   "  (none)   ordinary memory        3.1        20438\n"
-		   "  file     -                      3.1        20438   write-back\n",
+		   "  file     -                      3.1        20438   write-back\n"
+		   "\n"
+		   "  What watch shows on the host: the receiver of channel 0 waits for somebody who reads\n"
+		   "  its output, so the sender sleeps until it is rung as peer 3 at vector 0, after\n"
+		   "  163776 more bytes. Whoever held the claim of __bandwidth was killed.\n"
+		   "  $ __shmem watch -f server/socket\n"
+		   "  region of 131072 KiB, mapping file, rings of 524288 bytes, watched for 5 s\n"
+		   "  claims: message free, bandwidth stale 4 s\n"
+		   "  __stress           14 free, 2 held, in one session\n"
+		   "  ch __stream seat         asleep: id.vector, until     in ring    MB/s accepted\n"
+		   "   0 sender   held         3.0 +163776                   425920     0.0        0\n"
+		   "     receiver held         no                        receiver does not read\n"
+		   "   3 sender   held         no                            524288    93.2     672M\n"
+		   "     receiver held         no                        flows\n",
 };
 
 /* --- All mappings --------------------------------------------------------- */
@@ -138,40 +161,64 @@ static struct shmem_device find(const struct shmem_options *options)
 	struct stat status;
 
 	if (!options->file)
-		return shmem_device(options);
+		return shmem_device_find(options);
 	if (stat(options->file, &status) == 0)
 		none.size = S_ISSOCK(status.st_mode) ? shmem_open(options).size :
 						       (uint64_t)status.st_size;
 	return none;
 }
 
-int main(int argc, char **argv)
+static void show_mappings(struct shmem_options *options)
 {
 	struct finding findings[SHMEM_WB + 1];
 	bool had[SHMEM_WB + 1] = { false };
-	struct shmem_options options = { 0 };
 	const char *last = NULL;
 	bool any = false;
-
-	shmem_getopt(&program, &options, argc, argv);
-	struct shmem_device device = find(&options);
+	struct shmem_device device = find(options);
 	struct shmem place = { .size = device.size, .physical = device.start };
 	struct speed ordinary = measure_ordinary();
 
-	if (!options.json)
-		print_head(&options, &device, &ordinary);
-	for (int kind = SHMEM_UC; kind <= (options.file ? SHMEM_UC : SHMEM_WB); kind++) {
-		options.kind = (enum shmem_kind)kind;
-		const char *reason = look_from_afar(&options, &findings[kind]);
+	if (!options->json)
+		print_head(options, &device, &ordinary);
+	for (int kind = SHMEM_UC; kind <= (options->file ? SHMEM_UC : SHMEM_WB); kind++) {
+		options->kind = (enum shmem_kind)kind;
+		const char *reason = look_from_afar(options, &findings[kind]);
 
 		had[kind] = !reason;
 		any = any || had[kind];
 		if (reason)
-			report_missing(&options, &place, last = reason);
+			report_missing(options, &place, last = reason);
 	}
 	if (!any)
 		shmem_die("the shared memory cannot be mapped: %s", last);
-	if (!options.json && !options.file)
+	if (!options->json && !options->file)
 		advise(findings, had);
+}
+
+/* --- The command ---------------------------------------------------------- */
+
+/* Whether the operand is watch; the options must be those of what is asked for. */
+static bool is_watch_meant(const struct shmem_options *options, const char *operand, bool timed)
+{
+	if (operand && strcmp(operand, "watch") != 0)
+		shmem_usage_error("'%s' is not watch, the only word that there is", operand);
+	if (!operand && timed)
+		shmem_usage_error("-t is for watch");
+	if (operand && options->fault)
+		shmem_usage_error("--inject is not for watch, which measures nothing");
+	return operand;
+}
+
+int main(int argc, char **argv)
+{
+	struct shmem_options options = { 0 };
+	uint64_t duration = 0;
+
+	while (shmem_getopt(&program, &options, argc, argv) == 't')
+		duration = shmem_option_seconds("-t", optarg);
+	if (is_watch_meant(&options, argv[optind], duration != 0))
+		watch_region(&options, duration);
+	else
+		show_mappings(&options);
 	return 0;
 }

@@ -10,12 +10,16 @@
 
 #include "bytes.h"
 
-#define ROUND_SIZE (16UL << 20) /* bytes of a round, which is timed as a whole */
+/* Bytes of a round, which is timed as a whole. The fuzz target has a smaller one. */
+#ifndef ROUND_SIZE
+#define ROUND_SIZE (16UL << 20)
+#endif
+
 #define WARM_UP_SIZE (1UL << 20)
 #define TEND_AFTER (1UL << 20) /* bytes */
 #define POOL_SIZE (ROUND_SIZE + ROUND_OFFSETS * 64)
 
-enum { ROUND_OFFSETS = 1024, MEMCPY_REPETITIONS = 5 };
+enum { ROUND_OFFSETS = 1024, OWN_COPIES = 5 };
 
 /* --- The data ------------------------------------------------------------- */
 
@@ -37,7 +41,7 @@ static void *allocate(struct stream *s, size_t size)
 /* Both sides generate the same data, from the session number. */
 static void generate(struct stream *s)
 {
-	uint64_t value = s->meeting.session;
+	uint64_t value = s->channel.meeting.session;
 
 	if (s->pool)
 		return;
@@ -46,7 +50,7 @@ static void generate(struct stream *s)
 	 * one CPU. Two processes on a file might otherwise share a CPU, since they keep
 	 * waking each other up.
 	 */
-	shmem_pin_apart(2 * s->plan.channel + (s->plan.send ? SENDER_SEAT : RECEIVER_SEAT));
+	shmem_pin_apart(2 * s->plan.channel + !s->plan.send);
 	s->pool = allocate(s, POOL_SIZE);
 	s->copy = allocate(s, ROUND_SIZE);
 	for (size_t at = 0; at < POOL_SIZE; at += sizeof(value)) {
@@ -64,16 +68,15 @@ static unsigned char *bytes_of_round(const struct stream *s, uint64_t round)
 
 /* --- Without a ring -------------------------------------------------------- */
 
-double own_memcpy(struct stream *s, size_t message)
+double own_copy(struct stream *s, size_t message)
 {
-	static void *(*const volatile library_memcpy)(void *, const void *, size_t) = memcpy;
 	double best = 0;
 
-	for (int i = 0; i < MEMCPY_REPETITIONS; i++) {
+	for (int i = 0; i < OWN_COPIES; i++) {
 		uint64_t start = shmem_now();
 
 		for (size_t at = 0; at + message <= ROUND_SIZE; at += message)
-			library_memcpy(s->copy + at, s->pool + at, message);
+			shmem_copy_to(s->channel.copy, s->copy + at, s->pool + at, message);
 
 		double sample = ROUND_SIZE * 1e3 / (double)shmem_since(start);
 		best = sample > best ? sample : best;
@@ -89,27 +92,26 @@ static double send_round(struct stream *s, const struct frame *frame)
 {
 	unsigned char *from = bytes_of_round(s, frame->round);
 	uint64_t start = shmem_now();
-	uint64_t before = s->total;
 
 	if (injected(s, FAULT_BYTES))
 		from[frame->length - 1] ^= 1;
-	send_frame(s, *frame);
+	send_frame(s, frame);
 	for (size_t at = 0; at < frame->length; at += frame->message) {
 		size_t rest = frame->length - at;
 
 		send_bytes(s, from + at, rest < frame->message ? rest : frame->message);
 	}
-	wait_until_read(s);
+	stream_check(s, shmem_channel_flush(&s->channel, SHMEM_NEVER));
 
 	double sample = stream_rate(s, frame->length, start);
 	s->total += frame->length;
-	wait_until_accepted(s, before, s->total);
+	wait_until_accepted(s, s->total);
 	return sample;
 }
 
 static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 {
-	struct rates rates = { .message = message, .own = own_memcpy(s, message) };
+	struct rates rates = { .message = message, .own = own_copy(s, message) };
 	struct frame frame = { .kind = FRAME_WARM_UP, .message = message, .length = WARM_UP_SIZE };
 
 	frame.round = (*round)++;
@@ -138,7 +140,7 @@ void send_generated(struct stream *s)
 
 /* --- Receiving ------------------------------------------------------------ */
 
-static void check_round(const struct stream *s, const struct frame *frame)
+static void check_round(struct stream *s, const struct frame *frame)
 {
 	if (frame->length == 0 || frame->length > ROUND_SIZE || frame->message < LEAST_MESSAGE ||
 	    frame->message > LARGEST_MESSAGE)
@@ -178,9 +180,9 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 	verify_round(s, frame);
 	s->total += frame->length;
 	if (frame->kind == FRAME_WARM_UP) {
-		/* A new size of message. The sender waits, so it does not disturb own_memcpy. */
+		/* A new size of message. The sender waits, so it does not disturb own_copy. */
 		report_rates(s, rates);
-		rates->own = own_memcpy(s, frame->message);
+		rates->own = own_copy(s, frame->message);
 		rates->start = usage_now();
 	} else {
 		rates->message = frame->message;

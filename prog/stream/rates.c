@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MEMCPY_CHANCES = 20 };
+enum { COPY_CHANCES = 20 };
 
 /* --- CPU ------------------------------------------------------------------ */
 
@@ -28,8 +28,8 @@ const char *describe_cpu(const struct stream *s, double percent)
 	if (s->plan.sleep)
 		snprintf(text + length, sizeof(text) - (size_t)length,
 			 ", slept %llu times, woken by %llu interrupts",
-			 (unsigned long long)s->sleeper.sleeps,
-			 (unsigned long long)s->sleeper.interrupts);
+			 (unsigned long long)s->channel.sleeper.sleeps,
+			 (unsigned long long)s->channel.sleeper.interrupts);
 	return text;
 }
 
@@ -38,10 +38,10 @@ void record_cpu(const struct stream *s, double percent)
 {
 	shmem_record_number("cpu_percent", percent);
 	shmem_record_flag("sleep", s->plan.sleep);
-	shmem_record_integer("sleeps", s->sleeper.sleeps);
-	shmem_record_integer("interrupts", s->sleeper.interrupts);
-	shmem_record_integer("unrung", s->sleeper.unrung);
-	shmem_record_integer("rings", s->waker.rings);
+	shmem_record_integer("sleeps", s->channel.sleeper.sleeps);
+	shmem_record_integer("interrupts", s->channel.sleeper.interrupts);
+	shmem_record_integer("unrung", s->channel.sleeper.unrung);
+	shmem_record_integer("rings", s->channel.waker.rings);
 }
 
 /* --- Rates ---------------------------------------------------------------- */
@@ -71,8 +71,8 @@ static void print_rates(const struct stream *s, const struct rates *rates,
 	char own[64] = "";
 
 	if (rates->own > 0)
-		snprintf(own, sizeof(own), ", %.2f of memcpy's %.2f", summary->median / rates->own,
-			 rates->own);
+		snprintf(own, sizeof(own), ", %.2f of %s's %.2f", summary->median / rates->own,
+			 s->channel.copy->name, rates->own);
 	shmem_print("%s %s, messages of %llu bytes: median %.2f MB/s (min %.2f, max %.2f, "
 		    "%zu rounds, %llu bytes verified)%s, %s\n",
 		    s->plan.send ? "sent to" : "received from", other_side(s),
@@ -90,9 +90,10 @@ static void record_rates(const struct stream *s, const struct rates *rates,
 	shmem_record_integer("message_bytes", rates->message);
 	shmem_record_integer("verified_bytes", rates->bytes);
 	shmem_record_summary(summary, "_mb_per_s");
+	shmem_record_text("copy", s->channel.copy->name);
 	if (rates->own > 0) {
-		shmem_record_number("memcpy_mb_per_s", rates->own);
-		shmem_record_number("of_memcpy", summary->median / rates->own);
+		shmem_record_number("copy_mb_per_s", rates->own);
+		shmem_record_number("of_copy", summary->median / rates->own);
 	}
 	record_cpu(s, cpu);
 	shmem_record_end();
@@ -100,22 +101,23 @@ static void record_rates(const struct stream *s, const struct rates *rates,
 
 /*
  * Two CPUs copy at the same time, each between the ring and its own memory. So a stream may
- * be faster than one memcpy from memory to memory. But a rate of more than twice that of
- * memcpy is impossible. The memcpy may have been disturbed, so it is repeated some times.
+ * be faster than one copy from memory to memory. But a rate of more than twice that copy's is
+ * impossible. The copy may have been disturbed, so it is repeated some times.
  */
 static void check_possible(struct stream *s, struct rates *rates,
 			   const struct shmem_summary *summary)
 {
 	if (rates->own == 0)
 		return;
-	for (int i = 0; i < MEMCPY_CHANCES && summary->median > 2 * rates->own; i++) {
-		double again = own_memcpy(s, rates->message);
+	for (int i = 0; i < COPY_CHANCES && summary->median > 2 * rates->own; i++) {
+		double again = own_copy(s, rates->message);
 
 		rates->own = again > rates->own ? again : rates->own;
 	}
 	if (summary->median > 2 * rates->own)
-		shmem_die("%.0f MB/s is more than twice the rate of memcpy here (%.0f MB/s): the "
-			  "clock of this machine cannot be trusted", summary->median, rates->own);
+		shmem_die("%.0f MB/s is more than twice the rate of the same copy within this VM "
+			  "(%.0f MB/s): the clock of this machine cannot be trusted", summary->median,
+			  rates->own);
 }
 
 void report_rates(struct stream *s, struct rates *rates)

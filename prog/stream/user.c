@@ -48,7 +48,7 @@ void send_stdin(struct stream *s)
 		frame.checksum = shmem_checksum(buffer, frame.length);
 		if (injected(s, FAULT_BYTES))
 			buffer[frame.length - 1] ^= 1;
-		send_frame(s, frame);
+		send_frame(s, &frame);
 		send_bytes(s, buffer, frame.length);
 		s->total += frame.length;
 	}
@@ -57,7 +57,7 @@ void send_stdin(struct stream *s)
 void report_stdin(const struct stream *s, struct usage start)
 {
 	double percent = cpu_percent_since(start);
-	double seconds = (double)shmem_since(start.time) / SECOND;
+	double seconds = (double)shmem_since(start.time) / SHMEM_SECOND;
 	double megabytes = (double)s->total / 1e6;
 
 	if (!s->options.json) {
@@ -117,5 +117,5 @@ void report_stdout(const struct stream *s, struct usage start)
 	double percent = cpu_percent_since(start);
 
 	shmem_warn("received %llu bytes in %.3f s: %s", (unsigned long long)s->total,
-		   (double)shmem_since(start.time) / SECOND, describe_cpu(s, percent));
+		   (double)shmem_since(start.time) / SHMEM_SECOND, describe_cpu(s, percent));
 }

@@ -4,9 +4,9 @@
  */
 #include "stress.h"
 
-#include "wait.h"
+#include "turn.h"
 
-enum { LOCK_TURNS = WAIT_SHORT_NAPS + 10000 }; /* 10 s; the holder needs one slice at most */
+enum { LOCK_TURNS = SHMEM_TURN_SHORT_NAPS + 10000 }; /* 10 s; the holder needs one slice at most */
 
 /* --- Atomic counters ------------------------------------------------------ */
 

@@ -9,15 +9,17 @@
 #ifndef STRESS_H
 #define STRESS_H
 
+#include "barrier.h"
 #include "shmem.h"
 #include "units.h"
 
-#define SLICE_NS (5 * MS)
+#define SLICE_NS (5 * SHMEM_MS)
 
 enum {
 	DESK_SIZE = 0x3000,
 	DESKS = 0x1000,       /* offset of the desks in the area */
 	COMMON = 0x400,       /* offset of the common words, after the seats */
+	STEPS = 0x800,        /* offset of the steps of the barriers */
 	BLOCK_WORDS = 500,
 	LITMUS_RUNS = 1000,   /* of store buffering, at a time */
 	DAWDLE = 50,          /* pauses, to give others the time to see a fault */
@@ -43,6 +45,7 @@ enum stress_fault {
 	FAULT_FENCE,
 	FAULT_TORN,
 	FAULT_BLOCK,
+	FAULT_CONTROL,
 	FAULT_DIE,
 	FAULT_LEAVE,
 };
@@ -56,10 +59,9 @@ struct common {
 
 /* In the region: words that one participant writes and the others read. */
 struct desk {
-	_Alignas(64) _Atomic uint64_t step; /* session + barriers reached */
-	_Atomic uint64_t verdict;           /* session + 1 + the check that failed here */
-	_Atomic uint64_t enough;            /* session + 1: its time is up */
-	_Atomic uint64_t count;             /* operations in the current check */
+	_Alignas(64) _Atomic uint64_t verdict; /* session + 1 + the check that failed here */
+	_Atomic uint64_t enough;               /* session + 1: its time is up */
+	_Atomic uint64_t count;                /* operations in the current check */
 	_Alignas(64) _Atomic uint64_t flag;
 	_Alignas(64) _Atomic uint64_t data;
 	_Alignas(64) _Atomic uint64_t word;
@@ -72,27 +74,31 @@ struct desk {
 
 static_assert(sizeof(struct desk) <= DESK_SIZE, "a desk fits its place");
 static_assert(COMMON >= SHMEM_SEATS_MAX * SHMEM_SEAT_SIZE, "the seats fit before the common words");
-static_assert(COMMON + sizeof(struct common) <= DESKS, "the common words fit before the desks");
-static_assert(DESKS + SHMEM_SEATS_MAX * DESK_SIZE <= LAYOUT_STRESS_END - LAYOUT_STRESS,
+static_assert(COMMON + sizeof(struct common) <= STEPS, "the common words fit before the steps");
+static_assert(STEPS + SHMEM_SEATS_MAX * sizeof(struct shmem_barrier_step) <= DESKS,
+	      "the steps fit before the desks");
+static_assert(DESKS + SHMEM_SEATS_MAX * DESK_SIZE <= SHMEM_LAYOUT_STRESS_END - SHMEM_LAYOUT_STRESS,
 	      "all desks fit the area");
 
 struct stress {
 	struct shmem_options options;
 	struct shmem region;
 	struct shmem_meeting meeting;
+	struct shmem_barrier barrier;
 	uint64_t duration, patience; /* nanoseconds */
 	int participants;
 	struct common *common;
 	struct desk *own;
-	uint64_t steps;          /* barriers so far */
 	uint64_t cycle;          /* times through all checks */
 	uint64_t done[CHECKS];   /* operations checked */
-	uint64_t seen_buffered;  /* loads that overtook a store, which x86 allows */
+	uint64_t seen_fenced;    /* loads that overtook a store in spite of a fence */
+	uint64_t seen_buffered;  /* loads that overtook a store without one, which x86 allows */
 };
 
 static inline struct desk *desk(const struct stress *s, int seat)
 {
-	return (struct desk *)(s->region.base + LAYOUT_STRESS + DESKS + (size_t)seat * DESK_SIZE);
+	return (struct desk *)(s->region.base + SHMEM_LAYOUT_STRESS + DESKS +
+			       (size_t)seat * DESK_SIZE);
 }
 
 /* The desk that we read: that of the next participant. We are read by the one before. */

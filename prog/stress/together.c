@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wait.h"
+#include "turn.h"
 
 enum { CLOCK_EVERY = 64 }; /* operations between two readings of the clock */
 
@@ -29,43 +29,26 @@ static void look_after(struct stress *s, int seat, enum shmem_peer peer)
 		shmem_fail(shmem_peer_status(peer), "participant %d %s", seat, shmem_peer_fate(peer));
 }
 
-static void show_step(struct stress *s)
-{
-	shmem_fence(); /* pairs with the one in barrier: earlier stores are seen */
-	shmem_meet_check(&s->meeting);
-	store(&s->own->step, s->meeting.session + s->steps);
-	shmem_fence(); /* out of the write-combining buffer */
-}
-
-/* Shows the step again, since another program may have overwritten it. */
 void wait_for(struct stress *s, int seat, struct wait *wait)
 {
 	if (wait->peer != SHMEM_PEER_LIVES)
 		look_after(s, seat, wait->peer);
-	if (!wait_turn(&wait->turns))
+	if (!shmem_wait_turn(&wait->turns))
 		return;
-	show_step(s);
-	shmem_meet_beat(&s->meeting);
+	shmem_barrier_renew(&s->barrier);
 	wait->peer = shmem_meet_peer(&s->meeting, seat);
 	look_for_verdict(s, seat);
 }
 
-/*
- * Steps begin at the session number, so that a step left by an earlier run is far from
- * them. A participant that has gone on may be at the next step already.
- */
 void barrier(struct stress *s)
 {
-	s->steps++;
-	show_step(s);
+	shmem_barrier_arrive(&s->barrier);
 	for (int seat = 0; seat < s->participants; seat++) {
 		struct wait wait = { 0 };
 
-		while (load(&desk(s, seat)->step) - s->meeting.session - s->steps > 1)
+		while (!shmem_barrier_reached(&s->barrier, seat))
 			wait_for(s, seat, &wait);
 	}
-	shmem_fence(); /* pairs with the first one in show_step */
-	shmem_meet_beat(&s->meeting);
 }
 
 /* --- Slices of time ------------------------------------------------------- */

@@ -2,13 +2,15 @@
  * main.c - runs a target without libFuzzer: on random inputs and mutations of
  * them, the same in every run.
  *
- * Usage: TARGET SECONDS. The last line of output is that of libFuzzer.
+ * Usage: TARGET SECONDS HANG. An input that takes HANG seconds ends the program. The last line of
+ * output is that of libFuzzer.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
@@ -47,6 +49,7 @@ int main(int argc, char **argv)
 {
 	static uint8_t input[LONGEST];
 	long seconds = argc > 1 ? atol(argv[1]) : 20;
+	unsigned int hang = argc > 2 ? (unsigned int)atol(argv[2]) : 30;
 	time_t end = time(NULL) + seconds;
 	unsigned long runs = 0;
 	size_t size = 0;
@@ -56,6 +59,7 @@ int main(int argc, char **argv)
 		uint8_t *copy = malloc(size = mutate(input, size));
 
 		memcpy(copy, input, size);
+		alarm(hang);
 		LLVMFuzzerTestOneInput(copy, size);
 		free(copy);
 		runs++;

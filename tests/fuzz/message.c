@@ -7,28 +7,20 @@
  */
 #include "fuzz.h"
 
-static void sink(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
+#include "../../prog/lib/latest.c"
 #define main read_write_main
-#define shmem_print sink
 #include "../../prog/read_write.c"
-#undef shmem_print
 #undef main
 
-#include <stdarg.h>
+/* In the page. */
+struct message {
+	_Atomic uint64_t sequence;
+	struct text text;
+};
 
 static struct message *message;
+static struct shmem_latest latest;
 static bool hostile;
-
-static void sink(const char *format, ...)
-{
-	static char line[5 * sizeof(struct message)];
-	va_list values;
-
-	va_start(values, format);
-	MUST(vsnprintf(line, sizeof(line), format, values) > 0);
-	va_end(values);
-}
 
 static void adversary(void)
 {
@@ -41,10 +33,10 @@ static void adversary(void)
 		message->sequence += take_byte();
 		break;
 	case 1:
-		message->length = take_word();
+		message->text.length = take_word();
 		break;
 	case 2:
-		message->length = sizeof(message->text) + (uint64_t)(int8_t)take_byte();
+		message->text.length = sizeof(message->text.bytes) + (uint64_t)(int8_t)take_byte();
 		break;
 	case 3:
 		bytes[take_word() % sizeof(*message)] ^= 1;
@@ -58,7 +50,7 @@ static void read_hostile(void)
 	struct text text;
 
 	hostile = take_byte() % 2;
-	text = read_message(message);
+	text = read_message(&latest);
 	hostile = false;
 	MUST(text.length <= sizeof(text.bytes));
 	if (text.length > 0)
@@ -68,12 +60,12 @@ static void read_hostile(void)
 /* A message that is written over anything is read unchanged. */
 static void write_then_read(void)
 {
-	struct text ours, theirs;
+	struct text ours = { 0 }, theirs;
 
 	ours.length = take_word() % (sizeof(ours.bytes) + 1);
 	take(ours.bytes, ours.length);
-	write_message(message, &ours);
-	theirs = read_message(message);
+	write_message(&latest, &ours);
+	theirs = read_message(&latest);
 	MUST(theirs.length == ours.length);
 	MUST(memcmp(theirs.bytes, ours.bytes, ours.length) == 0);
 }
@@ -84,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	supplied = size;
 	message = aligned_alloc(64, sizeof(*message));
 	memset(message, 0, sizeof(*message));
+	latest = shmem_latest_at(message, sizeof(message->text),
+				 take_byte() % 2 ? SHMEM_ORDER_NONE : SHMEM_ORDER_X86);
 
 	bool valid = take_byte() % 2;
 	if (valid)

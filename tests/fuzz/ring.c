@@ -17,29 +17,12 @@ static unsigned char *bytes;
 static bool hostile;  /* may the adversary act? */
 static bool tampered; /* has it acted? */
 
-/* The interesting values are close to the right ones. */
 static void adversary(void)
 {
-	_Atomic uint64_t *count;
-
 	if (!hostile || take_byte() % 4 != 0)
 		return;
 	tampered = true;
-	count = take_byte() % 2 ? &counts->written : &counts->read;
-	switch (take_byte() % 4) {
-	case 0:
-		*count += (uint64_t)(int8_t)take_byte();
-		break;
-	case 1:
-		*count = take_word();
-		break;
-	case 2:
-		*count = counts->written + RING_SIZE + (uint64_t)(int8_t)take_byte();
-		break;
-	case 3:
-		bytes[take_byte() % RING_SIZE] ^= 1;
-		break;
-	}
+	tamper_with_ring(counts, bytes, RING_SIZE);
 }
 
 /* The byte at that place of the stream. */
@@ -94,13 +77,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 
 	supply = input;
 	supplied = size;
-	counts = aligned_alloc(64, sizeof(*counts));
+	counts = aligned_alloc(_Alignof(struct shmem_ring_counts), sizeof(*counts));
 	bytes = malloc(RING_SIZE);
 	take(counts, sizeof(*counts));
 	take(bytes, take_byte() % RING_SIZE);
 	hostile = tampered = false;
-	struct shmem_ring writer = shmem_ring_writer(counts, bytes, RING_SIZE, NULL);
-	struct shmem_ring reader = shmem_ring_reader(counts, bytes, RING_SIZE, NULL);
+	struct shmem_ring writer = shmem_ring_writer(counts, bytes, RING_SIZE, SHMEM_ORDER_X86,
+						      NULL);
+	struct shmem_ring reader = shmem_ring_reader(counts, bytes, RING_SIZE, SHMEM_ORDER_X86,
+						      NULL);
 
 	hostile = take_byte() % 2;
 	while (supplied > 0) {

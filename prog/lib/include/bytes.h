@@ -1,9 +1,13 @@
 /* bytes.h - checksums, test patterns, and numbers that mark one run. */
-#ifndef BYTES_H
-#define BYTES_H
+#ifndef SHMEM_BYTES_H
+#define SHMEM_BYTES_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "language.h"
+
+SHMEM_C_BEGIN
 
 /* 64 bits that depend on all bytes and on their number: finds accidents, not attacks. */
 uint64_t shmem_checksum(const void *bytes, size_t length);
@@ -20,5 +24,7 @@ uint64_t shmem_mix(uint64_t one, uint64_t other);
  * words differ in about half of their bits (Knuth, volume 3, 6.4).
  */
 #define SHMEM_PATTERN_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+SHMEM_C_END
 
 #endif

@@ -23,12 +23,16 @@
  * moment. The device does not tell whether a peer is connected, and the other VMs may not
  * know a newcomer yet. Therefore repeat the first ring until it is answered.
  *
- * As in shmem.h, a failure ends the program with one line.
+ * Opening and waiting can fail, and have two forms as errors.h says. The other functions cannot.
+ * On the host, they also read what the server sends. If that is wrong, the server counts as one
+ * that has ended: connected peers can still ring each other. The next wait fails and says why.
  */
-#ifndef INTERRUPT_H
-#define INTERRUPT_H
+#ifndef SHMEM_INTERRUPT_H
+#define SHMEM_INTERRUPT_H
 
 #include "shmem.h"
+
+SHMEM_C_BEGIN
 
 /* Most vectors that a program uses; the device may have more. */
 enum { SHMEM_VECTORS_MAX = 64 };
@@ -43,13 +47,20 @@ struct shmem_doorbell;
 /*
  * Opens the region, as shmem_open does, and the doorbell with it. With wait set, the
  * program can also wait for interrupts. vfio gives a device to one program of a VM at a
- * time; with the lab's driver (GUEST_DRIVER=uio) any number can wait. Ends the program if
- * this VM's device has no interrupts. A program may open one doorbell.
+ * time; with the lab's driver (GUEST_DRIVER=uio) any number can wait. Fails, and returns NULL, if
+ * this VM's device has no interrupts, or if no ivshmem server answers at the socket. A program
+ * may have one doorbell at a time.
  */
+struct shmem_doorbell *shmem_try_doorbell_open(const struct shmem_options *options,
+					       struct shmem *region, bool wait,
+					       struct shmem_error *error);
 struct shmem_doorbell *shmem_doorbell_open(const struct shmem_options *options,
 					   struct shmem *region, bool wait);
 
-/* Gives up the interrupts. The region stays mapped. */
+/*
+ * Gives up the interrupts, and frees the doorbell. The region stays mapped: shmem_close unmaps
+ * it, but not before this.
+ */
 void shmem_doorbell_close(struct shmem_doorbell *bell);
 
 /* Our own id, by which others ring us: less than SHMEM_PEER_IDS. */
@@ -73,9 +84,13 @@ bool shmem_doorbell_ring(struct shmem_doorbell *bell, unsigned int peer, unsigne
 
 /*
  * Sleeps until our vector is rung, or returns at once if it was rung since the last wait.
- * Returns the number of interrupts, or 0 if none came before the deadline (by shmem_now,
- * or SHMEM_NEVER). With a deadline in the past it only looks. Takes nearly no CPU.
+ * The result is the number of interrupts, or 0 if none came before the deadline (by shmem_now,
+ * or SHMEM_NEVER). With a deadline in the past it only looks. Takes nearly no CPU. Fails if the
+ * device was taken from the lab's driver, or if the server sent something wrong. It then fails
+ * each time, until another doorbell is opened.
  */
+bool shmem_try_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector, uint64_t deadline,
+			     uint64_t *interrupts, struct shmem_error *error);
 uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
 			     uint64_t deadline);
 
@@ -85,5 +100,7 @@ uint64_t shmem_doorbell_wait(struct shmem_doorbell *bell, unsigned int vector,
  * call shmem_doorbell_wait every second, so that the server's messages are read.
  */
 int shmem_doorbell_eventfd(const struct shmem_doorbell *bell, unsigned int vector);
+
+SHMEM_C_END
 
 #endif

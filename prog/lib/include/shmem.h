@@ -14,29 +14,37 @@
  *
  *		shmem_getopt(&program, &options, argc, argv);
  *		struct shmem region = shmem_open(&options);
- *		shmem_print("%d\n", region.base[LAYOUT_FREE]);
+ *		shmem_print("%d\n", region.base[SHMEM_LAYOUT_FREE]);
  *	}
  *
- * No function here returns an error: a failure ends the program with one line on
- * stderr and status 1 (2 for a wrong command line). Claims are then given back, as at
- * every end of the program except SIGKILL and the like.
+ * This is for small tools: a function that fails ends the program with one line on stderr and
+ * status 1 (2 for a wrong command line). Claims are then given back, as at every end of the
+ * program except SIGKILL and the like. A program that must go on calls the forms that return an
+ * error, shmem_try_open and so on: see errors.h. The command line, output and records are for
+ * tools alone, and have no such form.
  *
  * Another VM may write anything into the region at any time. Read a word once into a
  * variable, check the variable, and use it.
+ *
+ * One thread of a program calls the library at a time. While it waits in one call, it shows that
+ * it lives in all that it holds: claims, seats, channels.
  */
 #ifndef SHMEM_H
 #define SHMEM_H
 
-#include <assert.h>
 #include <getopt.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "errors.h"
+#include "language.h"
 #include "layout.h"
-#include "prog.h"
+#include "meet.h"
+#include "order.h"
 #include "statistics.h"
+
+SHMEM_C_BEGIN
 
 /* The version of all programs; in every record of --json. */
 #define SHMEM_VERSION "1.0"
@@ -56,14 +64,16 @@ struct shmem_options {
 	const char *file;    /* ordinary file instead of a device, or NULL */
 	enum shmem_kind kind;
 	bool json;           /* records instead of text on stdout */
+	bool read_only;      /* the program only looks: a store to the region ends it by SIGSEGV */
 	size_t fault;        /* --inject: the index of the fault; 0: none */
 };
 
-/* A mapped region. It stays mapped until the program ends. */
+/* A mapped region. It stays mapped until shmem_close, or until the program ends. */
 struct shmem {
 	unsigned char *base; /* start of the mapping, page aligned */
 	size_t size;         /* bytes: whole pages, 1 MiB at least */
 	uint64_t physical;   /* its address on this VM's bus; 0 for a file */
+	enum shmem_order order; /* of loads and stores in it */
 };
 
 /* Firmware leaves addresses below this uncached, whatever a mapping asks for. */
@@ -76,29 +86,31 @@ struct shmem_device {
 	uint64_t size;                        /* bytes */
 };
 
-/* Finds the device, without mapping anything. Ignores the option -f. */
-struct shmem_device shmem_device(const struct shmem_options *options);
-
-/* Finds the region and maps it for reading and writing. */
-struct shmem shmem_open(const struct shmem_options *options);
+/*
+ * Finds the device, without mapping anything. Ignores the option -f. Fails if there is none, or
+ * if there are several and the options do not say which.
+ */
+bool shmem_try_device_find(const struct shmem_options *options, struct shmem_device *device,
+			   struct shmem_error *error);
+struct shmem_device shmem_device_find(const struct shmem_options *options);
 
 /*
- * Orders all loads and stores before it ahead of all after it, in every type of mapping.
- * Release and acquire do not. On x86 they are plain moves, which rely on an order that
- * write-combining memory does not keep. A seq_cst fence is a locked instruction or MFENCE,
- * which drains the write-combining buffers (Intel SDM volume 3, "Buffering of Write
- * Combining Memory Locations").
+ * Finds the region and maps it, for reading and writing unless the options say read_only. Fails
+ * if it is not there, may not be opened or mapped, or has an impossible size.
  */
-static inline void shmem_fence(void)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-}
+bool shmem_try_open(const struct shmem_options *options, struct shmem *region,
+		    struct shmem_error *error);
+struct shmem shmem_open(const struct shmem_options *options);
 
-/* A word in the region that the program holds. Private. */
-struct shmem_hold {
-	_Atomic uint64_t *word;
-	_Atomic uint64_t mine; /* the value that we put there; 0: none. Handlers read it. */
-};
+/* Unmaps it. Give up what is in it first: claims, seats, and a doorbell that was opened with it. */
+void shmem_close(struct shmem *region);
+
+/*
+ * Fails if programs of another layout, or of another size of the region, have used it. Claims and
+ * meetings check this themselves. Writes nothing.
+ */
+bool shmem_try_layout_check(const struct shmem *region, struct shmem_error *error);
+void shmem_layout_check(const struct shmem *region);
 
 /* --- Claims: one VM at a time ------------------------------------------- */
 
@@ -110,119 +122,28 @@ struct shmem_hold {
  * SIGHUP, SIGQUIT and SIGPIPE.
  */
 struct shmem_claim {
-	enum layout_claim which;
+	enum shmem_layout_claim which;
 };
-
-/* Only lock-free atomics work across address spaces (C11 7.17.5p3). */
-static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
 
 /*
  * Waits until the claim is free or its holder dead, and takes it. what is the area's name
- * in messages. Ends the program if a living holder keeps it for timeout nanoseconds.
+ * in messages; it must stay valid. Fails if a living holder keeps it for timeout nanoseconds, or
+ * if programs of another layout, or of another size of the region, have used it. A program must
+ * not take a claim that it holds.
  */
-struct shmem_claim shmem_claim_take(const struct shmem *region, enum layout_claim which,
+bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
+			  enum shmem_layout_claim which, const char *what, uint64_t timeout,
+			  struct shmem_error *error);
+struct shmem_claim shmem_claim_take(const struct shmem *region, enum shmem_layout_claim which,
 				    const char *what, uint64_t timeout);
 
-/* Shows that we live. Ends the program if the claim was lost. */
+/* Shows that we live. Fails if the claim was lost; it may then be taken again. */
+bool shmem_try_claim_renew(struct shmem_claim *claim, struct shmem_error *error);
 void shmem_claim_renew(struct shmem_claim *claim);
 
-/* Gives the claim back. Ends the program if the claim was lost. */
+/* Gives the claim back. Fails if the claim was lost: others have used the area meanwhile. */
+bool shmem_try_claim_drop(struct shmem_claim *claim, struct shmem_error *error);
 void shmem_claim_drop(struct shmem_claim *claim);
-
-/* --- Meetings: two VMs or more run the same program ---------------------- */
-
-/*
- * A meeting is a row of seats in the region, each a line of SHMEM_SEAT_SIZE bytes. Each
- * program takes a seat and waits until living programs have taken all seats. Then all of
- * them have the same session number, which no earlier run had. They may start in any
- * order.
- *
- * Put the session number into everything that you exchange: data without it was left by
- * another run.
- */
-enum { SHMEM_SEAT_SIZE = 64, SHMEM_SEATS_MAX = 16, SHMEM_ANY_SEAT = -1 };
-
-enum shmem_meet {
-	SHMEM_MET,
-	SHMEM_NOBODY_CAME, /* not all seats were taken before the timeout */
-	SHMEM_SEAT_TAKEN,  /* a living program kept the seat until the timeout */
-};
-
-enum shmem_peer {
-	SHMEM_PEER_LIVES,
-	SHMEM_PEER_LEFT, /* gave up its seat, or another program has it now */
-	SHMEM_PEER_DIED, /* gave no sign of life for 3 s */
-};
-
-/* The end of a peer that does not live, for messages: "died: ..." or "gave up". */
-const char *shmem_peer_fate(enum shmem_peer peer);
-
-/* The exit status for that: SHMEM_STATUS_DIED or SHMEM_STATUS_LEFT. */
-int shmem_peer_status(enum shmem_peer peer);
-
-/* The state of a seat, as a meeting saw it. Private. */
-struct shmem_seat_watch {
-	uint64_t seen;  /* last value of its word */
-	uint64_t still; /* nanoseconds without a change */
-	bool moved;     /* it changed while we looked, so its holder lives */
-};
-
-/* Read seats, seat and session; the rest is private. */
-struct shmem_meeting {
-	int seats;
-	int seat;         /* ours: 0 up to seats - 1 */
-	uint64_t session; /* the same for all that met, and not 0 */
-
-	struct shmem_seat *row; /* in the region */
-	const char *what;
-	uint64_t size;          /* of our region, bytes */
-	struct shmem_hold hold; /* of our seat */
-	uint64_t looked;  /* time of our last look at the seats */
-	struct shmem_seat_watch watch[SHMEM_SEATS_MAX];
-	uint64_t tickets[SHMEM_SEATS_MAX]; /* of all that met */
-};
-
-/*
- * Takes the seat, or the first free one for SHMEM_ANY_SEAT, and waits for the others,
- * timeout nanoseconds at most. The row of seats begins offset bytes into the region, a
- * multiple of SHMEM_SEAT_SIZE. what is the meeting's name in messages. If the result is
- * not SHMEM_MET, the seat is free again. Ends the program if a peer has mapped another
- * size of the region.
- */
-enum shmem_meet shmem_meet(struct shmem_meeting *meeting, const struct shmem *region,
-			   size_t offset, int seats, int seat, const char *what,
-			   uint64_t timeout);
-
-/*
- * Shows the others that we live. Cheap: call it every few milliseconds, and at least once
- * a second. Ends the program if our seat was lost, because we were paused for more than 3 s.
- */
-void shmem_meet_beat(struct shmem_meeting *meeting);
-
-/*
- * Ends the program if our seat was lost. It is one load: call it before each store of a
- * word that the others take for ours. A program that was paused for long does not know
- * that it lost its seat, and would write into the exchange of two others. A pause between
- * this check and the store goes unnoticed.
- */
-void shmem_meet_check(const struct shmem_meeting *meeting);
-
-/*
- * The state of the peer that met us on that seat. Look at its data first: a peer that has
- * finished leaves. Call it at least every 100 ms, as well as shmem_meet_beat: the time
- * between two looks counts as 100 ms at most.
- */
-enum shmem_peer shmem_meet_peer(struct shmem_meeting *meeting, int seat);
-
-/* Gives up our seat. */
-void shmem_meet_leave(struct shmem_meeting *meeting);
-
-/*
- * Makes the end of the program give up our seat, if we have one, as claims are given
- * back: the others learn of it at once, unless SIGKILL or the like ends us. Call it once,
- * before shmem_meet, with a zeroed meeting that lasts as long as the program.
- */
-void shmem_meet_leave_at_end(struct shmem_meeting *meeting);
 
 /* --- Command line ------------------------------------------------------- */
 
@@ -261,7 +182,7 @@ int shmem_getopt(const struct shmem_program *program,
  * For getopt_long's answers ':' and '?': ends the program with status 2 and says which
  * option of argv is wrong, as it was typed. Long options' values are 0x100 or above.
  */
-_Noreturn void shmem_reject_option(int answer, char **argv);
+SHMEM_NORETURN void shmem_reject_option(int answer, char **argv);
 
 /*
  * Reads an unsigned decimal or 0x-hexadecimal number, which must be all of text and at
@@ -296,16 +217,6 @@ size_t shmem_option_choice(const char *option, const char *text,
 
 #define SHMEM_PRINTF __attribute__((format(printf, 1, 2)))
 
-/* How programs end; each documents in -h which of these it has. */
-enum shmem_status {
-	SHMEM_STATUS_FAILED = 1,  /* as shmem_die does */
-	SHMEM_STATUS_USAGE = 2,   /* a wrong command line */
-	SHMEM_STATUS_NOBODY = 3,  /* nobody came, or nobody rang */
-	SHMEM_STATUS_DIED = 4,    /* a peer died */
-	SHMEM_STATUS_RUBBISH = 5, /* a peer, or an intruder, wrote something impossible */
-	SHMEM_STATUS_LEFT = 6,    /* a peer gave up */
-};
-
 /* Prints results to stdout, at once. A failed write ends the program. */
 SHMEM_PRINTF void shmem_print(const char *format, ...);
 
@@ -313,12 +224,12 @@ SHMEM_PRINTF void shmem_print(const char *format, ...);
 SHMEM_PRINTF void shmem_warn(const char *format, ...);
 
 /* The same, then ends the program with status 1, or 2 for a wrong command line. */
-_Noreturn SHMEM_PRINTF void shmem_die(const char *format, ...);
-_Noreturn SHMEM_PRINTF void shmem_usage_error(const char *format, ...);
+SHMEM_NORETURN SHMEM_PRINTF void shmem_die(const char *format, ...);
+SHMEM_NORETURN SHMEM_PRINTF void shmem_usage_error(const char *format, ...);
 
 /* The same with any status. */
 __attribute__((format(printf, 2, 3)))
-_Noreturn void shmem_fail(int status, const char *format, ...);
+SHMEM_NORETURN void shmem_fail(int status, const char *format, ...);
 
 /*
  * --json: a record is one JSON object on one line. It describes itself: it begins with
@@ -336,6 +247,10 @@ void shmem_record_flag(const char *name, bool value);
 /* An array. Its members have NULL for a name. */
 void shmem_record_array(const char *name);
 void shmem_record_array_end(void);
+
+/* An object within the record. */
+void shmem_record_object(const char *name);
+void shmem_record_object_end(void);
 
 /* Prints the record, in one write. */
 void shmem_record_end(void);
@@ -361,12 +276,14 @@ const char *shmem_cpu_model(void);
  */
 const char *shmem_memory_type(const struct shmem *region);
 
-/* Keeps this thread on one CPU of the VM. Ends the program if there is no such CPU. */
+/* Keeps this thread on one CPU of the VM. Fails if there is no such CPU. */
+bool shmem_try_pin(unsigned int cpu, struct shmem_error *error);
 void shmem_pin(unsigned int cpu);
 
 /*
  * Keeps this thread on one of its allowed CPUs: turn counts through them. Every core comes
  * once before a second hardware thread of a core, since threads of one core share its units.
+ * Where that is impossible, the thread stays where it is.
  */
 void shmem_pin_apart(uint64_t turn);
 
@@ -381,7 +298,12 @@ uint64_t shmem_since(uint64_t start);
 /* User and system time of this program so far, in nanoseconds. */
 uint64_t shmem_cpu_time(void);
 
-/* 64 random bits from the kernel. */
+/*
+ * 64 random bits from the kernel. Ends the program if the kernel has no getrandom, as before
+ * Linux 3.17 (getrandom(2)); the kit's oldest is 6.1. It cannot fail otherwise.
+ */
 uint64_t shmem_random(void);
+
+SHMEM_C_END
 
 #endif

@@ -1,9 +1,13 @@
 /* statistics.h - percentiles and histograms of samples. shmem.h includes it. */
-#ifndef STATISTICS_H
-#define STATISTICS_H
+#ifndef SHMEM_STATISTICS_H
+#define SHMEM_STATISTICS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "language.h"
+
+SHMEM_C_BEGIN
 
 /* Of samples in any unit. Each figure is one of the samples: there is no interpolation. */
 struct shmem_summary {
@@ -45,5 +49,7 @@ void shmem_record_summary(const struct shmem_summary *summary, const char *endin
 /* An array of [lower bound, count] of the ranges that are not empty. */
 void shmem_record_histogram(const char *name, const struct shmem_histogram *histogram,
 			    double scale);
+
+SHMEM_C_END
 
 #endif

@@ -1,11 +1,11 @@
 /* units.h - units of time; all times of the library and the programs are nanoseconds. */
-#ifndef UNITS_H
-#define UNITS_H
+#ifndef SHMEM_UNITS_H
+#define SHMEM_UNITS_H
 
 #include <stdint.h>
 
-#define US UINT64_C(1000)
-#define MS UINT64_C(1000000)
-#define SECOND UINT64_C(1000000000)
+#define SHMEM_US UINT64_C(1000)
+#define SHMEM_MS UINT64_C(1000000)
+#define SHMEM_SECOND UINT64_C(1000000000)
 
 #endif

@@ -4,10 +4,6 @@
 
 load prog.bash
 
-kernels() {
-    __bandwidth -k list | grep -v 'this CPU does not have it' | cut -d ' ' -f 1
-}
-
 # --- As the specification has it ----------------------------------------------
 
 @test "__bandwidth: the output of the specification; the message is left alone" {
@@ -28,7 +24,7 @@ kernels() {
 @test "__bandwidth: fills the upper half from end to end, and only that" {
     truncate -s 128M region
     __bandwidth -f region
-    cmp -n $((64 * MIB)) region /dev/zero
+    untouched 0x1000 $((64 * MIB))
     refuted test "$(word region $((64 * MIB)))" = 0000000000000000
     refuted test "$(word region $((128 * MIB - 8)))" = 0000000000000000
 }
@@ -105,7 +101,7 @@ END
 @test "every kernel, in every direction, on every size, copies every byte" {
     for direction in --to --from --local; do
         for size in 4K 252K; do
-            for kernel in $(kernels); do
+            for kernel in $(copy_kernels); do
                 succeeds __bandwidth -f region -r 1 -s $size $direction -k "$kernel"
                 same '' "$stderr"
                 same '--- mmap successful' "${lines[0]}"
@@ -114,13 +110,13 @@ END
         done
     done
     succeeds "$STATIC/__bandwidth" -f region -r 1 -s 512K -k all
-    same "$(kernels | wc -l)" "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4}$' <<<"$output")"
+    same "$(copy_kernels | wc -l)" "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4} +0\.0 %$' <<<"$output")"
 }
 
 @test "--to writes to the given bytes only; --from and --local write nothing but the pattern" {
     __bandwidth -f region -r 1 -s 64K
-    cmp -n $((MIB / 2)) region /dev/zero
-    cmp -n $((MIB / 2 - 65536)) -i $((MIB / 2 + 65536)) region /dev/zero
+    untouched 0x1000 $((MIB / 2))
+    untouched $((MIB / 2 + 65536)) "$MIB"
     refuted test "$(word region $((MIB / 2 + 65536 - 8)))" = 0000000000000000
     cp region before
     __bandwidth -f region -r 1 -s 64K --local
@@ -130,25 +126,112 @@ END
 @test "--sweep: from 4 KiB to the area; all kernels" {
     succeeds __bandwidth -f region -r 1 --sweep -k all
     same '4 KiB 16 KiB 64 KiB 256 KiB 512 KiB' "$(sed -n 's/^ *\([0-9]* KiB\) .*/\1/p' <<<"$output" | xargs)"
-    grep -qx "block *$(kernels | xargs | sed 's/ / */g')" <<<"$output"
+    grep -qx "block *$(copy_kernels | xargs | sed 's/ / */g') *spread" <<<"$output"
+    same 5 "$(grep -cE '^ *[0-9]+ KiB .* 0\.0 %$' <<<"$output")"
     ((${#lines[@]} <= 24))
     succeeds __bandwidth -f region -r 1 --sweep -s 20K --json
     same '"4096,16384,20480"' "$(jq -s 'map(.block_bytes) | @csv' <<<"$output")"
 }
 
+@test "-k best: the figure of one of the kernels, and of one for each size of a sweep" {
+    succeeds __bandwidth -f region -r 1 -s 64K -k best
+    copy_kernels | grep -qx "$(sed -nE 's/^([a-z0-9]+) bandwidth: [0-9.]+ MB.s$/\1/p' <<<"$output")"
+    succeeds __bandwidth -f region -r 1 -s 64K -k best --json
+    copy_kernels | grep -qx "$(jq -r .copy <<<"$output")"
+    succeeds __bandwidth -f region -r 1 -s 16K -k best --sweep
+    same '4 KiB 16 KiB' "$(sed -nE 's/^ *([0-9]+ KiB) +[0-9.]+ [a-z0-9]+ +0\.0 %$/\1/p' <<<"$output" | xargs)"
+    grep -qxE 'block +best +spread' <<<"$output"
+}
+
 @test "--json: a record each, and nothing else" {
     succeeds __bandwidth -f region -s 64K -r 5 -k all --json
-    same "$(kernels)" "$(jq -r .copy <<<"$output")"
+    same "$(copy_kernels)" "$(jq -r .copy <<<"$output")"
     jq -e '.record == "bandwidth" and .direction == "to" and .block_bytes == 65536 and .count == 5 and
         .copies_per_sample >= 1 and 0 < .min_mb_s and .min_mb_s <= .median_mb_s and
-        .median_mb_s <= .max_mb_s and .verified' <<<"$output"
+        .median_mb_s <= .max_mb_s and .spread_percent >= 0 and .spread_percent < 100 and
+        has("fits_cache") == false and .verified' <<<"$output"
+}
+
+# --- How sure a figure is
+
+@test "samples are taken until they are stable, or for half a second; -r takes as many as it says" {
+    succeeds __bandwidth -f region -s 4K --json
+    jq -e '.count >= 9 and (.spread_percent < 2 or .count > 9)' <<<"$output"
+    succeeds __bandwidth -f region -s 4K --inject uneven --json
+    jq -e '.count > 9 and .spread_percent > 10' <<<"$output"
+    succeeds __bandwidth -f region -s 4K --inject uneven -r 12 --json
+    jq -e '.count == 12' <<<"$output"
+}
+
+@test "every row of a table has its spread, and a wide one is marked" {
+    succeeds __bandwidth -f region -s 4K -r 12 -k all --inject uneven
+    prints 'spread: of the faster half of the samples, !: above 10 %'
+    same "$(copy_kernels | wc -l)" "$(grep -cE '^[a-z0-9]+( +[0-9]+\.[0-9]{2}){4} +[0-9]{2}\.[0-9] % !$' <<<"$output")"
+    succeeds __bandwidth -f region -s 16K -r 12 --sweep --inject uneven
+    same 2 "$(grep -cE '^ *[0-9]+ KiB +[0-9.]+ +[0-9]{2}\.[0-9] % !$' <<<"$output")"
+}
+
+@test "a disturbed sample does not end the calibration" {
+    succeeds __bandwidth -f region -s 4K -r 1 --inject disturbed --json
+    jq -e '.copies_per_sample > 1' <<<"$output"
+}
+
+# on_terminal COMMAND...: with a terminal as stdout and stderr; what appears on it is then in the file 'terminal'.
+on_terminal() {
+    script -qefc "$*" terminal >/dev/null </dev/null
+}
+
+@test "a long run shows its progress on a terminal, and erases it; files get nothing of it" {
+    # Filling 16 MiB takes 0.8 s then.
+    local erase=$'\r\e[K' slow=(__bandwidth -f region --local -s 16M -r 2 --inject slow)
+    on_terminal "${slow[@]}" ">out"
+    for text in 'memcpy, blocks of 16384 KiB, warming up: 0 s' 'memcpy, blocks of 16384 KiB, sample 1: ' 'sample 2: '; do
+        grep -qF "$text" terminal
+    done
+    [[ $(sed '/^Script /d' terminal) == *"$erase" ]] # nothing after it
+    grep -qx 'memcpy bandwidth within the VM: [0-9.]* MB/s' out
+    refuted grep $'\e' out
+    succeeds "${slow[@]}"
+    same '' "$stderr"
+}
+
+# with_cache BYTES: from here on, __bandwidth is one whose last-level cache has that size.
+with_cache() {
+    gcc -std=gnu11 -D_GNU_SOURCE "-DCACHE_SIZE=$1" -I "$PROG" -I "$PROG/lib/include" -o __bandwidth "$PROG"/bandwidth/*.c \
+        "$STATIC/libshmem.a"
+    PATH=$PWD:$PATH
+}
+
+@test "blocks that fit into the last-level cache are warned of; a cache of unknown size is not spoken of" {
+    local fits='both blocks fit into the last-level cache of 128 KiB: this is the speed of the cache'
+    succeeds __bandwidth -f region -s 64K -r 1 --from # the tests' programs do not know the size
+    same '' "$stderr"
+    with_cache 131072
+    succeeds __bandwidth -f region -s 64K -r 1 --from --json
+    [[ $(jq -r .accelerator <<<"$output") != tcg ]] || skip 'under TCG the size is unknown'
+    jq -e .fits_cache <<<"$output"
+    same '' "$stderr"
+    succeeds __bandwidth -f region -s 64K -r 1 --from
+    says "$fits"
+    succeeds __bandwidth -f region -s 68K -r 1 --from
+    same '' "$stderr"
+    succeeds __bandwidth -f region -s 68K -r 1 --from --json
+    jq -e '.fits_cache == false' <<<"$output"
+    succeeds __bandwidth -f region -r 1 --sweep
+    prints 'blocks of up to 64 KiB are copied within the last-level cache, 128 KiB'
+    # The output of the specification's own command is fixed.
+    fresh region 128M
+    with_cache $((1 << 40))
+    succeeds __bandwidth -f region
+    same '' "$stderr"
+    same 2 "${#lines[@]}"
 }
 
 @test "--inject: every fault is noticed with every kernel, to and from, and no figure is printed" {
     for fault in lost short clock; do
         for direction in --to --from; do
             # The check of the clock is the same for every kernel, and takes a second.
-            for kernel in $([ "$fault" = clock ] && echo memcpy || kernels); do
+            for kernel in $([ "$fault" = clock ] && echo memcpy || copy_kernels); do
                 fresh region
                 complains 1 "__bandwidth: $kernel: " "$STATIC/__bandwidth" -f region -r 1 -s 128K $direction -k "$kernel" --inject "$fault"
                 same '--- mmap successful' "$output"

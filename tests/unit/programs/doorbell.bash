@@ -53,6 +53,19 @@ doorbell_device() {
     put_bytes "$folder/resource0" 8 05 00 00 00
 }
 
+# uio_device VECTORS: binds the device of doorbell_device to ivshmem_uio, as its uio3, uio4, …; each has had 7 interrupts.
+uio_device() {
+    local folder=$TREE/$DEVICE vector
+    ln -sfn drivers/ivshmem_uio "$folder/driver"
+    mkdir -p "$UIO"
+    for ((vector = 0; vector < $1; vector++)); do
+        mkdir -p "$folder/uio/uio$((vector + 3))"
+        echo "ivshmem_uio.$vector" >"$folder/uio/uio$((vector + 3))/name"
+        echo 7 >"$folder/uio/uio$((vector + 3))/event"
+        : >"$UIO/uio$((vector + 3))"
+    done
+}
+
 # put_entry SLOT ID [NAME]: writes a connected peer into the table of that device's region.
 put_entry() {
     local region=$TREE/$DEVICE/resource2 at=$((0x2000 + 32 * $1))

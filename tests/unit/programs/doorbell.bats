@@ -148,7 +148,7 @@ vm() {
     done
 }
 
-# notice_replaced NOTICE: is that notice on neither seat any more? Then the sleeper's deadline has passed.
+# notice_replaced NOTICE: is that notice on neither seat any more? Nobody rang, so the sleeper's deadline has passed.
 notice_replaced() {
     [ "$(word region $((0xf100)))" != "$1" ] && [ "$(word region $((0xf280)))" != "$1" ]
 }

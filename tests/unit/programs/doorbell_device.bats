@@ -120,19 +120,6 @@ load doorbell.bash
 
 # --- The lab's driver -----------------------------------------------------------
 
-# uio_device VECTORS: binds the device of doorbell_device to ivshmem_uio, as its uio3, uio4, …; each has had 7 interrupts.
-uio_device() {
-    local folder=$TREE/$DEVICE vector
-    ln -sfn drivers/ivshmem_uio "$folder/driver"
-    mkdir -p "$UIO"
-    for ((vector = 0; vector < $1; vector++)); do
-        mkdir -p "$folder/uio/uio$((vector + 3))"
-        echo "ivshmem_uio.$vector" >"$folder/uio/uio$((vector + 3))/name"
-        echo 7 >"$folder/uio/uio$((vector + 3))/event"
-        : >"$UIO/uio$((vector + 3))"
-    done
-}
-
 # counts UIO NUMBER...: what reading that device returns, one number after the other.
 counts() {
     local count

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # what bats sets
-# prog/example.c: it is short, includes the public header only, and does what README.md says.
+# prog/example.c: it is short, includes public headers only, and does what README.md says.
 
 load prog.bash
 
@@ -20,9 +20,20 @@ load prog.bash
     [[ $output == 'visit 21; '* ]]
 }
 
-@test "example.c fits into a README, and includes the public header only" {
+@test "__example waits for the visitor who holds the claim, and takes over from a dead one" {
+    le64 $((0x123456780001)) | put region $((64 * 2)) # SHMEM_CLAIM_EXAMPLE of layout.h
+    succeeds __example -f region
+    same 'visit 1; nobody was here before' "$output"
+    says '__example: took over the visits: its holder gave no sign of life'
+    same 0000000000000000 "$(word region $((64 * 2)))"
+}
+
+@test "example.c fits into a README, and includes public headers only" {
+    local header
     (($(wc -l <"$PROG/example.c") <= 40))
-    same '#include "shmem.h"' "$(grep '#include' "$PROG/example.c")"
+    while read -r header; do
+        [[ -f $PROG/lib/include/$header ]] || failure "$header is no public header"
+    done < <(sed -n 's/^#include "\(.*\)"/\1/p' "$PROG/example.c")
 }
 
 @test "README.md shows prog/example.c as it is" {

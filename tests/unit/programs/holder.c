@@ -14,7 +14,7 @@ int main(int argc, char **argv)
 
 	shmem_getopt(&program, &options, argc, argv);
 	struct shmem region = shmem_open(&options);
-	struct shmem_claim claim = shmem_claim_take(&region, CLAIM_MESSAGE, "the message",
+	struct shmem_claim claim = shmem_claim_take(&region, SHMEM_CLAIM_MESSAGE, "the message",
 						    UINT64_C(60000000000));
 
 	shmem_print("held\n");

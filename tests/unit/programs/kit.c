@@ -10,10 +10,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "area.h"
 #include "internal.h"
 #include "ring.h"
+#include "units.h"
 
-enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET, STOPPED, CPUS };
+enum { NUMBER = SHMEM_LONG, SIZE, SECONDS, CHOICE, RECORD, HISTOGRAM, SUMMARY, MEET, STOPPED, CPUS, AREA };
 
 static const struct option longs[] = {
 	{ .name = "number", .has_arg = required_argument, .val = NUMBER },
@@ -26,6 +28,7 @@ static const struct option longs[] = {
 	{ .name = "meet", .has_arg = required_argument, .val = MEET },
 	{ .name = "stopped-in-ring", .val = STOPPED },
 	{ .name = "cpus", .has_arg = required_argument, .val = CPUS },
+	{ .name = "area", .has_arg = required_argument, .val = AREA },
 	{ 0 },
 };
 
@@ -99,8 +102,8 @@ static void meet(const struct shmem_options *options, int seats, int seat, uint6
 	static const char *const peers[] = { "lives", "left", "died" };
 	struct shmem region = shmem_open(options);
 	struct shmem_meeting meeting;
-	enum shmem_meet result = shmem_meet(&meeting, &region, LAYOUT_FREE, seats, seat, "the test",
-					    timeout);
+	enum shmem_meet result = shmem_meet(&meeting, &region, SHMEM_LAYOUT_FREE, seats, seat,
+					    "the test", timeout);
 
 	if (result != SHMEM_MET) {
 		shmem_print("%s\n", results[result]);
@@ -114,6 +117,20 @@ static void meet(const struct shmem_options *options, int seats, int seat, uint6
 				shmem_print("%d %s\n", other, peers[shmem_meet_peer(&meeting, other)]);
 	}
 	shmem_meet_leave(&meeting);
+}
+
+/* Prints where the area is and its first byte, adds one to it, and holds its claim until stdin ends. */
+static void area(const struct shmem_options *options, const char *name, size_t size)
+{
+	struct shmem region = shmem_open(options);
+	struct shmem_area area = shmem_area_open(&region, name, size);
+	struct shmem_claim claim = shmem_claim_take(&region, area.claim, name, 2 * SHMEM_SECOND);
+
+	shmem_print("at %td, %zu bytes, %u\n", area.base - region.base, area.size, *area.base);
+	++*area.base;
+	while (getchar() != EOF)
+		shmem_claim_renew(&claim);
+	shmem_claim_drop(&claim);
 }
 
 /* Each bit of mask is a CPU that may be used. */
@@ -149,23 +166,23 @@ static void stop_once(int number)
 static void stopped_in_ring(const struct shmem_options *options)
 {
 	struct shmem region = shmem_open(options);
-	struct shmem_ring_counts *counts = (struct shmem_ring_counts *)(region.base + LAYOUT_FREE + PAGE);
+	unsigned char *seats = region.base + SHMEM_LAYOUT_FREE;
+	struct shmem_ring_counts *counts = (struct shmem_ring_counts *)(seats + PAGE);
 	struct shmem_meeting meeting;
 
 	source = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	signal(SIGSEGV, stop_once);
-	shmem_meet(&meeting, &region, LAYOUT_FREE, 2, 0, "the test", UINT64_C(20000000000));
-	struct shmem_ring ring = shmem_ring_writer(counts, region.base + LAYOUT_FREE + 2 * PAGE, PAGE,
-				       &meeting);
-	shmem_ring_write(&ring, source, 100);
-	shmem_print("written\n");
+	shmem_meet(&meeting, &region, SHMEM_LAYOUT_FREE, 2, 0, "the test", UINT64_C(20000000000));
+	struct shmem_ring ring = shmem_ring_writer(counts, seats + 2 * PAGE, PAGE, region.order,
+						   &meeting);
+	shmem_print(shmem_ring_write(&ring, source, 100) == SHMEM_RING_LOST ? "lost\n" : "written\n");
 }
 
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "red", "green", NULL };
 	struct shmem_options options = { 0 };
-	uint64_t timeout = UINT64_C(20000000000);
+	uint64_t timeout = UINT64_C(20000000000), size = 0;
 	int seat = SHMEM_ANY_SEAT, option;
 
 	while ((option = shmem_getopt(&program, &options, argc, argv)) != -1) {
@@ -177,7 +194,8 @@ int main(int argc, char **argv)
 			shmem_print("%" PRIu64 "\n", shmem_option_number("--number", optarg, 5, 500));
 			break;
 		case SIZE:
-			shmem_print("%" PRIu64 "\n", shmem_option_size("--size", optarg, 1, UINT64_MAX));
+			size = shmem_option_size("--size", optarg, 1, UINT64_MAX);
+			shmem_print("%" PRIu64 "\n", size);
 			break;
 		case SECONDS:
 			timeout = shmem_option_seconds("--seconds", optarg);
@@ -200,6 +218,9 @@ int main(int argc, char **argv)
 			break;
 		case CPUS:
 			print_cpus(shmem_option_number("--cpus", optarg, 1, UINT64_MAX));
+			break;
+		case AREA:
+			area(&options, optarg, size);
 			break;
 		case STOPPED:
 			stopped_in_ring(&options);

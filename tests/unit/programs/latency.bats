@@ -33,7 +33,7 @@ both() {
     screen=$(grep -l 'round trip in us' out.one out.two)
     (($(wc -l <"$screen") <= 30))
     (($(wc -L <"$screen") <= 100))
-    grep -q '^mapping file, accelerator .*, one reading of the clock [0-9]* ns$' "$screen"
+    grep -q '^mapping file, accelerator .*, clock: [0-9]* ns a reading, steps of [0-9.]* ns$' "$screen"
     grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "$screen"
     same 2 "$(cat out.one out.two | grep -cE '^used here: [0-9]+\.[0-9] % of a CPU, 0 sleeps, 0 interrupts, 0 of them late$')"
     grep -q '^half of the median, called one way and not measured: ' "$screen"
@@ -57,7 +57,77 @@ both() {
         $m.sleeps == 0 and $m.interrupts == 0 and $m.late == 0 and
         $m.cpu_percent > 0 and $a.cpu_percent > 0 and $a.mode == "polled" and
         $m.one_way == "half a round trip, not measured" and
-        $a.record == "latency-answers" and $a.count == $m.count + $m.warm_up'
+        $a.record == "latency-answers" and
+        $a.count == $m.count + $m.warm_up + (if $m.mean_of_64_us then 64 * 101 else 0 end)'
+}
+
+# coarse STEP: from here on, __latency is one whose clock steps by so many ticks.
+coarse() {
+    gcc -std=gnu11 -D_GNU_SOURCE "-DTICKS_STEP=$1" -I "$PROG" -I "$PROG/lib/include" -o __latency "$PROG"/latency/*.c \
+        "$STATIC/libshmem.a"
+    PATH=$PWD:$PATH
+}
+
+@test "the clock's step is measured; a fine one needs no mean of many" {
+    both 0 -n 500 --json
+    cat out.one out.two | jq -se 'map(select(.record == "latency"))[0] | .clock_step_us >= .clock_tick_us and
+        has("mean_of_64_us") and (.mean_of_64_us == null) == (.clock_step_us <= 0.02 * .median_us)'
+}
+
+@test "a clock that is too coarse for a round trip: the mean of 64 between two readings" {
+    coarse 5000
+    both 0 -n 500 --json
+    # All that the clock tells of one round trip is a multiple of its step. The mean is more than that.
+    cat out.one out.two | jq -se 'sort_by(.record) | .[0] as $m | .[1] as $a |
+        ($m.clock_step_us / $m.clock_tick_us | . > 4999.9 and . < 5000.1) and
+        ($m.min_us / $m.clock_step_us | . - round | fabs < 0.001) and
+        $m.mean_of_64_us > 0 and ($m.mean_of_64_us * 64 / $m.clock_step_us | . - round | fabs < 0.001) and
+        $m.count == 500 and $a.count == $m.count + $m.warm_up + 64 * 101'
+    both 0 -n 500
+    same 1 "$(cat out.one out.two | grep -cE '^the clock is too coarse for one; the mean of 64 between two readings: [0-9.]+ us$')"
+    both 0 -n 500 --matrix 2
+    same 2 "$(cat out.one out.two | grep -cE ' +[0-9]+\.[0-9] +0  mean of 64: [0-9.]+$')"
+    (($(nproc) >= 2)) || return 0
+    succeeds __latency --cpus -n 500
+    prints '(up to ' ' ns the mean of 64, since the clock steps by '
+    succeeds __latency --cpus -n 500 --json
+    jq -e '.mean_of_64_us > 0 and .clock_step_us > 0' <<<"$output"
+}
+
+# measured OPTION...: the record of the side that measures, of two.
+measured() {
+    both 0 --json "$@"
+    jq -c 'select(.record == "latency")' out.one out.two
+}
+
+@test "a closed loop, the default, says what it is" {
+    both 0 -n 100
+    same 1 "$(cat out.one out.two | grep -c '^closed loop: a message waits for the last answer, so a stall is one sample (see --every)$')"
+    measured -n 100 | jq -e '.loop == "closed" and .every_us == null and .overdue == 0 and .measured == "round trip"'
+}
+
+@test "--every: a stall counts for all messages that are due in it" {
+    # 20 ms, so 200 messages are due in it, and 100 of them 10 ms and more before its end.
+    measured -n 1000 --every 100 --inject stall | tee record
+    jq -e '.loop == "open" and .every_us == 100 and .count == 1000 and .measured == "from due to answered" and
+        .half_median_us == null and .overdue >= 199 and
+        ([.histogram_us[] | select(.[0] >= 9800) | .[1]] | add) >= 100' record
+    both 0 -n 1000 --every 100
+    screen=$(grep -l 'from due to answered in us:  min ' out.one out.two)
+    grep -qE '^open loop: a message was due every 100 us; [0-9]+ were due before the last answer had come$' "$screen"
+    refuted grep -E 'one way|closed loop' "$screen"
+}
+
+@test "--every: all messages that are due within -t are measured, none before it is due" {
+    measured -t 0.5 --every 1000 | jq -e '(.count == 499 or .count == 500) and .seconds >= 0.499 and .min_us > 0'
+}
+
+@test "--every: messages that pile up end the run" {
+    # The 20 ms of the stall are twice the time.
+    both 1 -t 0.01 --every 50 --inject stall
+    grep -F 'messages pile up: twice the time of -t has passed, and some that were due within it are still to be sent; choose more than --every 50' err.one err.two
+    refuted test -s out.one
+    refuted test -s out.two
 }
 
 @test "-t ends it" {
@@ -90,7 +160,7 @@ both() {
         background_ended "run$i" 0
         [[ $(<"out.run$i") =~ ^[^\ ]+' (seat '[01]' of 2) measures to each of the others in turn' ]]
         grep -qE '^waiting: [^ ]+ polled; [^ ]+ polled$' "out.run$i"
-        same 1 "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5} +[0-9]+\.[0-9] +0$' "out.run$i")"
+        same 1 "$(grep -cE '^  [^ ]+ \(seat [01]\) +50( +[0-9]+\.[0-9]{3}){5} +[0-9]+\.[0-9] +0'"$MEAN_IF_COARSE$" "out.run$i")"
     done
 }
 
@@ -239,6 +309,12 @@ END
             __latency --cpus --interrupt
         --cpus pins its own processes, which poll
             __latency --cpus -p 0
+        no -p, --matrix, --every, --interrupt or --adaptive with it
+            __latency --cpus --every 5
+        --every 0: a whole number from 1 to 1000000
+            __latency --every 0
+        --every 1000001: a whole number
+            __latency --every 1000001
         unexpected argument 'vm2'
             __latency -f region vm2
         --inject dy: there is no such fault

@@ -14,6 +14,7 @@ PROG=$REPO/prog SERVER=$REPO/server SANITIZED=$BATS_RUN_TMPDIR/sanitized STATIC=
 
 # The sanitized programs look in these files and folders below the current one: for devices, for /dev/mem, for the kernel's
 # list of memory types, for /dev/vfio, for /dev with UIO devices, for the CPUs' topology, and for the kernel's command line.
+# They do not know the size of the last-level cache.
 TREE=devices MEMORY=memory TYPES=types VFIO=vfio UIO=uio CPUS=cpus CMDLINE=cmdline
 
 # The exact output of __read_write.
@@ -40,7 +41,7 @@ teardown() {
 # For setup_file: builds the programs.
 build_programs() {
     local places="-DPCI_DEVICES='\"$TREE\"' -DDEV_MEM='\"$MEMORY\"' -DPAT_LIST='\"$TYPES\"' -DDEV_VFIO='\"$VFIO\"'"
-    places+=" -DDEV_UIO='\"$UIO\"' -DCPU_DEVICES='\"$CPUS\"' -DKERNEL_COMMAND_LINE='\"$CMDLINE\"'"
+    places+=" -DDEV_UIO='\"$UIO\"' -DCPU_DEVICES='\"$CPUS\"' -DKERNEL_COMMAND_LINE='\"$CMDLINE\"' -DCACHE_SIZE=0"
     alone make -s -C "$PROG" O="$STATIC" WERROR=1
     alone make -s -C "$PROG" O="$SANITIZED" WERROR=1 SANITIZE=1 CPPFLAGS="$places"
 }
@@ -102,6 +103,11 @@ ends() {
     fi
 }
 
+# The copy kernels that this CPU has.
+copy_kernels() {
+    __bandwidth -k list | grep -v 'this CPU does not have it' | cut -d ' ' -f 1
+}
+
 # --- The ivshmem server
 
 # serve [OPTION...]: starts the server at the socket 'server', with the memory 'region', and waits until it is ready.
@@ -125,10 +131,18 @@ fresh() {
     truncate -s "${2:-1M}" "$1"
 }
 
+# untouched FROM TO: all bytes of the region from there up to there are zeros.
+untouched() {
+    cmp -i $(($1)) -n $(($2 - $1)) region /dev/zero
+}
+
 # put FILE OFFSET: overwrites the file's bytes there with stdin.
 put() {
     dd of="$1" bs=64K seek="$2" oflag=seek_bytes conv=notrunc status=none
 }
+
+# What __latency adds to a row where the clock is too coarse for single round trips, for grep -E. So it is on some CPUs.
+export MEAN_IF_COARSE='(  mean of 64: [0-9]+\.[0-9]{3})?'
 
 # word FILE OFFSET: the eight bytes there as a hexadecimal number.
 word() {

@@ -41,10 +41,10 @@ static _Noreturn void hold_and_give_back(const struct shmem *region)
 	signal(SIGTRAP, step);
 	shmem_meet_leave_at_end(&meeting);
 	single_steps(true);
-	if (shmem_meet(&meeting, region, LAYOUT_FREE, 1, 0, "the test", UINT64_MAX) != SHMEM_MET)
+	if (shmem_meet(&meeting, region, SHMEM_LAYOUT_FREE, 1, 0, "the test", UINT64_MAX) != SHMEM_MET)
 		_exit(1);
 	shmem_meet_beat(&meeting);
-	struct shmem_claim claim = shmem_claim_take(region, CLAIM_MESSAGE, "the message",
+	struct shmem_claim claim = shmem_claim_take(region, SHMEM_CLAIM_MESSAGE, "the message",
 						    UINT64_MAX);
 	shmem_claim_renew(&claim);
 	shmem_claim_drop(&claim);
@@ -91,9 +91,9 @@ int main(int argc, char **argv)
 		status = with_signal_after(++n, &region);
 		if (WIFEXITED(status) ? WEXITSTATUS(status) != ALL_DONE : WTERMSIG(status) != SIGTERM)
 			errx(1, "instruction %ld: it ended with wait status %#x", n, status);
-		if (word(&region, LAYOUT_FREE))
+		if (word(&region, SHMEM_LAYOUT_FREE))
 			errx(1, "instruction %ld: the seat is still taken", n);
-		if (word(&region, LAYOUT_CLAIMS + LAYOUT_CLAIM_LINE * CLAIM_MESSAGE))
+		if (word(&region, SHMEM_LAYOUT_CLAIMS + SHMEM_LAYOUT_CLAIM_LINE * SHMEM_CLAIM_MESSAGE))
 			errx(1, "instruction %ld: the claim is still held", n);
 	}
 	shmem_print("free after each of %ld instructions\n", n - 1);

@@ -3,8 +3,8 @@
 
 load prog.bash
 
-# In the control page of channel 0 (see struct channel in stream_channel.c), and its ring.
-WRITTEN_AT=$((0x20080)) READ_AT=$((0x200c0)) ACCEPTED_AT=$((0x20148)) RING_AT=$((0x100000))
+# In the control page of channel 0 (see struct shmem_channel_words in prog/lib/channel_words.h), and its ring.
+WRITTEN_AT=$((0x20080)) READ_AT=$((0x20100)) ACCEPTED_AT=$((0x201c8)) RING_AT=$((0x100000))
 
 # The two commands.
 SEND=(__stream send -f region) RECV=(__stream recv -f region)

@@ -9,7 +9,7 @@ load stream.bash
 @test "__stream: generates data, verifies it, both print the throughput" {
     background recv "${RECV[@]}"
     succeeds __stream send -f region -n 20M </dev/null
-    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of memcpy'\''s [0-9.]+, [0-9.]+ % of a CPU'
+    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of [a-z0-9]+'\''s [0-9.]+, [0-9.]+ % of a CPU'
     grep -xE "sent to receiver, $pattern" <<<"$output"
     ends recv 0
     grep -xE "received from sender, $pattern" out.recv
@@ -52,7 +52,7 @@ load stream.bash
     succeeds __stream send -f region --json -n 100K -s 4K
     jq -e '.record == "stream" and .program == "__stream" and .role == "send" and .channel == 0 and
         .message_bytes == 4096 and .verified_bytes == 102400 and .count == 1 and .median_mb_per_s > 0 and
-        .min_mb_per_s <= .max_mb_per_s and .memcpy_mb_per_s > 0 and .of_memcpy > 0 and .mapping == "file" and
+        .min_mb_per_s <= .max_mb_per_s and .copy_mb_per_s > 0 and .of_copy > 0 and .mapping == "file" and
         .cpu_percent > 0 and .sleep == false and .sleeps == 0 and .rings == 0' <<<"$output"
     ends recv 0
     jq -e '.role == "recv" and .message_bytes == 4096 and .verified_bytes == 102400 and .median_mb_per_s > 0 and
@@ -61,6 +61,31 @@ load stream.bash
     succeeds bash -c 'head -c 1000 /dev/zero | __stream send -f region --json'
     jq -e '.record == "copy" and .bytes == 1000 and .mb_per_s > 0 and .cpu_percent >= 0' <<<"$output"
     ends recv 0
+}
+
+# --- Copying ------------------------------------------------------------------
+
+@test "SHMEM_COPY: each kernel carries messages of every length and alignment" {
+    for kernel in $(copy_kernels); do
+        background recv env SHMEM_COPY="$kernel" "${RECV[@]}" --json
+        succeeds env SHMEM_COPY="$kernel" "${SEND[@]}" -s 5003 -n 3000001 --json
+        same "$kernel 3000001" "$(jq -r '"\(.copy) \(.verified_bytes)"' <<<"$output")"
+        ends recv 0
+        same "$kernel" "$(jq -r .copy out.recv)"
+    done
+}
+
+@test "SHMEM_COPY: the two sides need not agree, and an empty one means none" {
+    background recv env SHMEM_COPY=sse2 "${RECV[@]}" --json
+    succeeds env SHMEM_COPY= "${SEND[@]}" -n 1M --json
+    copy_kernels | grep -vE '^(nt|ntload)$' | grep -qx "$(jq -r .copy <<<"$output")" # those are for write-combining memory
+    ends recv 0
+    same sse2 "$(jq -r .copy out.recv)"
+}
+
+@test "SHMEM_COPY: no such kernel, said before anybody is waited for" {
+    refuses 'SHMEM_COPY=fast: there is no such copy kernel; __bandwidth -k list shows them' \
+        env SHMEM_COPY=fast "${SEND[@]}" -n 1
 }
 
 # --- The user's data ----------------------------------------------------------
@@ -80,7 +105,7 @@ load stream.bash
     for bytes in 0 1 65536 65537 1000000; do
         head -c "$bytes" /dev/urandom >data
         background recv "${RECV[@]}"
-        wait_until_said err.recv 'waiting for channel 0 of __stream'
+        wait_until_said err.recv 'waiting for channel 0'
         background send "${SEND[@]}" <data
         ends send 0
         ends recv 0
@@ -91,7 +116,7 @@ load stream.bash
         mkfifo pipe
         cat data >pipe 3>&- &
         background send "${SEND[@]}" <pipe
-        wait_until_said err.send 'waiting for channel 0 of __stream'
+        wait_until_said err.send 'waiting for channel 0'
         background recv "${RECV[@]}"
         ends send 0
         ends recv 0
@@ -109,9 +134,10 @@ load stream.bash
     background recv "${RECV[@]}" -c 7
     __stream send -f region -c 7 -n 5M
     ends recv 0
-    cmp -n $((0x20000)) region /dev/zero
-    cmp -i $((0x28000)) -n $((0x100000 - 0x28000)) region /dev/zero
-    cmp -i $((4 << 20)) -n $((4 << 20)) region /dev/zero
+    untouched 0 0xf80
+    untouched 0x1000 0x20000
+    untouched 0x28000 0x100000
+    untouched $((4 << 20)) $((8 << 20))
 }
 
 # --- Command line -------------------------------------------------------------

@@ -12,7 +12,7 @@ load stream.bash
 @test "__stream: the channel is taken: status 1, and the others go on" {
     start_gated
     fails 1 __stream send -f region -w 0.5
-    [[ $stderr == *'another program is sending on channel 0; choose another channel with -c' ]]
+    [[ $stderr == *'another program is sending on channel 0; choose another channel' ]]
     shut
     ends send 0
     ends recv 0

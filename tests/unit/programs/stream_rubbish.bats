@@ -32,8 +32,8 @@ load stream.bash
 
 @test "__stream: rubbish where a header will be read: status 5" {
     start_gated
-    # The counts announce a header, and it is all zeros.
-    le64 $((6 + 64 + 64)) | put region "$WRITTEN_AT"
+    # The counts announce a message after those of the header and of "begun", and it is all zeros.
+    le64 $((80 + 32 + 80)) | put region "$WRITTEN_AT"
     ends recv 5 "a header without this session's number (after 6 bytes)"
     shut
     ends send 6 'gave up'

@@ -5,7 +5,7 @@
 load stream.bash
 
 # The notices of both sides in the control page of channel 0. A notice is 0 while its side is awake.
-SEND_NOTICE_AT=$((0x20180)) RECV_NOTICE_AT=$((0x20200))
+SEND_NOTICE_AT=$((0x20200)) RECV_NOTICE_AT=$((0x20280))
 
 setup_file() {
     build_programs
