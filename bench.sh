@@ -15,13 +15,15 @@ Usage: ./bench.sh [OPTION...] [FOLDER]
        ./bench.sh [--threshold PERCENT] [--anyway] --compare A B
 
 Measures everything that the programs can measure, in the running VMs and on the host. Starts vm1 and vm2 if they do not
-run, and leaves all VMs running. Writes to FOLDER (default: results/TIME) report.md with plots as SVG and PNG,
-summary.csv, and the raw data: results.jsonl and host.json. After Ctrl-C the report has what was measured until then, and
-is marked incomplete.
+run, and leaves all VMs running. Writes to FOLDER (default: results/TIME) report.html, one file to look at and to send;
+report.md with plots as SVG and PNG; summary.csv; and the raw data: results.jsonl and host.json. After Ctrl-C the report
+has what was measured until then, and is marked incomplete.
 
-  --quick       take at most two minutes instead of fifteen: smaller blocks, fewer repeats, only memcpy
+  --quick       take a minute instead of fifteen: all figures but the matrices, each measured for a shorter time, and as
+                many rounds as there is time for, often one
   --report      make the report in FOLDER again from its results.jsonl and host.json
-  --compare     compare two results; refuse results of different machines, versions, sizes or modes
+  --compare     compare two results, as a table and in B/compare.html; refuse results of different machines, versions,
+                sizes or modes
   --threshold PERCENT  call a figure worse or better if it changed by more than PERCENT (default: $DEFAULT_THRESHOLD) and the
                 repeats of A and B do not overlap
   --anyway      compare even different machines, versions, sizes or modes, and mark the differences
@@ -33,8 +35,8 @@ Options:
 Exit status: 0 done; 1 something failed or is doubted, or B is worse than A; 2 wrong command line; 130 Ctrl-C.
 
 Example:
-  ./bench.sh --quick results/before
-  ./bench.sh --quick results/after
+  ./bench.sh results/before
+  ./bench.sh results/after
   ./bench.sh --compare results/before results/after
 
 Now: VM_DIR=$VM_DIR
@@ -49,9 +51,15 @@ BENCH_TEMP=''       # a temporary folder
 BENCH_FOLDER=''     # the results folder
 BENCH_STAGE=nothing # then measuring, then reporting
 
-# Ends the program unless the tools for a report are there.
+# require_tools TOOL...: ends the program unless the tools for a report or a page are there.
 require_tools() {
-    have gnuplot || die 'there is no gnuplot, which draws the plots: sudo apt-get install gnuplot-nox (or ./setup.sh host)'
+    local tool
+    local -a missing=()
+    for tool; do
+        have "$tool" || missing+=("$tool")
+    done
+    ((${#missing[@]} == 0)) || die "cannot make a report without $(listed "${missing[@]}"):" \
+        "sudo apt-get install ${missing[*]/%gnuplot/gnuplot-nox} (or ./setup.sh host)"
 }
 
 # measure FOLDER MODE: measures, and writes results and report to FOLDER. MODE is quick or full.
@@ -68,6 +76,7 @@ measure() {
     bench_host_json "$mode" >"$BENCH_TEMP/host.json"
     results_host false
     say "Measuring into $folder"
+    bench_say_plan "$mode"
     bench_link_up
     bench_run "$mode"
     results_host true
@@ -75,7 +84,6 @@ measure() {
     bench_child made report_make "$folder"
     failed=$(results_failed)
     ((made == 0 && failed == 0)) || STATUS=1
-    [[ ! -s $folder/report.md ]] || say "$folder/report.md"
 }
 
 # The EXIT trap: ends everything that this script started, and makes a report of what was measured.
@@ -102,9 +110,8 @@ bench_salvage() {
         BENCH_FOLDER=''
         [[ -z $SIGNAL_STATUS ]] || say 'Interrupted before anything was measured'
     else
-        say 'Making a report of what was measured'
+        say 'Making a report of what was measured, which is marked incomplete'
         bench_child made report_make "$BENCH_FOLDER"
-        [[ ! -s $BENCH_FOLDER/report.md ]] || say "$BENCH_FOLDER/report.md has what was measured, and is marked incomplete"
     fi
 }
 
@@ -113,6 +120,7 @@ compare() {
     ((${#WORDS[@]} == 2)) || usage_error '--compare needs two results folders'
     [[ ${GIVEN[threshold]:=$DEFAULT_THRESHOLD} =~ ^[0-9]{1,4}(\.[0-9]{1,3})?$ ]] ||
         usage_error "--threshold $(quoted "${GIVEN[threshold]}"): not a percentage such as 10"
+    require_tools cmark-gfm xsltproc
     bench_child compared report_compare "${WORDS[@]}" "${GIVEN[threshold]}" "${GIVEN[anyway]:-no}"
     ((compared == 0)) || STATUS=1
 }
@@ -120,7 +128,7 @@ compare() {
 remake() {
     local made
     ((${#WORDS[@]} == 1)) || usage_error '--report needs one results folder'
-    require_tools
+    require_tools gnuplot cmark-gfm xsltproc
     BENCH_FOLDER=$(realpath -m -- "${WORDS[0]}")
     bench_child made report_make "$BENCH_FOLDER"
     ((made == 0)) || STATUS=1
@@ -140,7 +148,7 @@ main() {
         remake
     else
         ((${#WORDS[@]} <= 1)) || usage_error "it takes one folder, so $(quoted "${WORDS[1]}") is too many"
-        require_tools
+        require_tools gnuplot cmark-gfm xsltproc
         ! given quick || mode=quick
         lab_require
         measure "$(realpath -m -- "${WORDS[0]:-$LAB_HOME/results/$(date -u +%Y-%m-%dT%H-%M-%SZ)}")" "$mode"

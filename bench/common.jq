@@ -22,6 +22,15 @@ def nice:
     def to($n): . * $n | round / $n;
     if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
 
+# A share, for people.
+def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
+
+# A number of bytes.
+def size: tonumber | if . >= 1048576 then "\(. / 1048576) MiB" elif . >= 1024 then "\(. / 1024) KiB" else "\(.) B" end;
+
+# Is a measurement one of the host itself? Input: its id.
+def is_on_host: test("-host(-|$)");
+
 # Why repeats of a figure are doubted.
 def doubt: "\(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) is \(if .better == "higher" then "above" else "below" end) the limit"
     + " \(.limit | nice) \(.unit), which the host itself does not reach"

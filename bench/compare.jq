@@ -1,5 +1,6 @@
 # Compares the figures of two results, A and B. Input: [figures of A, figures of B]; $threshold, in percent. Prints
-#   {rows: [{figure, unit, a, b, ratio, host, apart, worse_percent, verdict}], worse, better, host_differs, only_a, only_b}
+#   {rows: [{figure, unit, a, b, ratio, speed, host, apart, worse_percent, verdict}], worse, better, host_differs, only_a, only_b}
+# speed: {median, min, max}: how many times as fast B is, whether more or less is better. min and max are of any two repeats.
 # apart: the repeats of A and of B do not overlap. verdict: "worse" or "better" if they do not overlap and the medians
 # differ by more than the threshold, else "same". host: measured on the host; such a row is in host_differs, and never in worse
 # or better.
@@ -8,7 +9,9 @@ include "common";
 map(INDEX(.figure)) as [$a, $b]
 | [$a[] | select(.status == "ok") | . as $x | $b[.figure] | select(. != null and .status == "ok") | . as $y
     | {figure, unit, a: $x.median, b: $y.median, ratio: ($y.median / $x.median),
-       host: (.id | test("-host(-|$)")),
+       speed: (if .better == "higher" then {median: ($y.median / $x.median), min: ($y.min / $x.max), max: ($y.max / $x.min)}
+            else {median: ($x.median / $y.median), min: ($x.min / $y.max), max: ($x.max / $y.min)} end),
+       host: (.id | is_on_host),
        apart: ($y.min > $x.max or $y.max < $x.min),
        # Above 0: B is worse.
        worse_percent: (((if .better == "higher" then $x.median / $y.median else $y.median / $x.median end) - 1) * 100)}

@@ -96,9 +96,6 @@ bench_look() {
     CAN=([vms]=${#BENCH_VMS[@]} [region_bytes]=$(stat -c %s -- "$(shmem_file_now)") [cpus]=$(nproc))
     bench_look_mappings 'CAN[mappings]'
     bench_look_interrupts 'CAN[interrupts]'
-    if ((CAN[vms] < 3)); then
-        leave_out 'the matrix of latencies: it needs three VMs or more (./start.sh --set VM_COUNT=3)'
-    fi
     for tool in iperf3 sockperf; do
         bench_both "CAN[$tool]" which "$tool"
         [[ ${CAN[$tool]} == yes ]] || leave_out "TCP by $tool: the guests' Debian does not have it"

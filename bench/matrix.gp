@@ -1,7 +1,6 @@
 # The median round trip from each VM to each other as a heat map.
 call "common.gp" ARG1 ARG2 ARG3
-set title "Median round trip between VMs, polled, in µs (less is better)"
+set title headline("Round trip between VMs, polled", "median in ns; lower is better")
 set xlabel "VM that answers"
 set ylabel "VM that measures"
-set cblabel "µs"
-call "heatmap.gp" ARG1 "vm%g"
+call "heatmap.gp" ARG1 "vm%g" colour_uc_cell

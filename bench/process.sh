@@ -58,3 +58,8 @@ bench_bounded() {
 last_words() {
     awk 'NF { line = $0 } END { print line == "" ? "no message" : line }' "$1"
 }
+
+# Is stderr a terminal that understands escape sequences?
+bench_on_terminal() {
+    [[ -t 2 && ${TERM:-dumb} != dumb ]]
+}

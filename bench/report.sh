@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # From a results folder to its report, and the comparison of two. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
+# bench/page.sh has the parts of the pages.
 
 BENCH_PLOTS=(latency bandwidth stream streams matrix cpus)
 
@@ -33,17 +34,25 @@ report_jq() {
     die "$records: $reason: measure again, or remove that and call ./bench.sh --report"
 }
 
-# report_make FOLDER: makes summary.csv, the plots and report.md. Fails if a figure is doubted. All files are made in a
-# temporary folder first, and then moved to their places.
+# report_make FOLDER: makes summary.csv, the plots, report.md and report.html. Fails if a figure is doubted. All files are made in
+# a temporary folder first, and then moved to their places.
 report_make() {
-    local folder=$1 dir plots line doubted
+    local folder=$1 dir plots plot line doubted
+    local -a drawn=()
+    page_require_ours "$folder/report.html"
     dir=$(mktemp -d -p "$BENCH_TEMP")
     report_load "$folder" "$dir"
     report_jq "$folder/results.jsonl" "$dir/summary.csv" csv -r "$dir/figures"
     report_jq "$folder/results.jsonl" "$dir/noise" noise --slurpfile runs "$dir/runs" "$dir/figures"
     plots=$(report_plots "$folder" "$dir")
-    report_jq "$folder/results.jsonl" "$dir/report.md" report -r --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
+    report_jq "$folder/results.jsonl" "$dir/content" content --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
         --slurpfile noise "$dir/noise" --arg plots "$plots" "$dir/figures"
+    report_jq "$folder/results.jsonl" "$dir/report.md" report -r "$dir/content"
+    for plot in $plots; do
+        page_plot "$dir" "$plot"
+        drawn+=(--rawfile "$plot" "$dir/$plot.inline")
+    done
+    report_page "$folder/results.jsonl" "$dir" report "${drawn[@]}" "$dir/content"
     report_place "$folder" "$dir"
     jq -r 'if .noisy then .why[] else empty end' "$dir/noise" >"$dir/noisy"
     while IFS= read -r line; do
@@ -54,7 +63,16 @@ report_make() {
         warn "doubted: $line"
     done <"$dir/doubted"
     doubted=$(wc -l <"$dir/doubted")
+    page_announce "$folder/report.html"
     ((doubted == 0))
+}
+
+# report_page RECORDS DIR NAME ARGUMENT...: makes DIR/NAME.html with bench/NAME_html.jq, as report_jq does.
+report_page() {
+    local dir=$2 name=$3
+    page_definitions "$dir"
+    report_jq "$1" "$dir/$name.html" "${name}_html" -r --rawfile definitions "$dir/definitions" \
+        --rawfile css "$LAB_HOME/bench/page.css" --rawfile js "$LAB_HOME/bench/page.js" "${@:4}"
 }
 
 # Draws into DIR what there is data for, and prints the names of these plots.
@@ -88,14 +106,16 @@ report_place() {
     done
     results_write "$folder" summary.csv "$dir/summary.csv"
     results_write "$folder" report.md "$dir/report.md"
+    results_write "$folder" report.html "$dir/report.html"
     trap - HUP INT TERM
 }
 
 # --- Comparing
 
-# report_compare A B THRESHOLD ANYWAY: prints both side by side. Fails if B is worse by more than THRESHOLD percent.
+# report_compare A B THRESHOLD ANYWAY: prints both side by side, and makes B/compare.html. Fails if B is worse by more than THRESHOLD percent.
 report_compare() {
     local a=$1 b=$2 threshold=$3 anyway=$4 dir differ rows worse
+    page_require_ours "$b/compare.html"
     dir=$(mktemp -d -p "$BENCH_TEMP")
     mkdir -- "$dir/a" "$dir/b"
     report_load "$a" "$dir/a"
@@ -110,7 +130,12 @@ report_compare() {
     ((rows > 0)) || die "$a and $b have no figure in common"
     report_jq "$a and $b" "$dir/text" comparison -r --arg a "$a" --arg b "$b" --arg differ "$differ" \
         --argjson threshold "$threshold" "$dir/comparison"
+    report_page "$a and $b" "$dir" compare --arg a "$a" --arg b "$b" --arg differ "$differ" --argjson threshold "$threshold" \
+        --slurpfile host_a "$dir/a/host" --slurpfile host_b "$dir/b/host" "$dir/comparison"
     cat -- "$dir/text"
+    results_write "$b" compare.html "$dir/compare.html"
+    results_own "$b"
+    page_announce "$b/compare.html"
     ((worse == 0))
 }
 

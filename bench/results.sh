@@ -18,9 +18,9 @@ results_own() {
     ((EUID != 0)) || chown --no-dereference --recursive --reference="$1" -- "$1" || true
 }
 
-# leave_out WHAT: notes what is not measured, and why.
+# leave_out WORD...: notes what is not measured, and why.
 leave_out() {
-    printf '%s\n' "$1" >>"$BENCH_TEMP/left_out"
+    printf '%s\n' "$*" >>"$BENCH_TEMP/left_out"
 }
 
 # results_host COMPLETE: writes host.json. COMPLETE is true when everything was measured that was not left out.

@@ -9,12 +9,26 @@ BENCH_SCHEMA=1
 
 # How many rounds at most, and the second of this script by which the last must have ended. The rest of the time that
 # bench.sh promises in its --help is for the report.
-declare -A BENCH_ROUNDS=([quick]=3 [full]=5) BENCH_UNTIL=([quick]=112 [full]=840)
+declare -A BENCH_ROUNDS=([quick]=3 [full]=5) BENCH_UNTIL=([quick]=55 [full]=840)
+BENCH_DEADLINE=0 # that second, when a run has begun
+
+# bench_say_plan MODE: says what a run will measure, and what it leaves out.
+bench_say_plan() {
+    local first round line
+    read -r first _ <"$BENCH_TEMP/plan"
+    round=$(clock "$(plan_left "$first" 0)")
+    say "$(wc -l <"$BENCH_TEMP/plan") measurements, about $round a round, ${BENCH_ROUNDS[$1]} rounds if there is time"
+    touch "$BENCH_TEMP/left_out"
+    while IFS= read -r line; do
+        say "Left out: $line"
+    done <"$BENCH_TEMP/left_out"
+}
 
 # bench_run MODE: measures all that is in BENCH_TEMP/plan.
 bench_run() {
-    local rounds=${BENCH_ROUNDS[$1]} until=${BENCH_UNTIL[$1]} round begun id
+    local rounds=${BENCH_ROUNDS[$1]} round begun id
     local -a ids
+    BENCH_DEADLINE=${BENCH_UNTIL[$1]}
     for ((round = 1; round <= rounds; round++)); do
         begun=$SECONDS
         mapfile -t ids < <(cut -f 1 "$BENCH_TEMP/plan")
@@ -23,7 +37,7 @@ bench_run() {
             bench_measure "$id" "$round"
         done
         # The next round will take as long as this one did.
-        ((SECONDS + SECONDS - begun <= until)) || break
+        ((SECONDS + SECONDS - begun <= BENCH_DEADLINE)) || break
     done
     bench_progress_end
     ((round >= rounds)) || say "Only $round of $rounds rounds: another would take too long"
@@ -154,7 +168,7 @@ bench_records() {
 bench_progress() {
     local text
     text=$(printf 'round %d of %d, %s left: %s' "$1" "$2" "$(clock "$(plan_left "$3" $(($2 - $1)))")" "$3")
-    if bench_progress_changes; then
+    if bench_on_terminal; then
         printf '\r\e[K%s' "$text" >&2 || true
     else
         say "$text"
@@ -163,11 +177,7 @@ bench_progress() {
 
 # Clears the line, so that a message can follow.
 bench_progress_end() {
-    if bench_progress_changes; then
+    if bench_on_terminal; then
         printf '\r\e[K' >&2 || true
     fi
-}
-
-bench_progress_changes() {
-    [[ -t 2 && ${TERM:-dumb} != dumb ]]
 }

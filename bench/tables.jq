@@ -1,46 +1,117 @@
-# The data of plot $plot. Input: the figures (summary.jq); $runs: the runs. Prints a block of tab-separated lines for each curve,
-# after its title in quotes. Two empty lines separate the blocks, for gnuplot's index. Doubted figures are left out.
+# The data of plot $plot. Input: the figures (summary.jq); $runs: the runs. Doubted figures are left out.
+#
+# A plot of curves gets blocks, which gnuplot's index finds by the name in the comment that begins them:
+#   range   how far the axes go: x from, to, y from, to; and 1 if the curves are named in the plot, 0 if they need a key
+#   THING   a curve: its name in quotes, then x and y, and for rates the lowest and the highest repeat. common.gp says which
+#           colour a thing has. None begins like another: gnuplot compares only as many characters as it looks for.
+#   names   where the curves are named. Rates: x and y of the end of the curve, y of the name, the name, THING.
+#           Times: x, y, the name
+# A heat map gets lines of row, column, value.
 include "common";
 
-def curve($id; $title):
-    [.[] | select(.id == $id and .status == "ok")] | sort_by(.what | tonumber) | select(length > 0)
-    | ["\"\($title)\"", (.[] | "\(.what)\t\(.median)\t\(.min)\t\(.max)")] | join("\n");
+def block($name): "# \($name)", (.[] | map(if type == "string" then "\"\(.)\"" else tostring end) | join("\t")), "", "";
 
-# The percentiles of the run whose median is the middle one: how many nines, and the time.
-def percentiles($id; $title):
+# What is drawn. Input: curves, {thing, name, points}.
+def blocks($range; $names):
+    ([$range + [if $names then 1 else 0 end]] | block("range")),
+    (.[] | .thing as $thing | [[.name]] + .points | block($thing)),
+    ($names // [] | block("names"));
+
+# --- The y axis is logarithmic
+
+# The next of ..., 1, 2, 5, 10, 20, ... below or above.
+def round_below: pow(10; log10 | floor) as $power | . / $power | (if . >= 5 then 5 elif . >= 2 then 2 else 1 end) * $power;
+def round_above: pow(10; log10 | floor) as $power | . / $power
+    | (if . <= 1 then 1 elif . <= 2 then 2 elif . <= 5 then 5 else 10 end) * $power;
+
+# The height of y in the plot, from 0 to 1, and back.
+def height($range): (. / $range[2] | log) / ($range[3] / $range[2] | log);
+def at_height($range): $range[2] * pow($range[3] / $range[2]; .);
+
+# The part of a plot's height that a line of words takes.
+def line_height: 0.075;
+
+# Heights that are a line apart or more and within the plot, each as near to its own as that allows. Input: sorted heights.
+def upward($least): reduce .[] as $height ([]; . + [[$height, (.[-1] // ($least - line_height)) + line_height] | max]);
+def downward($most): map(-.) | reverse | upward(-$most) | map(-.) | reverse;
+def apart: [upward(0), downward(1)] | transpose | map(add / 2) | upward(0) | downward(1);
+
+# --- Rates. Their names are right of the ends of the curves.
+
+def curve($thing; $id; $name):
+    [.[] | select(.id == $id and .status == "ok") | [(.what | tonumber), .median, .min, .max]] | sort_by(.[0])
+    | select(length > 0) | {thing: $thing, name: $name, points: .};
+
+def rates($from; $to):
+    [$from, $to, ([.[].points[][2]] | min / 1.1 | round_below), ([.[].points[][3]] | max * 1.1 | round_above)] as $range
+    | sort_by(.points[-1][1]) as $sorted
+    | ($sorted | map(.points[-1][1] | height($range)) | apart) as $heights
+    | blocks($range; [range($sorted | length) as $i | $sorted[$i]
+        | .points[-1][:2] + [($heights[$i] | at_height($range)), .name, .thing]]);
+
+# Over sizes, on a logarithmic x axis.
+def rates_of_sizes: [.[].points[][0]] as $sizes | rates(($sizes | min / 1.5); ($sizes | max * 2));
+
+# --- Times. Their names are at the beginning of the curves, which is flat.
+
+# The percentiles of the run whose median is the middle one: how many nines, and the time. 1 is 90 %, 2 is 99 %.
+def percentiles($thing; $id; $name):
     [$runs[0][] | select(.id == $id and .status == 0) | .records[] | select(.median_us)] | sort_by(.median_us)
-    | select(length > 0) | middle
-    | ["\"\($title)\"",
-      (if .histogram_us then
-        .count as $count | reduce .histogram_us[] as $h ({below: 0, lines: []};
-            .below += $h[1] | .lines += [[.below / $count, $h[0]]])
-        | .lines[] | select(.[0] < 1)
+    | select(length > 0) | middle | .count as $count
+    | [if .histogram_us then
+        foreach .histogram_us[] as $h (0; . + $h[1]; [. / $count, $h[0]])
       else
         # A percentile needs at least one sample beyond it.
-        .count as $count | [0.001, .min_us], [0.5, .median_us], [0.9, .p90_us // empty], [0.99, .p99_us], [0.999, .p999_us]
+        [0.001, .min_us], [0.5, .median_us], [0.9, .p90_us // empty], [0.99, .p99_us], [0.999, .p999_us]
         | select((1 - .[0]) * $count >= 1)
       end
-      # Nines: 1 is 90 %, 2 is 99 %. The axis of latency.gp counts them.
-      | "\(-((1 - .[0]) | log10))\t\(.[1])")] | join("\n");
+      | select(.[0] < 1 and .[1] > 0) | [-((1 - .[0]) | log10), .[1]]]
+    | select(length > 0) | {thing: $thing, name: $name, points: .};
 
-[if $plot == "bandwidth" then
-    curve("bandwidth-host-local"; "host, within its memory"), curve("bandwidth-host"; "host, into the region"),
-    curve("bandwidth-local"; "VM, within its memory"), curve("bandwidth-uc"; "VM, into the region, uc"),
-    curve("bandwidth-wc"; "VM, into the region, wc"), curve("bandwidth-wb"; "VM, into the region, wb")
+# The part of a plot's width that a letter takes.
+def letter_width: 0.023;
+
+# The names: each above its curve, or below it where another curve is close above. null if one fits in neither place. low and
+# high: the heights of the curve at the beginning and the end of its name.
+def named($range):
+    def at($x): (map(select(.[0] <= $x)) | last // .[0])[1] | height($range);
+    0.35 as $begin
+    | map(($begin + (.name | length) * letter_width * $range[1]) as $until | {name, low: (.points | at($begin)), high: (.points | at($until))})
+    | sort_by(.low) as $sorted
+    | [range($sorted | length) as $i | $sorted[$i]
+        | (if $i + 1 < ($sorted | length) then $sorted[$i + 1].low - .high else 1 end) as $above
+        | (if $i > 0 then .low - $sorted[$i - 1].high else 1 end) as $below
+        | if $above > 1.5 * line_height then [$begin, (.high + 0.7 * line_height | at_height($range)), .name]
+          elif $below > 2.5 * line_height then [$begin, (.low - 0.7 * line_height | at_height($range)), .name]
+          else null end]
+    | if all(.[]; . != null) then . else null end;
+
+# The axes leave room for the names: up to p90 and below the lowest time.
+def times:
+    [.[].points[][1]] as $times
+    | [0, ([.[].points[][0], 1] | max), ($times | min / 3 | round_below), ($times | max * 1.1 | round_above)] as $range
+    | blocks($range; named($range));
+
+# --- Heat maps
+
+def cells($id; cell): .[] | select(.id == $id and .status == "ok") | cell | join("\t");
+
+if $plot == "bandwidth" then
+    [curve("host-region"; "bandwidth-host"; "host"), curve("host-own"; "bandwidth-host-local"; "host, own"),
+     curve("vm-own"; "bandwidth-local"; "VM, own"), curve("uc"; "bandwidth-uc"; "VM, uc"),
+     curve("wc"; "bandwidth-wc"; "VM, wc"), curve("wb"; "bandwidth-wb"; "VM, wb")] | select(. != []) | rates_of_sizes
 elif $plot == "stream" then
-    curve("stream-host"; "host, two processes"), curve("stream"; "two VMs, shared memory"),
-    ([.[] | select(.id | test("^tcp-[0-9]+[KM]?$")) | .id = "tcp"] | curve("tcp"; "two VMs, TCP"))
-elif $plot == "latency" then
-    percentiles("latency-host"; "host, two processes, polled"), percentiles("latency"; "two VMs, polled"),
-    percentiles("latency-interrupt"; "two VMs, by interrupt"), percentiles("tcp-latency"; "two VMs, TCP")
+    [curve("host-region"; "stream-host"; "host"), curve("uc"; "stream"; "shared memory"),
+     (map(select(.id | test("^tcp-[0-9]+[KM]?$")) | .id = "tcp") | curve("tcp"; "tcp"; "TCP"))] | select(. != []) | rates_of_sizes
 elif $plot == "streams" then
-    ([.[] | select(.id | startswith("streams-host-")) | .what = (.id | split("-") | last) | .id = "h"] | curve("h"; "host, two processes each")),
-    ([.[] | select(.id | test("^streams-[0-9]")) | .what = (.id | split("-") | last) | .id = "v"] | curve("v"; "vm1 to vm2"))
+    map(select(.id | test("^streams-(host-)?[0-9]+$")) | .what = (.id | split("-") | last) | .id |= sub("-[0-9]+$"; ""))
+    | [curve("host-region"; "streams-host"; "host"), curve("uc"; "streams"; "shared memory")]
+    | select(. != []) | rates(0.7; ([.[].points[][0]] | max) + 0.3)
+elif $plot == "latency" then
+    [percentiles("host-region"; "latency-host"; "host, polled"), percentiles("uc"; "latency"; "polled"),
+     percentiles("interrupt"; "latency-interrupt"; "by interrupt"), percentiles("tcp"; "tcp-latency"; "TCP")] | select(. != []) | times
 elif $plot == "matrix" then
-    [.[] | select(.id == "latency-matrix" and .status == "ok")] | select(length > 0)
-    | map((.what | split("-") | map(ltrimstr("vm"))) + [.median] | @tsv) | join("\n")
+    cells("latency-matrix"; (.what | split("-") | map(ltrimstr("vm"))) + [.median * 1000 | tostring])
 elif $plot == "cpus" then
-    [.[] | select(.id == "latency-host-cpus" and .status == "ok")] | select(length > 0)
-    | map((.what | split("-")) as [$a, $b] | ([$a, $b, .median * 1000], [$b, $a, .median * 1000]) | @tsv) | join("\n")
-else error("no plot \($plot)") end]
-| join("\n\n\n") | select(. != "")
+    cells("latency-host-cpus"; (.median * 1000 | tostring) as $ns | (.what | split("-")) | (., reverse) + [$ns])
+else error("no plot \($plot)") end

@@ -43,6 +43,55 @@ ids() {
     grep -q '^kernels-host' <<<"$output"
 }
 
+# commands MODE: id, roofline, place and commands of the plan, without how long and how often they measure.
+commands() {
+    plan "$1"
+    cut -f 1,2,4- <<<"$output" | sed -E 's/ -([rt]) [0-9.]+/ -\1 N/g' | sort
+}
+
+@test "a quick run measures all that a full one does but the matrices, and says that it leaves them out" {
+    same "$(commands full | grep -vE '^latency-(matrix|host-cpus)')" "$(commands quick)"
+    plan quick vms=3
+    refuted grep -E 'matrix|--cpus' <<<"$output"
+    grep -qF 'the matrices of round trips, between VMs and between CPUs: a quick run measures none' "$TMPDIR/left_out"
+    rm "$TMPDIR/left_out"
+    plan full vms=3
+    grep -q '^latency-matrix' <<<"$output"
+    refuted test -e "$TMPDIR/left_out"
+}
+
+@test "the plan: quick and full measure round trips in an open loop, too" {
+    for mode in quick full; do
+        plan "$mode"
+        grep -qE $'^latency-every\t-\t[0-9]+\tvm1\\+vm2\t__latency -t [0-9.]+ --every 20\t__latency -t [0-9.]+ --every 20$' <<<"$output"
+    done
+    jq -c 'select(.id == "latency") | .id = "latency-every" | .roofline = null | .records |= map(if .median_us then .median_us = 0.6 | .p999_us = 5000 else . end)' \
+        "$R/results.jsonl" >"$R/open"
+    cat "$R/open" >>"$R/results.jsonl"
+    succeeds ./bench.sh --report "$R"
+    same '0.6 5000 ' "$(column latency-every/median median) $(column latency-every/p99.9 median) $(column latency-every/median limit)"
+}
+
+@test "docs/figures.md has a definition for every measurement of the plan" {
+    local id what
+    plan full vms=3
+    for id in $(cut -f 1 <<<"$output"); do
+        case $id in
+        stress) continue ;; # gives no figure
+        mapping) what=uc-load ;;
+        latency-matrix) what=vm1-vm2 ;;
+        latency-host-cpus) what=0-1 ;;
+        kernels*) what=avx2 ;;
+        streams-*) what=total ;;
+        latency* | tcp-latency) what=median ;;
+        *) what=65536 ;;
+        esac
+        succeeds jq -L bench -nr --arg figure "$id/$what" 'include "words"; $figure | in_words | .definition, .words'
+        [[ ${lines[0]} != Figures && ${lines[1]} != "$id/$what" ]] || failure "bench/words.jq has no words for $id"
+        grep -qxF "## ${lines[0]}" docs/figures.md || failure "docs/figures.md has no ${lines[0]}"
+    done
+}
+
 # rounds MODE SECONDS: a run in which each round takes SECONDS by the script's clock.
 rounds() {
     script run_of <<'END'
@@ -55,19 +104,33 @@ END
     succeeds ./run_of "$@"
 }
 
-@test "a round that would end too late is not begun: quick promises 2 minutes, full 15" {
-    rounds quick 30
+@test "a round that would end too late is not begun: quick promises a minute, full 15" {
+    rounds quick 15
     says 'round 3 of 3'
     says_not 'would take too long'
-    rounds quick 45
+    rounds quick 20
     says 'Only 2 of 3 rounds: another would take too long'
-    rounds quick 100
+    rounds quick 50
     says 'Only 1 of 3 rounds'
     rounds full 150
     says 'round 5 of 5'
     says_not 'would take too long'
     rounds full 230
     says 'Only 3 of 5 rounds'
+}
+
+@test "the time that is left is that of the rounds that there is time for, and of this one in any case" {
+    script run_of <<'END'
+BENCH_TEMP=$TMPDIR
+plan_line first - 20 vm1 __shmem >"$BENCH_TEMP/plan"
+plan_line second - 10 vm1 __shmem >>"$BENCH_TEMP/plan"
+unset SECONDS # from here on it moves only as we say
+SECONDS=0
+bench_measure() { SECONDS=$((SECONDS + $2 * 8)); }
+bench_run quick
+END
+    succeeds ./run_of
+    says 'round 1 of 3, 0:55 left: first' 'round 1 of 3, 0:47 left: second' 'round 2 of 3, 0:39 left: first' 'round 2 of 3, 0:23 left: second'
 }
 
 @test "the plan leaves out measurements that the VMs do not support" {
@@ -119,18 +182,29 @@ END
     same '' "$(column bandwidth-host/4096 share_of_host)"
 }
 
+@test "where the clock is too coarse for a round trip, the mean of 64 is a figure; elsewhere it is none" {
+    succeeds ./bench.sh --report "$R"
+    same '' "$(column latency/mean-of-64 median)"
+    change 'if .id == "latency" then .records |= map(.mean_of_64_us = 0.123) else .records |= map(.mean_of_64_us = null) end'
+    succeeds ./bench.sh --report "$R"
+    same 0.123 "$(column latency/mean-of-64 median)"
+    change 'if .id == "latency" then .records |= map(.mean_of_64_us = "short") else . end'
+    fails 1 ./bench.sh --report "$R"
+    says 'mean_of_64_us that is not a number'
+}
+
 @test "a rate more than a quarter above the host's best is doubted and not drawn; a lower one is accepted" {
     measured bandwidth-host 900 1000 800
     measured bandwidth-uc 1249 1249 1249
     succeeds ./bench.sh --report "$R"
     same ok "$(column bandwidth-uc/65536 status)"
-    grep -q 'VM, into the region, uc' "$R/bandwidth.svg"
+    grep -q 'VM, uc' "$R/bandwidth.svg"
     measured bandwidth-uc 1251 1251 1251
     fails 1 ./bench.sh --report "$R"
     same doubted "$(column bandwidth-uc/65536 status)"
     says 'doubted: bandwidth-uc/65536'
     in_report '**doubted** bandwidth-uc/65536: 1251, 1251, 1251 MB/s is above the limit 1250 MB/s'
-    refuted grep -q 'VM, into the region, uc' "$R/bandwidth.svg"
+    refuted grep -q 'VM, uc' "$R/bandwidth.svg"
     not_in_report 'mapped uc'
 }
 
@@ -214,7 +288,7 @@ swept() {
     change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 elif .median_us then .median_us = 1
         elif .median_mb_per_s then .median_mb_per_s = 100 elif .mb_per_s then .mb_per_s = 10 else . end | if .min_us then .min_us = 0.5 else . end)'
     succeeds ./bench.sh --report "$R"
-    same '' "$stderr"
+    same "$R/report.html" "$stderr"
     not_in_report 'INCOMPLETE'
     not_in_report 'NOISY'
     for plot in latency bandwidth stream streams; do
@@ -267,7 +341,7 @@ swept() {
 @test "the matrix of the host's CPUs is drawn as a heat map; its fastest pair is the limit of a round trip" {
     jq -c 'select(.id == "latency-host" and .round == 1) | .records[0] as $r | .id = "latency-host-cpus" | .records = [
         {record: "latency-cpus", from_cpu: 0, to_cpu: 1, min_us: 0.1, median_us: 0.2},
-        {record: "latency-cpus", from_cpu: 0, to_cpu: 5, min_us: 0.4, median_us: 0.9}]' "$R/results.jsonl" >>"$R/results.jsonl"
+        {record: "latency-cpus", from_cpu: 0, to_cpu: 5, min_us: 0.4, median_us: 0.8, mean_of_64_us: 0.9}]' "$R/results.jsonl" >>"$R/results.jsonl"
     change 'if .id == "latency-host" then .records |= map(.min_us = 0.4) else . end'
     measured latency 0.06 0.06 0.06
     succeeds ./bench.sh --report "$R"
@@ -279,23 +353,26 @@ swept() {
 }
 
 @test "the plan: a host with too many CPUs, or one, gets no CPU matrix, with a note" {
-    plan quick
+    plan full
     grep -q '^latency-host-cpus' <<<"$output"
-    plan quick cpus=64
+    plan full cpus=64
     refuted grep -q '^latency-host-cpus' <<<"$output"
     grep -q 'it has 64' "$TMPDIR/left_out"
     plan full cpus=1
     refuted grep -q '^latency-host-cpus' <<<"$output"
 }
 
-@test "without gnuplot bench.sh stops at once and says how to install it" {
+@test "without the tools for a report bench.sh stops at once and says how to install them" {
     mkdir "$BATS_TEST_TMPDIR/few"
     for tool in bash dirname readlink getopt sed realpath id cksum mktemp rm; do
         ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/few"
     done
     make_lab
     fails 1 env PATH="$BATS_TEST_TMPDIR/few" ./bench.sh
-    says 'apt-get install gnuplot-nox'
+    says 'without gnuplot, cmark-gfm and xsltproc' 'apt-get install gnuplot-nox cmark-gfm xsltproc'
+    ln -s "$(command -v gnuplot)" "$BATS_TEST_TMPDIR/few"
+    fails 1 env PATH="$BATS_TEST_TMPDIR/few" ./bench.sh --report "$R"
+    says 'without cmark-gfm and xsltproc' 'apt-get install cmark-gfm xsltproc'
 }
 
 @test "invalid command lines are refused" {

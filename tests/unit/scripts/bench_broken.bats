@@ -97,6 +97,28 @@ refused_report() {
     refused_report 'gnuplot has drawn no latency.svg'
 }
 
+@test "cmark-gfm or xsltproc fails: its message is shown, and nothing is written" {
+    stub cmark-gfm <<<'echo "no such extension" >&2; exit 1'
+    refused_report "cmark-gfm cannot read $KIT/docs/figures.md: no such extension"
+    rm "$BATS_TEST_TMPDIR/bin/cmark-gfm"
+    stub xsltproc <<<'echo "cannot parse" >&2; exit 1'
+    refused_report 'xsltproc cannot make a page of latency.svg: cannot parse'
+}
+
+@test "a page that is not of bench.sh is not overwritten" {
+    echo mine >"$R/compare.html"
+    fails 1 ./bench.sh --compare "$R" "$R"
+    says "$R/compare.html is no page of bench.sh, and would be overwritten: move it away"
+    same mine "$(<"$R/compare.html")"
+    echo mine >"$R/report.html"
+    refused_report "$R/report.html is no page of bench.sh"
+    rm "$R/report.html" "$R/compare.html"
+    succeeds ./bench.sh --report "$R"
+    succeeds ./bench.sh --report "$R"
+    succeeds ./bench.sh --compare "$R" "$R"
+    succeeds ./bench.sh --compare "$R" "$R"
+}
+
 @test "any jq failure ends --report and --compare with status 1, and nothing is written" {
     local call calls jq
     jq=$(command -v jq)

@@ -71,3 +71,14 @@ two_results() {
     fails 1 ./bench.sh --compare "$R" "$B"
     says 'both are incomplete'
 }
+
+@test "--compare as root gives compare.html to the owner of folder B, and writes nothing into A" {
+    local before
+    ((EUID == 0)) || skip 'only root can give files away'
+    two_results 100 101 102
+    chown -R nobody "$B"
+    before=$(everything "$R")
+    succeeds ./bench.sh --compare "$R" "$B"
+    same nobody "$(stat -c %U "$B/compare.html")"
+    same "$before" "$(everything "$R")"
+}
