@@ -101,7 +101,7 @@ refuted() {
 # --- Waiting
 
 # Seconds until a test gives up waiting. They are for a busy machine: what is waited for takes milliseconds.
-PATIENCE=60
+PATIENCE=300
 
 # Tries a command until it succeeds.
 wait_until() {

@@ -183,6 +183,13 @@ Read from shmem: '\''Other VM says hello world!'\'$ ]]
     ./run.sh vm1 test -f /root/prog/prog.h -a -f /root/prog/Makefile
 }
 
+@test "a program is built in a guest with the library that setup has installed there" {
+    succeeds ./run.sh vm1 sh -c 'gcc -o /tmp/visit /root/prog/example.c -I/usr/local/include/shmem -lshmem && /tmp/visit'
+    prints 'visit '
+    succeeds ./run.sh vm1 cat /usr/local/lib/pkgconfig/shmem.pc
+    prints prefix=/usr/local
+}
+
 @test "run.sh push installs an edited program in the guests" {
     sed -i 's/Other VM says hello world!/edited on the host/' prog/read_write.c
     succeeds ./run.sh push

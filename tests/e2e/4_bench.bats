@@ -34,7 +34,7 @@ figure() {
     prints_not ' failed in round '
     running vm1
     running vm2
-    for file in report.md summary.csv host.json results.jsonl {latency,bandwidth,stream,streams}.{svg,png}; do
+    for file in report.html report.md summary.csv host.json results.jsonl {latency,bandwidth,stream,streams}.{svg,png}; do
         [ -s "$R/$file" ]
     done
     jq -e '.complete and .accelerator == "tcg"' "$R/host.json"
@@ -71,7 +71,7 @@ figure() {
 @test "with three VMs, bench.sh measures the latency matrix; after Ctrl-C the result is marked incomplete" {
     ./start.sh >&2
     rm -rf "$R-2"
-    background bench ./bench.sh --quick "$R-2"
+    background bench ./bench.sh "$R-2"
     wait_until grep -qs '"id":"latency-matrix"' "$R-2/results.jsonl"
     kill -INT "$bench"
     background_ended bench 130

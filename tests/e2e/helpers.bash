@@ -46,9 +46,10 @@ type_into() {
     screen -S "$1" -p 0 -X stuff "$2"
 }
 
-# console_shows NAME REGEX: succeeds if the console log of VM NAME has a line that matches, without terminal escape codes.
+# console_shows NAME REGEX: succeeds if the console log of VM NAME has a line that matches, as a terminal shows it: without
+# escape codes, and without what a program erased (a line of progress, which a slow machine gets and a fast one does not).
 console_shows() {
-    sed 's/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g' "$VM_DIR/$1/console.log" | grep -aqE -- "$2"
+    sed 's/.*\r\x1b\[K//; s/\r//g; s/\x1b\[[?0-9;]*[a-zA-Z]//g' "$VM_DIR/$1/console.log" | grep -aqE -- "$2"
 }
 
 running() {
