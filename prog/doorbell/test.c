@@ -48,6 +48,7 @@ struct test {
 	struct shmem_waker waker;
 	uint64_t exchanges; /* begun */
 	uint64_t slow;      /* interrupts that came after the deadline */
+	bool has_stopped;   /* FAULT_STOP has happened */
 	uint64_t begin;
 };
 
@@ -111,14 +112,23 @@ static uint64_t wait_for_sleep(const struct test *t)
 	return notice;
 }
 
+/*
+ * Stops between the store and the look at the notice, once, while the other side sleeps. If it
+ * does not sleep under the same notice after the store, it has seen the number without a ring;
+ * then the next exchange is tried.
+ */
 static void stop_before_the_look(struct test *t, uint64_t number)
 {
 	uint64_t notice = wait_for_sleep(t);
 
-	atomic_store(&t->own->number, number);
-	shmem_warn("stopping now; the other side sleeps under notice %016llx",
-		   (unsigned long long)notice);
-	raise(SIGSTOP);
+	atomic_store_explicit(&t->own->number, number, memory_order_release);
+	shmem_fence(); /* pairs with the one of put_up_notice: its next look sees the number */
+	if (atomic_load_explicit(&t->other->notice, memory_order_relaxed) == notice) {
+		t->has_stopped = true;
+		shmem_warn("stopping now; the other side sleeps under notice %016llx",
+			   (unsigned long long)notice);
+		raise(SIGSTOP);
+	}
 	shmem_wake(&t->waker);
 }
 
@@ -132,7 +142,7 @@ static bool is_time_to_inject(const struct test *t)
 	case FAULT_NONE:
 		return false;
 	case FAULT_STOP:
-		return t->exchanges == INJECT_AFTER;
+		return t->exchanges >= INJECT_AFTER && !t->has_stopped;
 	case FAULT_DIE:
 		return t->exchanges > INJECT_AFTER;
 	case FAULT_SKIP:
