@@ -19,13 +19,15 @@ host_check() {
     exit 0
 }
 
-# host_preflight STEP...: the checks that setup begins with. Ends the program if these steps cannot succeed.
+# host_preflight STEP...: the checks that setup begins with. Ends the program if these steps cannot succeed; otherwise says
+# which packages setup will install.
 host_preflight() {
     check_machine
     ((OBSTACLES == 0)) || exit 1
     check_setup "$@"
     check_host_ready
     ((OBSTACLES == 0)) || exit 1
+    ! due host || host_announce_missing
 }
 
 # The checks at the end of step host, when its packages are installed.
@@ -123,10 +125,6 @@ check_packages() {
         check_obstacle packages "apt cannot install $missing ($reason)" 'fix that, then run ./setup.sh again'
     elif [[ $CHECK_LISTED == yes ]]; then
         check_obstacle packages "missing: $missing" './setup.sh host installs them'
-    elif [[ $plan == *unknown* ]]; then
-        say "Installing $missing and their dependencies (size unknown: apt's lists are empty or old)"
-    else
-        host_announce "$plan"
     fi
 }
 

@@ -37,10 +37,25 @@ plan_names() {
     sed -n "s/^$1 //p" | paste -sd ' '
 }
 
+# Says which packages step host will install, by apt's lists as they are now.
+host_announce_missing() {
+    local plan
+    local -a missing
+    lines_of missing host_missing
+    ((${#missing[@]} > 0)) || return 0
+    plan=$(apt_plan "${missing[@]}")
+    if [[ $plan == *unknown* ]]; then
+        say "Installing ${missing[*]} and their dependencies (size unknown: apt's lists are empty or old)"
+    else
+        host_announce "$plan"
+    fi
+}
+
 # host_announce PLAN: says which packages it installs, with their dependencies, and how large they are.
 host_announce() {
     local -a names
-    read -r -a names < <(plan_names install <<<"$1") || return 0
+    read -r -a names <<<"$(plan_names install <<<"$1")"
+    ((${#names[@]} > 0)) || return 0
     say "Installing ${#names[@]} packages on this host, $(apt_size "${names[@]}"): ${names[*]}"
 }
 

@@ -240,6 +240,23 @@ END
     says 'Installing 2 packages on this host, 1 MB to download, 3 MB on disk: libjq1 jq'
 }
 
+@test "setup.sh announces no packages when an obstacle keeps it from installing any" {
+    as_root
+    installed_but jq
+    stub_apt <<<'Inst jq (1.6 Debian)'
+    FREE_MB=5 fails 1 ./setup.sh
+    says 'free in'
+    says_not Installing
+}
+
+@test "setup.sh announces no packages when apt would install none" {
+    as_root
+    installed_but jq
+    stub_apt <<<'nothing to do'
+    fails 1 ./setup.sh host
+    says_not 'Installing 0 packages'
+}
+
 @test "if apt's lists are empty, setup.sh names the packages and says why it knows no more" {
     as_root
     installed_but jq
