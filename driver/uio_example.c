@@ -34,7 +34,7 @@ static size_t attribute(const char *uio, const char *name)
 }
 
 /* UIO selects the map by the offset: map n is n pages from the start of the file. */
-static volatile char *map(int fd, int number, size_t size)
+static volatile char *map_uio(int fd, int number, size_t size)
 {
 	void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, number * getpagesize());
 
@@ -53,8 +53,8 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		err(1, "%s", path);
 	volatile uint32_t *registers = (volatile uint32_t *)
-		(map(fd, 0, attribute(argv[1], "maps/map0/size")) + attribute(argv[1], "maps/map0/offset"));
-	char *message = (char *)map(fd, 1, attribute(argv[1], "maps/map1/size")) + MESSAGE;
+		(map_uio(fd, 0, attribute(argv[1], "maps/map0/size")) + attribute(argv[1], "maps/map0/offset"));
+	char *message = (char *)map_uio(fd, 1, attribute(argv[1], "maps/map1/size")) + MESSAGE;
 
 	if (argc == 4) {
 		snprintf(message, MESSAGE_SIZE, "%s", argv[3]);

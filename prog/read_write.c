@@ -77,8 +77,8 @@ static void print_quoted(const char *before, const struct text *text, const char
 }
 
 /* The text is quoted as JSON: byte for byte, as U+0000 to U+00FF. */
-static void record(const struct shmem *region, const struct shmem_options *options,
-		   const char *action, const struct text *text)
+static void record_message(const struct shmem *region, const struct shmem_options *options,
+			   const char *action, const struct text *text)
 {
 	shmem_record_begin(region, options, "message");
 	shmem_record_text("action", action);
@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 	const struct text *text = theirs.length ? &theirs : &ours;
 
 	if (options.json)
-		record(&region, &options, action, text);
+		record_message(&region, &options, action, text);
 	else
 		print(action, text);
 	return 0;

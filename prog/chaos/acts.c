@@ -79,7 +79,7 @@ static unsigned int draw_kind(struct chaos *c, const struct target *target)
 /* --- Bytes and words -------------------------------------------------------- */
 
 /* A word is loaded and stored whole, as its owner does it. No partner: we break the rules. */
-static void look(struct act *act, unsigned char *at, size_t length)
+static void see_bytes(struct act *act, unsigned char *at, size_t length)
 {
 	act->at = at;
 	act->length = length;
@@ -95,7 +95,7 @@ static uint64_t see_word(struct act *act, unsigned char *at)
 {
 	uint64_t word;
 
-	look(act, at, sizeof(word));
+	see_bytes(act, at, sizeof(word));
 	memcpy(&word, act->before, sizeof(word));
 	return word;
 }
@@ -125,7 +125,7 @@ static void act_bits(struct chaos *c, struct target *target, struct act *act)
 {
 	struct part part = draw_part(c, target, 1);
 
-	look(act, part.base + draw(c, part.size), 1);
+	see_bytes(act, part.base + draw(c, part.size), 1);
 	uint64_t bits = draw(c, 2) ? UINT64_C(1) << draw(c, 8) : 1 + draw(c, 255);
 	act->after[0] = act->before[0] ^ (unsigned char)bits;
 }
@@ -193,7 +193,7 @@ static void act_replay(struct chaos *c, struct target *target, struct act *act)
 {
 	struct piece *piece = &target->pieces[draw(c, PIECES)];
 
-	look(act, piece->at, piece->length);
+	see_bytes(act, piece->at, piece->length);
 	memcpy(act->after, piece->bytes, piece->length);
 	remember(c, target, piece);
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Readings of a table that other programs want at the same time. */
-enum { READINGS = 10 };
+enum { TABLE_READINGS = 10 };
 
 /* Sorted by id. */
 struct peers {
@@ -38,7 +38,7 @@ static void read_peers(const struct doorbell *d, struct peers *peers)
 /* False, and no peers, if there is no table. */
 static bool get_peers(const struct doorbell *d, struct peers *peers)
 {
-	for (int i = 0; i < READINGS; i++) {
+	for (int i = 0; i < TABLE_READINGS; i++) {
 		uint64_t answer = shmem_table_get(&d->region);
 
 		if (!answer)

@@ -85,7 +85,7 @@ static void record_cost(const struct latency_run *run, int other, const struct c
 
 /* --- Figures -------------------------------------------------------------- */
 
-static void record_cpu(const char *name, const struct latency_run *run, int seat)
+static void record_cpu_of(const char *name, const struct latency_run *run, int seat)
 {
 	int cpu = cpu_of(run, seat);
 
@@ -130,8 +130,8 @@ static void record_figures(const struct latency_run *run, const struct latency_f
 	shmem_record_number("clock_reading_us", clock_cost_ns(run->ns_per_tick) / 1e3);
 	shmem_record_number("clock_tick_us", run->ns_per_tick / 1e3);
 	record_clock_step(figures);
-	record_cpu("from_cpu", run, figures->from);
-	record_cpu("to_cpu", run, figures->to);
+	record_cpu_of("from_cpu", run, figures->from);
+	record_cpu_of("to_cpu", run, figures->to);
 	if (run->settings->cpu >= 0)
 		shmem_record_integer("pinned_to", (uint64_t)run->settings->cpu);
 	shmem_record_histogram("histogram_us", &run->histogram, UNITS_TO_US);

@@ -17,7 +17,7 @@ struct lane_name {
 	char text[SHMEM_AREA_NAME_MAX + 8];
 };
 
-static struct lane_name name_of(const struct shmem_gather_options *options, unsigned int lane)
+static struct lane_name lane_name_of(const struct shmem_gather_options *options, unsigned int lane)
 {
 	struct lane_name name;
 
@@ -31,7 +31,7 @@ begin_lane(struct shmem_channel *channel, const struct shmem *region,
 	   const struct shmem_gather_options *options, unsigned int lane,
 	   struct shmem_channel_options *to)
 {
-	struct lane_name name = name_of(options, lane);
+	struct lane_name name = lane_name_of(options, lane);
 
 	to->name = name.text;
 	to->ring_size = options->ring_size ? options->ring_size : CHANNEL_SMALL_RING;

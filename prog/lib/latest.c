@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { TRIES = 1000, WORD = sizeof(uint64_t) };
+enum { READ_TRIES = 1000, WORD = sizeof(uint64_t) };
 
 static uint64_t load_word(const _Atomic uint64_t *word)
 {
@@ -116,7 +116,7 @@ enum shmem_latest_status shmem_latest_read(const struct shmem_latest *latest, vo
 {
 	uint64_t sequence;
 
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < READ_TRIES; i++) {
 		if (try_to_read(latest, value, &sequence)) {
 			*number = sequence / 2;
 			return sequence == 0 ? SHMEM_LATEST_NONE : SHMEM_LATEST_READ;

@@ -5,7 +5,7 @@
  * Looks at the data between two looks at the clock. Reading the clock costs more than a
  * round trip in VMs whose clock is an emulated device.
  */
-enum { LOOKS_A_CLOCK = 256 };
+enum { LOOKS_PER_READING = 256 };
 
 /*
  * How long to wait for a late interrupt: 4 s. Counted in looks, as shmem_meet_peer counts,
@@ -34,7 +34,7 @@ static bool poll_for(uint64_t duration, bool (*done)(void *context), void *conte
 	if (duration == 0)
 		return done(context);
 	for (;;) {
-		for (int i = 0; i < LOOKS_A_CLOCK; i++)
+		for (int i = 0; i < LOOKS_PER_READING; i++)
 			if (done(context))
 				return true;
 		uint64_t now = shmem_now();

@@ -38,29 +38,29 @@ struct shmem_summary shmem_summarise(double *samples, size_t count)
 
 /* --- Histograms ----------------------------------------------------------- */
 
-#define STEPS ((uint64_t)SHMEM_HISTOGRAM_STEPS)
+#define RANGES ((uint64_t)SHMEM_HISTOGRAM_STEPS)
 
 static_assert((SHMEM_HISTOGRAM_STEPS & (SHMEM_HISTOGRAM_STEPS - 1)) == 0,
 	      "a power of two");
 
 /*
- * Each sample below 2 * STEPS has a range of its own. Above, each power of two has STEPS
- * ranges: the sample is shifted down until it lies between STEPS and 2 * STEPS.
+ * Each sample below 2 * RANGES has a range of its own. Above, each power of two has RANGES
+ * ranges: the sample is shifted down until it lies between RANGES and 2 * RANGES.
  */
 static size_t range_of(uint64_t sample)
 {
 	unsigned int shift = 0;
 
-	if (sample >= 2 * STEPS)
-		shift = 63 - (unsigned int)__builtin_clzll(sample / STEPS);
-	return shift * STEPS + (sample >> shift);
+	if (sample >= 2 * RANGES)
+		shift = 63 - (unsigned int)__builtin_clzll(sample / RANGES);
+	return shift * RANGES + (sample >> shift);
 }
 
 static uint64_t lower_bound(size_t range)
 {
-	if (range < 2 * STEPS)
+	if (range < 2 * RANGES)
 		return range;
-	return (STEPS + range % STEPS) << (range / STEPS - 1);
+	return (RANGES + range % RANGES) << (range / RANGES - 1);
 }
 
 /* The largest sample of the range. */

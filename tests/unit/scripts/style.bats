@@ -117,27 +117,23 @@ PREDICATES=(
     ((${#long[@]} == 0)) || failure "$(printf '%s\n' "${long[@]}")"
 }
 
-# Names that every program uses: its description, its long options, its faults for --inject, and the chosen fault.
-CONVENTIONS=(program longs faults injected)
+# Names that mean the same in every program: its description, its options, its faults for --inject, when a fault comes, the
+# vector that it waits for, and the version of the server's protocol.
+CONVENTIONS='main|program|longs|OPTION_[A-Z]+|faults|FAULT_[A-Z]+|injected|INJECT_AFTER|VECTOR|PROTOCOL_VERSION'
 
 @test "no file-scope name in C means different things in different programs" {
     local -a sources
-    mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]')
-    # A folder is one program; a file directly in prog/ is a program by itself.
-    refuted grep . < <(awk -v conventions="${CONVENTIONS[*]}" '
-        BEGIN { split(conventions, list, " "); for (i in list) shared[list[i]] }
-        FNR == 1 { program = FILENAME; if (program !~ /^prog\/[^\/]*$/) sub(/\/[^\/]*$/, "", program); sub(/\/include$/, "", program) }
-        {
-            name = ""
-            if (match($0, /^(struct|enum|union) [a-z_0-9]+ *\{/)) {
-                split($0, words, " "); name = words[2]
-            } else if (/^static / && match($0, /[A-Za-z_0-9]+(\[.*)?( =|;|\()/)) {
-                name = substr($0, RSTART, RLENGTH); sub(/[^A-Za-z_0-9].*/, "", name)
-            }
-            if (name == "" || name in shared) next
-            if (name in home && home[name] != program) print name ": " home[name] " and " program
-            home[name] = program
-        }' "${sources[@]}" | sort -u)
+    mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]' 'driver/*.[ch]')
+    ctags-universal -x --kinds-C=defgstuv --_xformat='%N %F' "${sources[@]}" >"$BATS_TEST_TMPDIR/names"
+    (($(wc -l <"$BATS_TEST_TMPDIR/names") > 1000)) || failure "ctags lists too few names"
+    # A folder is one program; a file directly in prog/ is a program by itself. ctags says __anon for what has no name.
+    refuted grep . < <(grep -vE "^(__anon[^ ]*|$CONVENTIONS) " "$BATS_TEST_TMPDIR/names" | awk '{
+            program = $2
+            if (program !~ /^prog\/[^\/]*$/) sub(/\/[^\/]*$/, "", program)
+            sub(/\/include$/, "", program)
+            if ($1 in home && home[$1] != program) print $1 ": " home[$1] " and " program
+            home[$1] = program
+        }' | sort -u)
 }
 
 @test "config.sh is not executable: scripts source it" {
