@@ -59,3 +59,16 @@ load prog.bash
     grep -q '^hold.o time.o$' "$BATS_TEST_TMPDIR/calls"
     tsort "$BATS_TEST_TMPDIR/calls" >/dev/null || failure 'the files in a loop are above'
 }
+
+# Lists who calls whom in the library, a line each: the caller's object and the callee's.
+library_calls() {
+    nm --print-file-name "$STATIC/libshmem.a" | sed 's/^[^:]*://; s/:/ /' | awk '
+        $(NF - 1) == "U" { caller[++n] = $1; callee[n] = $NF; next }
+        $(NF - 1) ~ /^[A-Z]$/ { home[$NF] = $1 }
+        END { for (i = 1; i <= n; i++) if (callee[i] in home) print caller[i], home[callee[i]] }' | sort -u
+}
+
+@test "libshmem: its files call each other without a cycle" {
+    (($(library_calls | wc -l) > 50))
+    library_calls | tsort >/dev/null || failure 'the files in a loop are above'
+}

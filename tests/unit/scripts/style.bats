@@ -198,6 +198,22 @@ calls() {
     refuted awk '{ sub("/.*", "", $1); sub("/.*", "", $2) } $1 != $2 && $2 != "lib" { print; found = 1 } END { exit !found }' <(calls)
 }
 
+# Lists the includes of the project's headers, a line each: the file and the header, with their folders.
+includes() {
+    local -a sources
+    mapfile -t sources < <(files 'prog/*.[ch]' 'server/*.[ch]')
+    awk '{ name = $1; sub(/.*\//, "", name) } FNR == NR { home[name] = $1; next } $2 in home { print $1, home[$2] }' \
+        <(printf '%s\n' "${sources[@]}") <(grep -oE '^#include "[^"]+"' "${sources[@]}" |
+        sed -E 's/:#include "(.*\/)?([^"/]+)"/ \2/')
+}
+
+@test "headers include each other without a cycle, and no program includes a header of another one" {
+    (($(includes | wc -l) > 200)) || failure 'too few includes'
+    includes | tsort >/dev/null || failure 'the files in a loop are above'
+    refuted grep . < <(includes | awk '{ split($1, from, "/"); split($2, to, "/") }
+        $2 ~ /^prog\/[a-z]+\// && to[2] != "lib" && from[2] != to[2]')
+}
+
 @test "no file contains a path of the development machine" {
     local -a all
     mapfile -t all < <(files)
