@@ -42,7 +42,7 @@ set tics out nomirror scale 0.4
 set title offset 0, -0.5
 unset key
 
-# What is shown, and below it which way is better.
+# The title: what is shown, and below it which way is better.
 headline(what, better) = "{/:Bold " . what . "}\n" . better
 
 # Numbers as people say them.

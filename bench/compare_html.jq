@@ -8,7 +8,7 @@ include "words";
 def reaches: [1.1, 1.25, 1.5, 2, 3, 4, 6, 8];
 def reach: [.rows[].speed | .max, 1 / .min] | max as $most | [reaches[] | select(. >= $most)][0] // reaches[-1];
 
-# Where a ratio is in the picture, in percent from the left. What is beyond its ends is at them.
+# The place of a ratio in the picture, in percent from the left. A ratio beyond an end is drawn at that end.
 def place($reach): [[(log / ($reach | log) + 1) * 50, 0] | max, 100] | min;
 
 # A dot and its range. Input: {median, min, max}.

@@ -15,17 +15,17 @@ def page($title; $generator; $css; $js):
 # A section. Input: its content as HTML.
 def section($id; $title): @html "<section>\n<h2 id=\"\($id)\">\($title)</h2>\n" + . + "\n</section>\n";
 
-# What the reader must know before believing anything. Input: paragraphs as HTML.
+# The warnings before all figures. Input: paragraphs as HTML.
 def notice: if . == [] then "" else "<div class=\"notice\" role=\"note\">\(map("<p>\(.)</p>") | join("\n"))</div>\n" end;
 
-# The unit, as it is written among people.
+# The unit, as people write it.
 def unit: if . == "us" then "µs" else . end;
 
 # A link within the page, and one to a definition of docs/figures.md. Input: the words.
 def link($id): @html "<a href=\"#\($id)\">\(.)</a>";
 def defined($definition): link($definition | anchor);
 
-# A cell with a number, which sorts by itself and not by how it is written; and one with text.
+# A cell with a number, which sorts by its value and not by its text; and a cell with text.
 def number_cell($text): @html "<td class=\"number\" data-value=\"\(. // "")\">\($text)</td>";
 def number_cell: number_cell(nice);
 def text_cell: @html "<td>\(.)</td>";

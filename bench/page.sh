@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# report.html and compare.html: their parts that are made of other files, their places, and the link to them.
+# report.html and compare.html: the parts that come from other files, whether the page may be overwritten, and the link to it.
 
 # page_definitions DIR: makes DIR/definitions, docs/figures.md as HTML.
 page_definitions() {
@@ -20,10 +20,11 @@ page_transform() {
         die "xsltproc cannot make a page of ${3##*/}: $(last_words "$1/said")"
 }
 
-# page_require_ours FILE: ends the program if FILE is there and not a page of bench.sh.
+# page_require_ours FILE: ends the program if FILE exists and is not a page of bench.sh.
 page_require_ours() {
-    [[ ! -e $1 && ! -L $1 ]] || grep -qsF '<meta name="generator" content="bench.sh' -- "$1" ||
-        die "$1 is no page of bench.sh, and would be overwritten: move it away"
+    if [[ -e $1 || -L $1 ]] && ! grep -qsF '<meta name="generator" content="bench.sh' -- "$1"; then
+        die "$1 is not a page of bench.sh and would be overwritten: move it away"
+    fi
 }
 
 # Prints the path of page $1; on a terminal as a link to it (OSC 8).

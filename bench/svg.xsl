@@ -1,6 +1,6 @@
 <?xml version="1.0" encoding="utf-8"?>
 <!-- Makes a plot of gnuplot a part of a page: its colours become variables of page.css, its ids begin with the plot's name
-     ($plot), and its caption there says what it shows to those who cannot see it. -->
+     ($plot), and its caption describes it to readers who cannot see it. -->
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns="http://www.w3.org/2000/svg"
     xmlns:svg="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:bench="bench"
     exclude-result-prefixes="svg xlink bench">
@@ -79,7 +79,7 @@
     </xsl:attribute>
 </xsl:template>
 
-<!-- A colour as #rrggbb in small letters, if it is one of numbers: gnuplot writes #FFFFFF and rgb(  0, 114, 178). -->
+<!-- A colour as #rrggbb in small letters, if it is given by numbers: gnuplot writes #FFFFFF and rgb(  0, 114, 178). -->
 <xsl:template name="hexadecimal">
     <xsl:variable name="numbers" select="translate(substring-before(substring-after(., 'rgb('), ')'), ' ', '')"/>
     <xsl:variable name="rest" select="substring-after($numbers, ',')"/>

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck source-path=SCRIPTDIR
 # Every script of the lab begins with this: it sets LAB_HOME, the folder of the checkout, and sources the functions that the
-# scripts share. It runs nothing. setup/load.sh and bench/load.sh add the functions of one script.
+# scripts share. It runs nothing. The load.sh of setup/, run/ or bench/ adds the functions of one script.
 
 LAB_HOME=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 

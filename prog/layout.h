@@ -6,17 +6,17 @@
  * time. Reading needs neither. A new part needs a claim or seats of its own.
  *
  *	from     bytes     what it holds                         who writes there
- *	0        62 x 64   the claims, a cache line each         who takes or holds the claim
+ *	0        62 x 64   the claims, a cache line each         the taker or holder of the claim
  *	0xf80    64        the header: the layout's version and  the first program that takes a
  *	                   the region's size (lib/header.c)      claim or a seat
- *	0xfc0    64        the server's line (peers.h)           who wants the table of peers; the
- *	                                                         ivshmem server, when it answers
+ *	0xfc0    64        the server's line (peers.h)           a program that wants the table of
+ *	                                                         peers; the ivshmem server's answer
  *	0x1000   4 KiB     the message of __read_write           SHMEM_CLAIM_MESSAGE
  *	0x2000   4 KiB     the table of peers (peers.h)          the ivshmem server, when asked
  *	0x3000   16        the words of __example                SHMEM_CLAIM_EXAMPLE
  *	0x3010   44 KiB    free: the data of your own programs   SHMEM_CLAIM_FREE up to 61
- *	0xe000   4 KiB     the directory of named areas, with    SHMEM_CLAIM_AREAS; a claim: who
- *	                   a claim for each (area.h)             takes or holds it
+ *	0xe000   4 KiB     the directory of named areas, with    SHMEM_CLAIM_AREAS; a claim: its
+ *	                   a claim for each (area.h)             taker or holder
  *	0xf000   4 KiB     __doorbell test                       its 2 seats
  *	0x10000  32 KiB    __latency                             its 2 seats
  *	0x18000  32 KiB    __latency --matrix, which can run     its 16 seats
@@ -30,7 +30,7 @@
  *	5 MiB    the rest  the named areas (area.h)              the area's claim, or seats in it
  *	size/2   size/2    __bandwidth; __shmem measures here    SHMEM_CLAIM_BANDWIDTH
  *
- * size is that of the region. What begins before size/2 also ends there:
+ * size is that of the region. Parts that begin before size/2 also end there:
  *
  *	128 MiB, the lab's default: __bandwidth has just the 64 MiB that it copies, and the named
  *	areas have 59 MiB.

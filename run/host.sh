@@ -35,7 +35,7 @@ clear_region() {
     local running file bytes
     local -a regions
     running=$(vms_running)
-    [[ -n $running ]] || die 'no VM is running, and each start begins with zeros: ./start.sh'
+    [[ -n $running ]] || die 'no VM is running, so there is nothing to zero: each ./start.sh begins with zeros'
     shmem_require_files "$running"
     mapfile -t -O 1 regions < <(shmem_made)
     [[ $1 =~ ^[1-9]$ && -v regions[$1] ]] ||

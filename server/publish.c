@@ -67,8 +67,8 @@ void publish_wanted(struct server *server)
 
 	if (!table_is_wanted(server) || !table_has_room(server))
 		return;
-	/* Pairs with the fence in shmem_table_unchanged: who sees a part of this table also
-	 * sees that one was wanted. */
+	/* Pairs with the fence in shmem_table_unchanged: a program that sees a part
+	 * of this table also sees that one was wanted. */
 	atomic_thread_fence(memory_order_seq_cst);
 	write_table(server);
 	/* The release pairs with the acquire in shmem_table_answer. */

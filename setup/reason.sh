@@ -24,7 +24,7 @@ step_reason() {
     printf '%s' "$reason"
 }
 
-# A disk counts as full with less than this: a program that could not write on has often removed its file.
+# A disk counts as full with less than this: a program that runs out of space has often removed its file.
 DISK_FULL_MB=64
 
 # Prints how many processes Linux has killed for lack of memory since it booted (/proc/vmstat).

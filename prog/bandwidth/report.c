@@ -5,7 +5,7 @@ enum { SWEEP_FACTOR = 4 };
 
 static const char *const direction_names[] = { "to", "from", "local" };
 
-/* What was just copied is still in the cache, if that has room for the block and its copy. */
+/* A block that was just copied is still in the cache, if that has room for it and its copy. */
 static bool fits_cache(size_t size)
 {
 	return 2 * size <= last_level_cache();
@@ -69,7 +69,7 @@ static void warn_of_cache(const struct bandwidth_settings *settings, size_t size
 {
 	if (settings->size && fits_cache(size))
 		shmem_warn("both blocks fit into the last-level cache of %zu KiB: this is the speed of the "
-			   "cache; memory takes larger ones (-s)", last_level_cache() >> 10);
+			   "cache; give a larger -s to measure memory", last_level_cache() >> 10);
 }
 
 static bool is_wanted(const struct bandwidth_settings *settings, const struct shmem_copy_kernel *kernel)

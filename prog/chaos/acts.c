@@ -1,9 +1,9 @@
 /*
- * acts.c - what __chaos does to the bytes that were named.
+ * acts.c - the acts of __chaos: how it changes the bytes of its targets.
  *
  * The numbers of draw() depend on the seed alone, and how many an act takes does not depend on
  * what is in the region. So the same seed gives the same kinds and places. C does not say which
- * operand is evaluated first, so no expression draws two of them in an order that it leaves open.
+ * operand is evaluated first, so no expression draws two of them.
  */
 #include "chaos.h"
 
@@ -52,7 +52,7 @@ static unsigned char *word_of(const struct target *target, size_t offset)
 
 /* --- The numbers of the seed ------------------------------------------------ */
 
-/* A number below that one. The remainder is even enough: limits are far below 2^64. */
+/* A number below the limit. The remainder is even enough: limits are far below 2^64. */
 static uint64_t draw(struct chaos *c, uint64_t below)
 {
 	c->drawn += SHMEM_PATTERN_STEP;
@@ -167,7 +167,7 @@ static void act_beats(struct chaos *c, struct target *target, struct act *act)
 	want_word(act, values[draw(c, LENGTH(values))]);
 }
 
-/* A sleep of a peer that may exist, one that is impossible, or none, although a side sleeps. */
+/* The notice of a peer that may exist, an impossible one, or none although a side sleeps. */
 static void act_notices(struct chaos *c, struct target *target, struct act *act)
 {
 	uint64_t sleep = 1 + draw(c, UINT32_MAX), id = draw(c, 16), vector = draw(c, 8);

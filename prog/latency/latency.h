@@ -171,7 +171,7 @@ double calibrate_clock(const struct shmem_options *options);
 double clock_cost_ns(double ns_per_tick);
 
 /*
- * The step of the clock, in ns: what all differences of its readings are multiples of. It can be
+ * The step of the clock, in ns: all differences of its readings are multiples of it. It can be
  * many ticks; on AMD EPYC 26, or 10 ns, were seen.
  */
 double clock_step_ns(double ns_per_tick);

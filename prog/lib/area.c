@@ -44,7 +44,7 @@ static bool check_name(const char *name, struct shmem_error *error)
 			       SHMEM_AREA_NAME_MAX);
 }
 
-/* What another VM wrote is copied, then checked. */
+/* Another VM wrote the entry: it is copied, then checked. */
 static bool read_entry(const struct shmem *region, const struct entry *at, struct entry *entry,
 		       struct shmem_error *error)
 {
@@ -66,8 +66,8 @@ static bool read_entry(const struct shmem *region, const struct entry *at, struc
 }
 
 /*
- * The first character comes last: who reads without the claim finds the entry empty or whole, and so
- * does who takes the claim of a writer that was killed.
+ * The first character comes last. So a program that reads without the claim finds the entry empty or
+ * whole, and so does the next holder of the claim after a writer that was killed.
  */
 static void write_entry(struct entry *at, const char *name, uint64_t offset, size_t size)
 {
@@ -160,7 +160,7 @@ bool shmem_try_area_open(const struct shmem *region, const char *name, size_t si
 	if (!check_name(name, error))
 		return false;
 	if (size == 0)
-		return shmem_error_set(error, SHMEM_STATUS_FAILED, "area '%s': 0 bytes are no area", name);
+		return shmem_error_set(error, SHMEM_STATUS_FAILED, "area '%s': its size must not be 0", name);
 	if (!shmem_try_claim_take(&claim, region, SHMEM_CLAIM_AREAS, "the directory of areas",
 				  AREAS_PATIENCE, error))
 		return false;

@@ -89,7 +89,7 @@ bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 			       (double)timeout / SHMEM_SECOND);
 }
 
-/* What we have lost is no longer ours to give back, nor in the way of taking it again. */
+/* A lost claim is no longer ours to give back, and does not prevent us from taking it again. */
 static bool claim_lost(const struct shmem_claim *claim, struct shmem_error *error)
 {
 	claims[claim->which].hold.mine = 0;

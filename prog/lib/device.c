@@ -24,7 +24,7 @@
 #endif
 
 static_assert(sizeof(ADDRESS_SHAPE) == sizeof(((struct shmem_device *)0)->address),
-	      "an address has this shape");
+	      "an address has the length of its shape");
 
 /* --- sysfs: /sys/bus/pci/devices/ADDRESS/NAME ----------------------------- */
 

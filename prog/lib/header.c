@@ -59,7 +59,7 @@ static bool refuse(const struct shmem *region, const struct header *header, uint
 		region->size, SHMEM_LAYOUT_VERSION);
 }
 
-/* What is no header, such as the data of a program that is not ours, is replaced. */
+/* Anything but a header, such as the data of a program that is not ours, is replaced. */
 bool shmem_header_check(const struct shmem *region, struct shmem_error *error)
 {
 	struct header *header = (struct header *)(region->base + SHMEM_LAYOUT_HEADER);

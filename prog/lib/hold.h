@@ -40,7 +40,7 @@ bool shmem_hold_renew(struct shmem_hold *hold);
 /* A holder whose beat stands still for so long is taken for dead. */
 #define HOLD_STALE (3 * SHMEM_SECOND)
 
-/* When to say that we wait. */
+/* After this time we say that we wait. */
 #define HOLD_TELL_AFTER (500 * SHMEM_MS)
 
 /* Waits until the next look. Shows meanwhile that we live, in all that we hold. */
@@ -63,7 +63,7 @@ struct holdings {
 /* Makes shmem_hold_renew_all and the end of the program include them. */
 void shmem_hold_register(const struct holdings *holdings);
 
-/* Shows that we live, during long operations. Who lost a word learns of it at its next renewal. */
+/* Shows that we live, during long operations. A lost word is noticed at its next renewal. */
 void shmem_hold_renew_all(void);
 
 #endif

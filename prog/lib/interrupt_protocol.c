@@ -93,7 +93,7 @@ static bool take_notification(struct shmem_server *server, int64_t number, int f
 	if (fd >= 0)
 		return add_vector(server, (unsigned int)number, fd);
 	if (number == server->id)
-		return not_the_protocol(server, "the message that we had left");
+		return not_the_protocol(server, "the departure of our own id");
 	shmem_server_forget(server, (unsigned int)number);
 	return true;
 }

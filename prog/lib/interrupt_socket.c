@@ -45,7 +45,7 @@ static int connect_to(const char *path, struct shmem_error *error)
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		shmem_error_set(error, SHMEM_STATUS_FAILED,
-				"the path of a socket has less than %zu characters, and this has more: "
+				"the path of a socket must have less than %zu characters: "
 				"%s; go to its folder first", sizeof(address.sun_path), path);
 		return -1;
 	}
@@ -60,7 +60,7 @@ static int connect_to(const char *path, struct shmem_error *error)
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	shmem_error_set(error, SHMEM_STATUS_FAILED,
-			"cannot connect to %s: %s; is the ivshmem server running, and yours?", path,
+			"cannot connect to %s: %s; is the ivshmem server running, and does it belong to you?", path,
 			strerror(errno));
 	close(fd);
 	return -1;

@@ -89,10 +89,10 @@ uint64_t shmem_latest_publish(const struct shmem_latest *latest, const void *val
 	if (writing == UINT64_MAX) /* somebody wrote rubbish; after it comes 0, which is no value */
 		writing = 1;
 	store_word(latest->words, writing);
-	/* Pairs with fence_loads in try_to_read: who reads a new word, sees the odd sequence. */
+	/* Pairs with fence_loads in try_to_read: a reader of a new word sees the odd sequence. */
 	fence_stores(latest->order);
 	copy_in(latest->words + 1, value, latest->size);
-	/* Pairs with the acquire in try_to_read: who sees this sequence reads the new words. */
+	/* Pairs with the acquire in try_to_read: a reader that sees this sequence sees the new words. */
 	shmem_publish(latest->words, writing + 1, latest->order);
 	return (writing + 1) / 2;
 }

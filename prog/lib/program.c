@@ -134,7 +134,8 @@ static _Noreturn void help(const struct shmem_program *program)
 		    or_nothing(program->synopsis), program_invocation_short_name,
 		    program->synopsis ? " " : "", or_nothing(program->synopsis),
 		    program->about, or_nothing(program->details),
-		    SHMEM_BAR_ADDRESS[0] ? SHMEM_BAR_ADDRESS : "the only one there is");
+		    SHMEM_BAR_ADDRESS[0] ? SHMEM_BAR_ADDRESS :
+					   "the lab's own, or the only one");
 	help_faults(program);
 	shmem_print("  -h          show this help, as --help does\n"
 		    "\n"

@@ -122,10 +122,9 @@ static const struct shmem_program program = {
 		 "available, the memory type that the kernel states for each, and the type that it\n"
 		 "behaves like. Tries all mappings, whatever -m says.\n"
 		 "\n"
-		 "watch shows each second who uses the memory, and answers why it hangs: who holds\n"
-		 "which claim, who sits in which seat, and how the channels of __stream do. Somebody\n"
-		 "who gave no sign of life for 3 s is stale. watch only reads, and takes no seat. The\n"
-		 "key q or Ctrl-C ends it.\n",
+		 "watch tells why programs hang. Each second it shows the claims, the seats, and the\n"
+		 "state of each channel of __stream. A holder without a sign of life for 3 s is\n"
+		 "stale. watch only reads, and takes no seat. The key q or Ctrl-C ends it.\n",
 	.details = "  -t SECONDS  watch for this long (default: until it is ended)\n",
 	.example = "  root@vm1:~# __shmem       # the device, with a row for each of uc, wc and wb\n"
 		   "\n"
@@ -138,9 +137,9 @@ static const struct shmem_program program = {
 		   "  (none)   ordinary memory        3.1        20438\n"
 		   "  file     -                      3.1        20438   write-back\n"
 		   "\n"
-		   "  What watch shows on the host: the receiver of channel 0 waits for somebody who reads\n"
-		   "  its output, so the sender sleeps until it is rung as peer 3 at vector 0, after\n"
-		   "  163776 more bytes. Whoever held the claim of __bandwidth was killed.\n"
+		   "  What watch shows on the host: the receiver of channel 0 waits for the reader of its\n"
+		   "  output, so the sender sleeps until it is rung as peer 3 at vector 0, after\n"
+		   "  163776 more bytes. The holder of the claim of __bandwidth was killed.\n"
 		   "  $ __shmem watch -f server/socket\n"
 		   "  region of 131072 KiB, mapping file, rings of 524288 bytes, watched for 5 s\n"
 		   "  claims: message free, bandwidth stale 4 s\n"
@@ -201,7 +200,7 @@ static void show_mappings(struct shmem_options *options)
 static bool is_watch_meant(const struct shmem_options *options, const char *operand, bool timed)
 {
 	if (operand && strcmp(operand, "watch") != 0)
-		shmem_usage_error("'%s' is not watch, the only word that there is", operand);
+		shmem_usage_error("'%s' is not watch, the only command", operand);
 	if (!operand && timed)
 		shmem_usage_error("-t is for watch");
 	if (operand && options->fault)

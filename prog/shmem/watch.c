@@ -1,4 +1,4 @@
-/* watch.c - __shmem watch: who is where in the region, and why it hangs. Writes nothing to it. */
+/* watch.c - __shmem watch: which programs use the region, and why one hangs. Never writes there. */
 #include "watch.h"
 
 enum { LOOKS_A_TURN = SHMEM_SECOND / WATCH_LOOK };

@@ -6,7 +6,7 @@
 
 enum { COLUMNS = 79, STATE_SIZE = 32, CLAIMS_SHOWN = 3 };
 
-/* What does not fit is left out: a hostile word may be long. */
+/* Text that does not fit is left out: a hostile word may be long. */
 struct line {
 	char text[COLUMNS + 1];
 	size_t length;

@@ -14,7 +14,7 @@
  *	struct shmem_doorbell *bell = shmem_doorbell_open(&options, &region, true);
  *
  *	shmem_doorbell_ring(bell, 3, 0);
- *	if (shmem_doorbell_wait(bell, 0, shmem_now() + 1000000000))
+ *	if (shmem_doorbell_wait(bell, 0, shmem_now() + SHMEM_SECOND))
  *		shmem_print("rung\n");
  *
  * An interrupt only means "look again". Rings that come close together may arrive as one.

@@ -17,7 +17,7 @@
 
 SHMEM_C_BEGIN
 
-/* What the memory type of a mapping keeps in order. */
+/* The order that the memory type of a mapping keeps. */
 enum shmem_order {
 	SHMEM_ORDER_X86,  /* write-back and uncached memory: acquire and release suffice */
 	SHMEM_ORDER_NONE, /* write-combining memory: full fences are needed */
@@ -33,7 +33,7 @@ static inline void shmem_fence(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-/* Loads a word of another VM. What that VM stored before it is seen by what follows. */
+/* Loads a word of another VM. All later loads see what that VM stored before the word. */
 static inline uint64_t shmem_load_acquire(const shmem_atomic(uint64_t) *word,
 					  enum shmem_order order)
 {

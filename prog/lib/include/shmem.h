@@ -102,7 +102,7 @@ bool shmem_try_open(const struct shmem_options *options, struct shmem *region,
 		    struct shmem_error *error);
 struct shmem shmem_open(const struct shmem_options *options);
 
-/* Unmaps it. Give up what is in it first: claims, seats, and a doorbell that was opened with it. */
+/* Unmaps it. First give up claims, seats, and a doorbell that was opened with it. */
 void shmem_close(struct shmem *region);
 
 /*

@@ -17,7 +17,7 @@
  * volume 3, 8.2.3.4), and then both sides may miss the other's word.
  *
  *	struct shmem_sleeper sleeper = shmem_sleeper_for(bell, &mine->notice, 0, poll_ns);
- *	while (!shmem_sleep(&sleeper, has_data, ring, shmem_now() + 100000000))
+ *	while (!shmem_sleep(&sleeper, has_data, ring, shmem_now() + SHMEM_SLEEP_TURN))
  *		shmem_meet_beat(&meeting);
  *
  *	struct shmem_waker waker = shmem_waker_for(bell, &theirs->notice);

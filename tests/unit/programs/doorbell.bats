@@ -236,7 +236,7 @@ END
 -1|an id that no peer can have
 65536=event|an id that no peer can have
 -9223372036854775808|an id that no peer can have
-3|the message that we had left
+3|the departure of our own id
 4=region|a descriptor for a vector that is not an eventfd
 3=region|a descriptor for a vector that is not an eventfd
 3=two|more descriptors than there was room for
@@ -345,7 +345,7 @@ END
     long=$(printf 'l%.0s' {1..100})
     mkdir "$long"
     mv server "$long/server-at-the-end-of-a-long-path"
-    complains 1 'the path of a socket has less than 108 characters' __doorbell -f "$long/server-at-the-end-of-a-long-path"
+    complains 1 'the path of a socket must have less than 108 characters' __doorbell -f "$long/server-at-the-end-of-a-long-path"
     complains 1 'region is an ordinary file and has no interrupts' __doorbell -f region
 }
 

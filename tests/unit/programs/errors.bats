@@ -58,7 +58,7 @@ fine' device '' device 4 device 0000:00:07.0 device 0000:00:05.0 device 0000:00:
 @test "errors of areas" {
     truncate -s $((64 * MIB)) region
     survives "1 area 'a b': a name has 1 to 39 printable characters, and no space
-1 area 'none': 0 bytes are no area
+1 area 'none': its size must not be 0
 fine
 1 area 'one' has 4096 bytes already, not 4097
 1 area 'large': 99999999999 bytes do not fit, 28307456 are left; set a larger SHMEM_SIZE on the host and restart the VMs, or give a larger file" \

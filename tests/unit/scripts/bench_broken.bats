@@ -108,10 +108,10 @@ refused_report() {
 @test "a page that is not of bench.sh is not overwritten" {
     echo mine >"$R/compare.html"
     fails 1 ./bench.sh --compare "$R" "$R"
-    says "$R/compare.html is no page of bench.sh, and would be overwritten: move it away"
+    says "$R/compare.html is not a page of bench.sh and would be overwritten: move it away"
     same mine "$(<"$R/compare.html")"
     echo mine >"$R/report.html"
-    refused_report "$R/report.html is no page of bench.sh"
+    refused_report "$R/report.html is not a page of bench.sh"
     rm "$R/report.html" "$R/compare.html"
     succeeds ./bench.sh --report "$R"
     succeeds ./bench.sh --report "$R"
