@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The machine that is measured (host.json), and what else it does meanwhile.
+# The machine that is measured (host.json), and the load of other processes meanwhile.
 
 # bench_host_json MODE: prints host.json. results_host adds whether the run is complete and what was left out;
 # ./bench.sh --compare looks at what differs between two of them (bench/identity.jq).

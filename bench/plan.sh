@@ -13,8 +13,8 @@
 LINK_NET=192.168.77
 
 # bench_plan quick|full: prints the plan. What the VMs can do is in CAN (bench/guest.sh). A quick run has all figures of a full
-# one but the matrices, which take as long as they are large. It measures each for a shorter time; what it cannot shorten is the
-# largest block, 64 MiB, which an emulated VM copies many times over before the first sample of each copy kernel.
+# one but the matrices, whose time grows with their size. It measures each for a shorter time. It cannot shorten the largest
+# block, 64 MiB: an emulated VM copies it many times over before the first sample of each copy kernel.
 bench_plan() {
     case $1 in
     quick)

@@ -75,7 +75,7 @@ report_page() {
         --rawfile css "$LAB_HOME/bench/page.css" --rawfile js "$LAB_HOME/bench/page.js" "${@:4}"
 }
 
-# Draws into DIR what there is data for, and prints the names of these plots.
+# Draws into DIR the plots that there is data for, and prints their names.
 report_plots() {
     local folder=$1 dir=$2 plot format
     for plot in "${BENCH_PLOTS[@]}"; do

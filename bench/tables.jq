@@ -11,7 +11,7 @@ include "common";
 
 def block($name): "# \($name)", (.[] | map(if type == "string" then "\"\(.)\"" else tostring end) | join("\t")), "", "";
 
-# What is drawn. Input: curves, {thing, name, points}.
+# The curves that are drawn. Input: curves, {thing, name, points}.
 def blocks($range; $names):
     ([$range + [if $names then 1 else 0 end]] | block("range")),
     (.[] | .thing as $thing | [[.name]] + .points | block($thing)),

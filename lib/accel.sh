@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# KVM or TCG? That /dev/kvm can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
+# KVM or TCG? A /dev/kvm that can be opened proves nothing: on some hosts that are VMs, no kernel boots under it.
 # So we boot the lab's own kernel under KVM, with a short timeout, and look for its banner.
 
 # Prints what ACCEL means on this host: kvm or tcg, a space, and the reason.

@@ -6,8 +6,8 @@
  * the server. If it ends, the connected VMs go on; only arrivals and departures then go
  * unnoticed.
  *
- * It has one thread and one poll(2). No peer can block it by what it does at its socket, or
- * omits to do.
+ * It has one thread and one poll(2). No peer can block it, whatever it does at its socket, or
+ * does not do.
  */
 #include "server.h"
 #include "shmem.h"

@@ -9,7 +9,7 @@ enum { TOO_LONG = SHMEM_LAYOUT_PEER_NAME + 1 };
 
 /*
  * Copies a value up to the comma that ends it; ",," is a comma in it. Of a value that is
- * too long, the first TOO_LONG bytes. Returns what follows.
+ * too long, the first TOO_LONG bytes. Returns the place after it.
  */
 static const char *take_value(const char *text, char value[static TOO_LONG + 1])
 {

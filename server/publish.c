@@ -115,7 +115,7 @@ static bool write_listing(const struct server *server)
 	return false;
 }
 
-/* --- At the begin, at each change, at the end --------------------------------- */
+/* --- At the start, at each change, at the end --------------------------------- */
 
 bool publish_open(const struct server *server)
 {

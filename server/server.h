@@ -34,7 +34,7 @@ enum stage {
 	STAGE_LIVE,   /* from then on: arrivals and departures */
 };
 
-/* What we have told a peer about one slot. */
+/* Our messages to a peer about one slot, so far. */
 struct told {
 	uint64_t serial;      /* of the peer in it, if vectors is not 0 */
 	unsigned int vectors; /* number of its eventfds */

@@ -10,7 +10,7 @@ BOOTSTRAP_PACKAGES=(
     kmod                                         # insmod, lsmod, modprobe
 )
 
-# What bench.sh compares with. If the suite lacks one of these, the guest does without it.
+# Programs that bench.sh compares with. If the suite lacks one of them, the guest does without it.
 BOOTSTRAP_PACKAGES_IF_THERE=(iperf3 sockperf)
 
 inputs_bootstrap() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What this host knows of Debian: the mirror, the keyrings, and the proxies.
+# The host's own settings for Debian: the mirror, the keyrings, and the proxies.
 
 DEBIAN_KEYRINGS=(
     /usr/share/keyrings/debian-archive-keyring.gpg

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # apt in the guests: a mirror and proxies that a guest reaches, and the key that checks the mirror.
 
-# What a guest calls the host's loopback (qemu(1), -netdev user, host=).
+# The guest's address of the host's loopback (qemu(1), -netdev user, host=).
 GUEST_HOST=10.0.2.2
 
 # guest_apt TREE: configures apt in the guest's tree for the mirror that the tree is from.

@@ -185,7 +185,7 @@ static void verify_copy(const struct job *job)
 
 /* --- Measuring ------------------------------------------------------------ */
 
-/* Of the faster half of sorted samples, in percent. The slower ones show who else ran. */
+/* Of the faster half of sorted samples, in percent. The slower ones show what else ran. */
 static double spread_of(const double *samples, size_t count)
 {
 	return 100 * (samples[count - 1] - samples[count / 2]) / samples[count - 1];
@@ -277,7 +277,7 @@ static struct bandwidth_figures measure_alone(struct bench *bench,
 		  figures.median, BEYOND_PHYSICS, limit);
 }
 
-/* QEMU's TCG tells the VM of a cache that there is not. */
+/* QEMU's TCG tells the VM of a cache that does not exist. */
 size_t last_level_cache(void)
 {
 	long size = CACHE_SIZE;

@@ -194,7 +194,7 @@ static const struct shmem_program program = {
 		 "  counts   writes 0, 1, 2^40 or 2^64-1; adds or subtracts 1; changes the sign; goes backwards.\n"
 		 "           In an area any aligned word of 64 bits may be a count\n"
 		 "  beats    moves a seat's beat, stops it, or gives the seat to another holder\n"
-		 "  notices  says that a side sleeps that does not, or hides that it sleeps\n"
+		 "  notices  claims that an awake side sleeps, or hides that a side sleeps\n"
 		 "  replay   puts bytes back as they were some acts ago\n"
 		 "The same seed, AREAs and --only give the same acts in the same places. The bytes that it\n"
 		 "writes may depend on those in the region.\n"

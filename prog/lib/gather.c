@@ -138,7 +138,7 @@ void shmem_gather_tend(struct shmem_gather *gather)
 		tend_lane(&gather->lanes[i]);
 }
 
-/* Another program has our seat for long, and has shown that it lives. */
+/* Another program has held our seat for long, and has shown that it lives. */
 static bool is_taken(const struct shmem_lane *lane)
 {
 	const struct shmem_meeting *meeting = &lane->channel.meeting;

@@ -6,7 +6,7 @@
  *	machine.c             this VM: its CPU, hypervisor and memory types
  *	device.c              the ivshmem device, as sysfs shows it
  *	region.c              maps the region of a device, a file or a server
- *	header.c              what the region says of itself
+ *	header.c              the region's header: its layout and size
  *	meet.c                programs in several VMs find each other
  *	peers.c               has the lab's server write the table of peers
  *	interrupt.c           the doorbell, in a VM or on the host
@@ -88,7 +88,7 @@ bool shmem_header_check(const struct shmem *region, struct shmem_error *error);
 
 /* --- meet.c ---------------------------------------------------------------- */
 
-/* Between two steps of a meeting that nothing else is to be done in. After a while says once that we wait. */
+/* Waits between two steps of a meeting. After a while says once that we wait. */
 void shmem_meet_pause(struct shmem_meeting *meeting);
 
 /* --- interrupt_vfio.c ------------------------------------------------------ */

@@ -68,7 +68,7 @@ void shmem_barrier_arrive(struct shmem_barrier *barrier);
 
 /*
  * Whether the peer on that seat has reached the barrier at which we have arrived. If so, all that
- * it stored before is seen by what follows. It may be at the next barrier already.
+ * it stored before is seen by our later loads. It may be at the next barrier already.
  */
 bool shmem_barrier_reached(const struct shmem_barrier *barrier, int seat);
 

@@ -1,7 +1,7 @@
 /*
  * copy.h - ways to copy memory, and which of them is the fastest here.
  *
- * The C library's memcpy chooses how it copies by what CPUID says. In a VM that may be wrong:
+ * The C library's memcpy chooses how it copies by CPUID, which may be wrong in a VM:
  * under TCG it takes "rep movsb" for 16 to 256 KiB, at an eighth of the rate of a plain loop.
  * So a program that moves much data tries the kernels where it will use them.
  */
@@ -54,7 +54,7 @@ const struct shmem_copy_kernel *shmem_copy_named(const char *name);
 
 /*
  * Copy any number of bytes into the region, or out of it. Sizes and addresses need no
- * alignment. What the kernel does not take, and short copies, are left to memcpy.
+ * alignment. memcpy copies the bytes that the kernel cannot take, and all short copies.
  */
 void shmem_copy_to(const struct shmem_copy_kernel *kernel, void *shared, const void *from,
 		   size_t size);
@@ -65,8 +65,8 @@ void shmem_copy_from(const struct shmem_copy_kernel *kernel, void *to, const voi
  * --- The fastest kernel ---
  *
  * One side of a ring tries kernels in turns, each on the same piece of the region. Between two
- * turns the other side copies that piece, as it will later: who had the bytes last decides how
- * long a copy takes.
+ * turns the other side copies that piece, as it will later: a copy takes longer when the other
+ * side had the bytes last.
  *
  *	struct shmem_copy_trial trial = shmem_copy_trial_begin(true, region.order);
  *	for (unsigned int turn = 0; turn < SHMEM_COPY_TURNS; turn++) {
