@@ -96,7 +96,7 @@ scripts_executable() {
 }
 
 main() {
-    local verdict
+    local accel reason cpu
     local -a named steps
     script_begin check,force,reset-disks,knobs-on-stdin "$@"
     step_require "${WORDS[@]}"
@@ -124,8 +124,8 @@ main() {
         lab_lock 300
         disks_update "${GIVEN[reset-disks]:-no}"
         lab_hand_over "$(lab_owner)"
-        verdict=$(accel_choose)
-        say "Ready: $VM_COUNT VMs in $VM_DIR (${verdict%% *}: ${verdict#* }). Next: ./start.sh"
+        accel_choose accel reason cpu
+        say "Ready: $VM_COUNT VMs in $VM_DIR ($accel: $reason). Next: ./start.sh"
     fi
 }
 

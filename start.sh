@@ -33,20 +33,19 @@ EOF
 
 # Starts the named VMs, none of which runs. If one cannot be started, the others still are.
 start_all() {
-    local name verdict accel above_4g
-    verdict=$(accel_choose)
-    accel=${verdict%% *}
-    say "Starting $* under ${accel^^} (${verdict#* })"
+    local name accel reason cpu above_4g
+    accel_choose accel reason cpu
+    say "Starting $* under ${accel^^} ($reason)"
     if [[ $accel == tcg ]] && ((VM_MAXCPUS < 2)); then
         warn "VM_MAXCPUS=1 under TCG: atomic operations on the shared region are not atomic between VMs"
     fi
     above_4g=$(qemu_bar_above_4g)
     for name; do
-        start_one "$name" "$accel" "$above_4g"
+        start_one "$name" "$accel" "$cpu" "$above_4g"
     done
 }
 
-# start_one NAME ACCEL ABOVE_4G: starts a VM in a process of its own, where errexit is on. If that fails, the reason is the
+# start_one NAME ACCEL CPU ABOVE_4G: starts a VM in a process of its own, where errexit is on. If that fails, the reason is the
 # last line that it wrote.
 start_one() {
     local name=$1 launched=yes

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Starts a VM: its files, its screen session, and QEMU in that session.
 
-# vm_launch NAME ACCEL ABOVE_4G: starts VM NAME in a screen session of that name. ACCEL is kvm or tcg, ABOVE_4G is yes or no.
+# vm_launch NAME ACCEL CPU ABOVE_4G: starts VM NAME in a screen session of that name. ACCEL is kvm or tcg, CPU is QEMU's model,
+# ABOVE_4G is yes or no.
 # Does not wait. When QEMU ends, the file exit has its exit status.
 vm_launch() {
     local name=$1 dir=$VM_DIR/$1
@@ -11,7 +12,7 @@ vm_launch() {
     [[ ! -f $dir/console.log ]] || mv -f -- "$dir/console.log" "$dir/console.log.old"
     : >"$dir/console.log"
     chmod 600 "$dir/console.log"
-    qemu_command "$name" "$2" "$3" >"$dir/command"
+    qemu_command "$name" "$2" "$3" "$4" >"$dir/command"
     lab_own "$dir"
     vm_session_create "$name"
 }

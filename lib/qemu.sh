@@ -66,16 +66,16 @@ qemu_region() {
         "$(shmem_suffix "$1")" "$(shmem_path "$1")" "${REGION_BYTES[$1]}" "$prealloc"
 }
 
-# qemu_command NAME ACCEL ABOVE_4G: prints the command that runs VM NAME with its console on stdio, in one line, quoted
-# for the shell. ACCEL is kvm or tcg, ABOVE_4G is yes or no.
+# qemu_command NAME ACCEL CPU ABOVE_4G: prints the command that runs VM NAME with its console on stdio, in one line, quoted
+# for the shell. ACCEL is kvm or tcg, CPU is QEMU's model, ABOVE_4G is yes or no.
 qemu_command() {
-    local name=$1 accel=$2 above_4g=$3 dir=$VM_DIR/$1 peer number
+    local name=$1 accel=$2 cpu=$3 above_4g=$4 dir=$VM_DIR/$1 peer number
     local -a command=(qemu-system-x86_64)
 
     # A PC without default devices. -no-reboot turns a reset into an exit of QEMU. A guest without ACPI powers down by a
     # reset, and with panic=-1 a crash of its kernel causes one, too.
     command+=(-name "$name" -no-user-config -nodefaults -display none -no-reboot)
-    command+=(-machine pc -accel "$accel" -cpu "$(accel_cpu "$accel")")
+    command+=(-machine pc -accel "$accel" -cpu "$cpu")
     # One socket for each CPU: the firmware's MP table lists only the first CPU of a socket (SeaBIOS: src/fw/mptable.c).
     command+=(-smp "$VM_CPUS,maxcpus=$VM_MAXCPUS,sockets=$VM_MAXCPUS,cores=1,threads=1" -m "$((VM_MEMORY_BYTES >> 10))K")
 

@@ -145,41 +145,40 @@ END
 
 # --- ACCEL=auto tries KVM
 
-# Prints the choice of ACCEL=auto. The fake QEMU counts its calls.
+# Prints the choice of ACCEL=auto: the accelerator, the CPU model, and the reason. The fake QEMU counts its calls.
 choose_accel() {
     [[ -r /dev/kvm && -w /dev/kvm ]] || skip 'no /dev/kvm that one could try'
     make_lab
-    script choose <<<'config_load; accel_choose'
+    script choose <<<'config_load; accel_choose accel reason cpu; echo "$accel $cpu $reason"'
     succeeds ./choose
 }
 
 @test "a kernel prints its banner under KVM: kvm is chosen, and the verdict is kept" {
     stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "[    0.000000] Linux version 6.10.11"'
     choose_accel
-    same "kvm the lab's kernel boots under KVM" "$output"
+    same "kvm host,host-cache-info=on the lab's kernel boots under KVM" "$output"
     succeeds ./choose
+    same "kvm host,host-cache-info=on the lab's kernel boots under KVM" "$output"
     same 1 "$(wc -l <"$TMPDIR/calls")"
 }
 
 @test "the CPU model is the first with which a kernel boots" {
     stub qemu-system-x86_64 <<<'[[ $* == *"-cpu host,pmu=off "* ]] && echo "[    0.000000] Linux version 6.10.11"'
     choose_accel
-    same "kvm the lab's kernel boots under KVM" "$output"
-    script cpu <<<'config_load; accel_choose >/dev/null; accel_cpu kvm; echo; accel_cpu tcg'
-    succeeds ./cpu
-    same $'host,pmu=off\nmax' "$output"
+    same "kvm host,pmu=off the lab's kernel boots under KVM" "$output"
+    succeeds ./choose
+    same "kvm host,pmu=off the lab's kernel boots under KVM" "$output"
+    succeeds env ACCEL=tcg ./choose
+    same 'tcg max ACCEL=tcg' "$output"
 }
 
 @test "/dev/kvm opens but boots no kernel: tcg, with the reason; a new kernel is tried again" {
     stub qemu-system-x86_64 <<<'echo called >>"$TMPDIR/calls"; echo "qemu: error: failed to set MSR 0x345" >&2; exit 134'
     choose_accel
-    same "tcg /dev/kvm is there, but the lab's kernel does not boot under it (qemu: error: failed to set MSR 0x345)" "$output"
+    same "tcg max /dev/kvm is there, but the lab's kernel does not boot under it (qemu: error: failed to set MSR 0x345)" "$output"
     touch -d '2001-01-01' "$VM_DIR/kernel/vmlinux"
     succeeds ./choose
     same 6 "$(wc -l <"$TMPDIR/calls")"
     succeeds env ACCEL=kvm ./choose
-    same 'kvm ACCEL=kvm' "$output"
-    script cpu <<<'config_load; accel_cpu kvm'
-    succeeds ./cpu
-    same host,host-cache-info=on "$output"
+    same 'kvm host,host-cache-info=on ACCEL=kvm' "$output"
 }

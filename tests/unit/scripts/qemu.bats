@@ -12,7 +12,7 @@ setup() {
     script command_of <<'END'
 config_load
 above_4g=$(qemu_bar_above_4g)
-command=$(qemu_command "${1:-vm1}" "${2:-tcg}" "$above_4g")
+command=$(qemu_command "${1:-vm1}" "${2:-tcg}" max "$above_4g")
 eval "printf '%s\n' $command"
 END
     has_membar yes
