@@ -48,7 +48,7 @@ static size_t columns(void)
 }
 
 /* In the background, the user types into another program. Where there is no terminal, tcgetpgrp fails. */
-static bool draw(const char *text)
+static bool draw_line(const char *text)
 {
 	char line[sizeof(ERASE) + COLUMNS_MAX];
 
@@ -82,7 +82,7 @@ void shmem_progress(const char *format, ...)
 	size_t length = strlen(text);
 	snprintf(text + length, sizeof(text) - length, ": %llu s",
 		 (unsigned long long)((now - begun) / SHMEM_SECOND));
-	draw(text);
+	draw_line(text);
 }
 
 bool shmem_progress_before(uint64_t duration, const char *format, ...)
@@ -95,5 +95,5 @@ bool shmem_progress_before(uint64_t duration, const char *format, ...)
 	va_start(values, format);
 	vsnprintf(text, sizeof(text), format, values);
 	va_end(values);
-	return draw(text);
+	return draw_line(text);
 }
