@@ -151,7 +151,7 @@ static void sleep_until(uint64_t due)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
-/* Returns the number of acts. An act that comes late, as after drawing the line, delays no other. */
+/* Returns the number of acts. Drawing the line may make one act late, but not those after it. */
 static uint64_t run(struct chaos *c)
 {
 	uint64_t due = shmem_now(), end = c->acts ? UINT64_MAX : due + c->duration;

@@ -254,7 +254,7 @@ static bool is_test_over(const struct test *t)
 	       (t->meeting.session ^ THE_END);
 }
 
-/* Nothing is timed here but 100 ms for a ring, in which a terminal is no matter. */
+/* The only time that counts here is the 100 ms for a ring; a line is drawn in much less. */
 static void show_exchanges(const struct test *t)
 {
 	shmem_progress("%llu wake-ups by interrupt of %llu",
