@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/progress.h"
 #include "units.h"
 
 #define DEFAULT_SIZE (64UL << 20)
@@ -174,6 +175,7 @@ int main(int argc, char **argv)
 		shmem_print("--- mmap successful\n");
 
 	size_t size = block_size(&bench.region, &settings);
+	shmem_progress_begin();
 	bench.source = ordinary_memory(size);
 	bench.sink = ordinary_memory(size);
 	if (settings.sweep)

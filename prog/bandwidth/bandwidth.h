@@ -3,7 +3,6 @@
  *
  *	bandwidth.c  the command line, and memory for the copies
  *	measure.c    one copy: calibrated, timed, verified, checked for plausibility
- *	progress.c   a line on the terminal, meanwhile
  *	report.c     one figure, or a table of them
  */
 #ifndef BANDWIDTH_H
@@ -62,18 +61,6 @@ struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct shm
 
 /* The size of the last-level cache in bytes; 0: unknown, as under TCG. */
 size_t last_level_cache(void);
-
-/* --- progress.c ------------------------------------------------- */
-
-/*
- * If stderr is a terminal, a line there says what is being measured, when it has taken half a
- * second and from then on. sample counts from 1; 0 is the warm-up.
- */
-void progress_begin(const struct shmem_copy_kernel *kernel, size_t size);
-void progress_show(size_t sample);
-
-/* Erases the line, if there is one. */
-void progress_end(void);
 
 /* --- report.c --------------------------------------------------- */
 

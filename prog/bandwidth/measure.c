@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bytes.h"
+#include "lib/progress.h"
 #include "units.h"
 
 #define CHUNK_SIZE (1UL << 20)
@@ -44,6 +45,19 @@ struct job {
 	size_t copies; /* of size bytes, in each sample */
 	enum bandwidth_fault fault;
 };
+
+/* --- Progress ------------------------------------------------------------- */
+
+/* Between two samples. A terminal that is busy then may slow the next one, and the median stands that. */
+static void show_warm_up(const struct job *job)
+{
+	shmem_progress("%s, blocks of %zu KiB, warming up", job->kernel->name, job->size >> 10);
+}
+
+static void show_sample(const struct job *job, size_t number)
+{
+	shmem_progress("%s, blocks of %zu KiB, sample %zu", job->kernel->name, job->size >> 10, number);
+}
 
 /* --- One copy ------------------------------------------------------------- */
 
@@ -93,7 +107,7 @@ static uint64_t shortest_sample(const struct job *job)
 	uint64_t shortest = UINT64_MAX, start = shmem_now();
 
 	for (int i = 0; i < CALIBRATIONS && shortest >= SAMPLE_AT_LEAST; i++) {
-		progress_show(0);
+		show_warm_up(job);
 		uint64_t took = time_sample(job);
 
 		if (job->fault == FAULT_DISTURBED && i == 0)
@@ -112,7 +126,7 @@ static uint64_t shortest_sample(const struct job *job)
  */
 static void calibrate_job(struct job *job)
 {
-	progress_show(0);
+	show_warm_up(job);
 	job->copies = 1;
 	job->piece = CHUNK_SIZE;
 	uint64_t took = time_sample(job);
@@ -198,7 +212,7 @@ static size_t take_samples(const struct job *job, double *samples, int repetitio
 	size_t count = 0, least = repetitions ? (size_t)repetitions : SAMPLES_AT_LEAST;
 
 	for (;;) {
-		progress_show(count + 1);
+		show_sample(job, count + 1);
 		samples[count] = sample(job);
 		if (job->fault == FAULT_UNEVEN)
 			samples[count] /= (double)(1 + count % 4);
@@ -222,7 +236,6 @@ static struct bandwidth_figures run_job(struct job *job, int repetitions)
 	calibrate_job(job);
 	prepare(job, seed);
 	size_t count = take_samples(job, samples, repetitions);
-	progress_end(); /* before any message */
 	if (job->fault == FAULT_LOST)
 		job->to[job->size / 2] ^= 1;
 	verify_copy(job);
@@ -291,7 +304,6 @@ struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct shm
 {
 	bench->claim = shmem_claim_take(&bench->region, SHMEM_CLAIM_BANDWIDTH,
 					"the area of __bandwidth", bench->settings->patience);
-	progress_begin(kernel, size);
 	struct bandwidth_figures figures = measure_alone(bench, kernel, size);
 	shmem_claim_drop(&bench->claim);
 	return figures;

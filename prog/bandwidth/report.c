@@ -1,7 +1,10 @@
 /* report.c - the figures of __bandwidth, as text and as records. */
 #include "bandwidth.h"
 
-enum { SWEEP_FACTOR = 4 };
+#include <stdio.h>
+#include <string.h>
+
+enum { SWEEP_FACTOR = 4, ROW_SIZE = 256 };
 
 static const char *const direction_names[] = { "to", "from", "local" };
 
@@ -142,16 +145,21 @@ void all_kernels(struct bench *bench, size_t size)
 	}
 }
 
-/* A figure of the sweep, with name after it unless that is empty. Returns its spread. */
+/*
+ * A figure of the sweep, with name after it unless that is empty: a record, or added to the row.
+ * Returns its spread.
+ */
 static double sweep_figure(struct bench *bench, const struct shmem_copy_kernel *kernel, size_t size,
-			 const char *name)
+			   const char *name, char row[static ROW_SIZE])
 {
 	struct bandwidth_figures figures = measure_bandwidth(bench, kernel, size);
+	size_t length = strlen(row);
 
 	if (bench->options->json)
 		record_bandwidth(bench, kernel, size, &figures);
 	else
-		shmem_print(" %9.2f%s%s", figures.median, name[0] ? " " : "", name);
+		snprintf(row + length, ROW_SIZE - length, " %9.2f%s%s", figures.median,
+			 name[0] ? " " : "", name);
 	return figures.spread;
 }
 
@@ -160,24 +168,23 @@ static double larger(double a, double b)
 	return a > b ? a : b;
 }
 
+/* Prints the row as a whole, since the line of progress would erase a part of it. */
 static void sweep_row(struct bench *bench, size_t size)
 {
 	const struct bandwidth_settings *settings = bench->settings;
-	bool json = bench->options->json;
 	double spread = 0; /* the largest of the row */
+	char row[ROW_SIZE] = "";
 
-	if (!json)
-		shmem_print("%7zu KiB", size >> 10);
 	if (settings->best) {
 		const struct shmem_copy_kernel *best = fastest(bench, size);
 
-		spread = sweep_figure(bench, best, size, best->name);
+		spread = sweep_figure(bench, best, size, best->name, row);
 	}
 	for (const struct shmem_copy_kernel *kernel = shmem_copy_kernels; kernel->name; kernel++)
 		if (is_wanted(settings, kernel))
-			spread = larger(spread, sweep_figure(bench, kernel, size, ""));
-	if (!json)
-		shmem_print("  %7.1f %%%s\n", spread, mark_of(spread));
+			spread = larger(spread, sweep_figure(bench, kernel, size, "", row));
+	if (!bench->options->json)
+		shmem_print("%7zu KiB%s  %7.1f %%%s\n", size >> 10, row, spread, mark_of(spread));
 }
 
 void sweep(struct bench *bench, size_t last)

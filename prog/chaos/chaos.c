@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/progress.h"
 #include "units.h"
 
 #define CHAOS_DURATION (10 * SHMEM_SECOND)
@@ -150,7 +151,7 @@ static void sleep_until(uint64_t due)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
-/* Returns the number of acts. */
+/* Returns the number of acts. Drawing the line may make one act late, but not those after it. */
 static uint64_t run(struct chaos *c)
 {
 	uint64_t due = shmem_now(), end = c->acts ? UINT64_MAX : due + c->duration;
@@ -164,6 +165,8 @@ static uint64_t run(struct chaos *c)
 		struct act act = do_act(c);
 		if (c->verbose)
 			report_act(c, &act);
+		else
+			shmem_progress("%llu acts", (unsigned long long)acts + 1);
 	}
 	return acts;
 }
@@ -298,6 +301,7 @@ int main(int argc, char **argv)
 	note_signals();
 	report_begin(c);
 
+	shmem_progress_begin();
 	uint64_t begin = shmem_now(), acts = run(c);
 	if (c->options.json)
 		record_end(c, acts, shmem_since(begin));

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "lib/progress.h"
 #include "sleep.h"
 
 #define DOORBELL_PATIENCE (60 * SHMEM_SECOND) /* to wait for the other side to come */
@@ -253,6 +254,13 @@ static bool is_test_over(const struct test *t)
 	       (t->meeting.session ^ THE_END);
 }
 
+/* The only time that counts here is the 100 ms for a ring; a line is drawn in much less. */
+static void show_exchanges(const struct test *t)
+{
+	shmem_progress("%llu wake-ups by interrupt of %llu",
+		       (unsigned long long)t->sleeper.interrupts, (unsigned long long)t->d->count);
+}
+
 /* Seat 0 begins each exchange, and ends the test. */
 static void take_turns(struct test *t)
 {
@@ -271,8 +279,10 @@ static void take_turns(struct test *t)
 			break;
 		if (!first)
 			say(t, number_now(t));
-		if (t->exchanges % TURNS_A_BEAT == 0)
+		if (t->exchanges % TURNS_A_BEAT == 0) {
 			shmem_meet_beat(&t->meeting);
+			show_exchanges(t);
+		}
 	}
 	t->exchanges--;
 	if (first)
@@ -309,6 +319,7 @@ void test_wake_ups(struct doorbell *d)
 	t->sleeper = shmem_sleeper_for(d->bell, &t->own->notice, VECTOR, 0);
 	t->waker = shmem_waker_for(d->bell, &t->other->notice);
 	t->begin = shmem_now();
+	shmem_progress_begin();
 	take_turns(t);
 	report_test(t, 0);
 }

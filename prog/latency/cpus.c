@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/progress.h"
+
 struct pair {
 	int cpu, other;
 	struct latency_figures figures; /* written by the process that measures */
@@ -103,6 +105,7 @@ static void print_cause(int said)
 /* One side ended with this status: ends the other and this program. */
 static _Noreturn void fail(const pid_t sides[static 2], int said, int status)
 {
+	shmem_progress_end();
 	kill(sides[0], SIGKILL);
 	kill(sides[1], SIGKILL);
 	if (WIFSIGNALED(status))
@@ -111,8 +114,9 @@ static _Noreturn void fail(const pid_t sides[static 2], int said, int status)
 	exit(1);
 }
 
+/* Draws after the forks, so that no side has a line to erase, and then sleeps: a redraw would disturb them. */
 static void measure_pair(const struct latency_settings *settings, const struct shmem_options *options,
-			 struct pair *pair)
+			 struct pair *pair, size_t number, size_t count)
 {
 	int said = memfd_create("said", MFD_CLOEXEC);
 
@@ -123,6 +127,8 @@ static void measure_pair(const struct latency_settings *settings, const struct s
 		start_side(settings, options, pair->other, said, &pair->figures),
 	};
 
+	shmem_progress_before(settings->trips ? 0 : settings->time, "pair %zu of %zu: CPUs %d and %d",
+			      number, count, pair->cpu, pair->other);
 	for (int i = 0; i < 2; i++) {
 		int status;
 
@@ -131,14 +137,8 @@ static void measure_pair(const struct latency_settings *settings, const struct s
 		if (status != 0)
 			fail(sides, said, status);
 	}
+	shmem_progress_end();
 	close(said);
-}
-
-/* On a terminal, updates a progress line. */
-static void show_progress(size_t done, size_t count)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, done < count ? "\r%zu of %zu pairs" : "\r\033[K", done, count);
 }
 
 /* --- Output --------------------------------------------------------------- */
@@ -232,13 +232,13 @@ void measure_cpus(const struct latency_settings *settings, struct shmem_options 
 		use_own_memory(options);
 
 	struct shmem region = shmem_open(options);
+	shmem_progress_begin();
 	for (int i = 0; i < cpu_count; i++)
 		for (int j = i + 1; j < cpu_count; j++) {
 			struct pair *pair = &pairs[count++];
 
 			*pair = (struct pair){ .cpu = cpus[i], .other = cpus[j] };
-			measure_pair(settings, options, pair);
-			show_progress(count, pair_count);
+			measure_pair(settings, options, pair, count, pair_count);
 			if (options->json)
 				record_pair(&region, options, pair);
 		}

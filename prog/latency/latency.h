@@ -256,6 +256,12 @@ struct cost cost_since(const struct latency_run *run, const struct cost *before)
 
 /* --- steps.c ------------------------------------------------------ */
 
+/*
+ * Draws the line of progress for this step, if it takes that long, in ns, that it ends late enough
+ * (progress.h). Nothing is drawn while round trips are measured, so call it before.
+ */
+bool show_step(const struct latency_run *run, int from, int to, uint64_t step, uint64_t time);
+
 /* Every pair in turn: does our part, and waits for the others to do theirs. */
 void do_all_steps(struct latency_run *run);
 

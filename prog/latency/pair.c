@@ -256,14 +256,36 @@ static uint64_t measure_open_loop(struct latency_run *run, int seat, uint64_t ba
 	return overdue;
 }
 
+/* In ns, if a round trip takes as long as it did in the warm-up. */
+static uint64_t expected_time(const struct latency_settings *settings, uint64_t warm_up_ns, uint64_t warm_up_trips)
+{
+	double each = settings->every_ns ? (double)settings->every_ns :
+					   (double)warm_up_ns / (double)warm_up_trips;
+	double all = (double)settings->trips * each;
+
+	return settings->trips && all < (double)settings->time ? (uint64_t)all : settings->time;
+}
+
+/* After the line of progress, a second warm-up gives the terminal time to show it. */
+static uint64_t warm_up_and_show(struct latency_run *run, int seat, uint64_t step)
+{
+	uint64_t base = base_of(run, step), begin = shmem_now();
+	uint64_t trips = warm_up(run, seat, base);
+	uint64_t time = expected_time(run->settings, shmem_since(begin), trips);
+
+	set_window(run);
+	if (show_step(run, run->meeting.seat, seat, step, time))
+		trips += warm_up(run, seat, base + trips);
+	return trips;
+}
+
 struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t step)
 {
 	uint64_t base = base_of(run, step);
 	struct latency_figures figures = { .from = run->meeting.seat, .to = seat,
 					   .clock_step_us = run->clock_step_ns / 1e3 };
 
-	figures.warm_up = warm_up(run, seat, base);
-	set_window(run);
+	figures.warm_up = warm_up_and_show(run, seat, step);
 	memset(&run->histogram, 0, sizeof(run->histogram));
 	base += figures.warm_up;
 

@@ -1,7 +1,12 @@
 /* steps.c - the pairs of __latency, one after the other; without --matrix there is one. */
 #include "latency.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "bytes.h"
+#include "lib/progress.h"
+#include "units.h"
 
 /* Counts from a number of this session, which an earlier run cannot have left. */
 static uint64_t turn_of(const struct latency_run *run, uint64_t step)
@@ -62,6 +67,26 @@ static uint64_t patience(const struct latency_settings *settings)
 	return settings->time + settings->timeout + SHMEM_SECOND;
 }
 
+bool show_step(const struct latency_run *run, int from, int to, uint64_t step, uint64_t time)
+{
+	char first[NAME_SIZE], second[NAME_SIZE], pair[64] = "", seconds[32] = "";
+
+	name_of(run, from, first);
+	name_of(run, to, second);
+	if (run->settings->matrix)
+		snprintf(pair, sizeof(pair), "pair %" PRIu64 " of %" PRIu64 ": ", step + 1,
+			 step_count(run));
+	if (time)
+		snprintf(seconds, sizeof(seconds), " for about %.0f s", (double)time / SHMEM_SECOND);
+	return shmem_progress_before(time, "%s%s measures to %s%s", pair, first, second, seconds);
+}
+
+/* The time that the measuring side takes, if its options are ours; 0 if only their -n tells. */
+static uint64_t time_of_others(const struct latency_settings *settings)
+{
+	return settings->trips ? 0 : settings->time;
+}
+
 static void do_step(struct latency_run *run, int from, int to, uint64_t step)
 {
 	if (from == run->meeting.seat) {
@@ -72,11 +97,13 @@ static void do_step(struct latency_run *run, int from, int to, uint64_t step)
 		show_finished(run, step + 1);
 		report_figures(run, &figures);
 	} else if (to == run->meeting.seat) {
+		show_step(run, from, to, step, time_of_others(run->settings));
 		struct answers answers = answer(run, from, step);
 
 		show_finished(run, step + 1);
 		report_answers(run, &answers);
 	} else {
+		show_step(run, from, to, step, time_of_others(run->settings));
 		wait_until_finished(run, from, step + 1, patience(run->settings));
 	}
 }
@@ -87,6 +114,7 @@ void do_all_steps(struct latency_run *run)
 	uint64_t step = 0;
 
 	introduce(run);
+	shmem_progress_begin();
 	report_head(run);
 	for (int from = 0; from < seats; from++)
 		for (int to = 0; to < run->settings->seats; to++)

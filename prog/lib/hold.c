@@ -2,8 +2,6 @@
 #include "hold.h"
 #include "internal.h"
 
-#include <signal.h>
-#include <stdlib.h>
 #include <time.h>
 
 static uint64_t new_ticket(void)
@@ -106,26 +104,8 @@ static void give_all_back(void)
 		kinds[i]->give_back();
 }
 
-/* Raises the signal again: SA_RESETHAND has restored its default action. */
-static void on_signal(int number)
-{
-	give_all_back();
-	raise(number);
-}
-
-/* A signal that was ignored when the program began stays ignored, as nohup(1) needs it. */
-static void give_back_on(int number)
-{
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-	struct sigaction before;
-
-	if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
-		sigaction(number, &action, NULL);
-}
-
 void shmem_hold_register(const struct holdings *holdings)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE };
 	int i = 0;
 
 	while (i < KINDS_MAX && kinds[i] && kinds[i] != holdings)
@@ -134,10 +114,6 @@ void shmem_hold_register(const struct holdings *holdings)
 	if (kinds[i])
 		return;
 	kinds[i] = holdings;
-	if (i > 0)
-		return;
 	shmem_while_blocked(shmem_hold_renew_all);
-	for (size_t s = 0; s < sizeof(signals) / sizeof(*signals); s++)
-		give_back_on(signals[s]);
-	atexit(give_all_back);
+	shmem_at_end(give_all_back);
 }

@@ -2,6 +2,8 @@
  * internal.h - shared by the library's files; no program includes it.
  *
  *	program.c             the command line and the output
+ *	progress.c            a line on the terminal while a program works (progress.h)
+ *	end.c                 what is done when the program ends
  *	errors.c              errors that a function returns
  *	machine.c             this VM: its CPU, hypervisor and memory types
  *	device.c              the ivshmem device, as sysfs shows it
@@ -61,8 +63,20 @@ bool shmem_device_enable(const char *address, struct shmem_error *error);
 
 /* --- program.c ------------------------------------------------------------- */
 
+/* The function is called before anything is printed. */
+void shmem_before_output(void (*function)(void));
+
 /* The function is called every 200 ms while shmem_print waits for a reader that has paused. */
 void shmem_while_blocked(void (*function)(void));
+
+/* --- end.c ----------------------------------------------------------------- */
+
+/*
+ * The task is done when the program ends: at its exit, or by SIGINT, SIGTERM, SIGHUP, SIGQUIT or
+ * SIGPIPE. Signal handlers do it, so it may call only what signal-safety(7) lists. The same task
+ * counts once.
+ */
+void shmem_at_end(void (*task)(void));
 
 /* --- machine.c ------------------------------------------------------------- */
 

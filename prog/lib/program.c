@@ -15,8 +15,24 @@
 
 enum { BLOCKED_MS = 200 };
 
+/* Called before anything is printed; NULL: nothing is to be done. */
+static void (*before_output)(void);
+
+void shmem_before_output(void (*function)(void))
+{
+	before_output = function;
+}
+
+/* The line of progress gives way to what is printed. */
+static void make_way(void)
+{
+	if (before_output)
+		before_output();
+}
+
 static void complain(const char *format, va_list values, const char *tail)
 {
+	make_way();
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	vfprintf(stderr, format, values);
 	fprintf(stderr, "%s\n", tail);
@@ -48,6 +64,7 @@ void shmem_print(const char *format, ...)
 	va_list values;
 
 	wait_until_writable(STDOUT_FILENO);
+	make_way();
 	va_start(values, format);
 	int written = vprintf(format, values);
 	va_end(values);

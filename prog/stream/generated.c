@@ -124,6 +124,7 @@ static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 		frame.round = (*round)++;
 		frame.length = s->plan.bytes && left < ROUND_SIZE ? left : ROUND_SIZE;
 		add_rate(&rates, frame.length, send_round(s, &frame));
+		show_round(&rates);
 	} while (s->plan.bytes ? rates.bytes < s->plan.bytes :
 				 shmem_now() - rates.start.time < s->plan.duration);
 	report_rates(s, &rates);
@@ -187,6 +188,7 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 	} else {
 		rates->message = frame->message;
 		add_rate(rates, frame->length, sample);
+		show_round(rates); /* now, since the sender waits */
 	}
 	show_accepted(s, s->total);
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/progress.h"
+
 enum { COPY_CHANCES = 20 };
 
 /* --- CPU ------------------------------------------------------------------ */
@@ -63,6 +65,12 @@ void add_rate(struct rates *rates, uint64_t bytes, double sample)
 	}
 	rates->samples[rates->count++] = sample;
 	rates->bytes += bytes;
+}
+
+void show_round(const struct rates *rates)
+{
+	shmem_progress("messages of %llu bytes, %zu rounds", (unsigned long long)rates->message,
+		       rates->count);
 }
 
 static void print_rates(const struct stream *s, const struct rates *rates,

@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "lib/progress.h"
+
 #define STREAM_PATIENCE (60 * SHMEM_SECOND)
 #define STREAM_DURATION (2 * SHMEM_SECOND)
 
@@ -221,6 +223,7 @@ static void run_stream(struct stream *s)
 	struct usage start;
 
 	open_channel(s);
+	shmem_progress_begin();
 	start = usage_now();
 	if (!s->plan.send) {
 		receive_all(s);

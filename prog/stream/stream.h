@@ -163,6 +163,12 @@ double stream_rate(const struct stream *s, uint64_t bytes, uint64_t start);
 /* Adds the rate of a round of that many bytes. */
 void add_rate(struct rates *rates, uint64_t bytes, double sample);
 
+/*
+ * Draws the line of progress. To be called between two rounds, when the other side times nothing.
+ * The user's data has no such line: a program of the same pipe may write to the terminal.
+ */
+void show_round(const struct rates *rates);
+
 /* Reports the rates of all rounds, and clears them for the next size. */
 void report_rates(struct stream *s, struct rates *rates);
 

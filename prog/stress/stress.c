@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/progress.h"
+
 #define STRESS_DURATION (10 * SHMEM_SECOND)
 #define STRESS_PATIENCE (60 * SHMEM_SECOND)
 
@@ -154,10 +156,13 @@ static void run_checks(struct stress *s)
 {
 	uint64_t start = shmem_now();
 
+	shmem_progress_begin();
 	do {
 		for (int i = 0; i < CHECKS; i++)
 			checks[i].run(s);
 		s->cycle++;
+		/* Between two checks, where all wait for one another. */
+		shmem_progress("%llu times through all checks", (unsigned long long)s->cycle);
 		inject_an_end(s);
 	} while (!is_time_over(s, start));
 }

@@ -176,25 +176,6 @@ END
     jq -e '.copies_per_sample > 1' <<<"$output"
 }
 
-# on_terminal COMMAND...: with a terminal as stdout and stderr; what appears on it is then in the file 'terminal'.
-on_terminal() {
-    script -qefc "$*" terminal >/dev/null </dev/null
-}
-
-@test "a long run shows its progress on a terminal, and erases it; files get nothing of it" {
-    # Filling 16 MiB takes 0.8 s then.
-    local erase=$'\r\e[K' slow=(__bandwidth -f region --local -s 16M -r 2 --inject slow)
-    on_terminal "${slow[@]}" ">out"
-    for text in 'memcpy, blocks of 16384 KiB, warming up: 0 s' 'memcpy, blocks of 16384 KiB, sample 1: ' 'sample 2: '; do
-        grep -qF "$text" terminal
-    done
-    [[ $(sed '/^Script /d' terminal) == *"$erase" ]] # nothing after it
-    grep -qx 'memcpy bandwidth within the VM: [0-9.]* MB/s' out
-    refuted grep $'\e' out
-    succeeds "${slow[@]}"
-    same '' "$stderr"
-}
-
 # with_cache BYTES: from here on, __bandwidth is one whose last-level cache has that size.
 with_cache() {
     gcc -std=gnu11 -D_GNU_SOURCE "-DCACHE_SIZE=$1" -I "$PROG" -I "$PROG/lib/include" -o __bandwidth "$PROG"/bandwidth/*.c \
