@@ -4,21 +4,6 @@
 
 load stream.bash
 
-# noticed TEXT: both sides end. At least one found rubbish: it says TEXT, or that its own words were overwritten.
-noticed() {
-    local name statuses=
-    for name in recv send; do
-        await "$name"
-        statuses+=$status
-        case $status in
-        5) grep -qE -- "$1|another program overwrote what we wrote for the (receiver|sender) of channel 0" <<<"$stderr" ;;
-        6) says 'gave up' ;;
-        *) failure "$name ended with $status" ;;
-        esac
-    done
-    refuted test "$statuses" = 66
-}
-
 @test "__stream: rubbish in the counts while it runs: status 5" {
     table=( # the side that can see it first: the offset, the word to write there
         "recv: $WRITTEN_AT -1"
