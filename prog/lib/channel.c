@@ -334,6 +334,7 @@ enum shmem_channel_status shmem_channel_accept(struct shmem_channel *channel, ui
 
 	if (status != SHMEM_CHANNEL_OK)
 		return status;
+	channel->accepted = number;
 	shmem_publish(&channel->words->accepted, number, channel->order); /* pairs with has_accepted */
 	shmem_fence(); /* before the look at wanted, which shmem_channel_accepted may have lowered */
 	return shmem_channel_moved(channel);

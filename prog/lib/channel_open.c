@@ -14,7 +14,8 @@
 /* From the meeting on. It takes milliseconds, but a host may have much else to do. */
 #define READY_WITHIN (10 * SHMEM_SECOND)
 
-enum { LEAST_RING = 4096 };
+#define LEAST_RING 4096UL
+#define MOST_RING (1UL << 32) /* a frame has 32 bits for the size of a message */
 
 /* --- Its place -------------------------------------------------------------------- */
 
@@ -42,7 +43,7 @@ static bool place_name(struct shmem_channel *channel, const struct shmem *region
 	struct shmem_area area;
 
 	channel->ring_size = size = size ? size : CHANNEL_LARGEST_RING;
-	assert(size >= LEAST_RING && (size & (size - 1)) == 0);
+	assert(size >= LEAST_RING && size <= MOST_RING && (size & (size - 1)) == 0);
 	snprintf(channel->what, sizeof(channel->what), "channel %s", name);
 	if (!shmem_try_area_open(region, name, CHANNEL_SIZE + size, &area, &channel->error))
 		return false;
@@ -209,13 +210,28 @@ enum shmem_channel_status shmem_channel_begin(struct shmem_channel *channel,
 	return shmem_channel_begin_again(channel, region);
 }
 
+/* The longest time between two beats of a program that lives: see shmem_meet_beat. */
+#define BEATS_WITHIN (1 * SHMEM_SECOND)
+
+/* We have no seat. Its holder may have died less than three seconds ago. */
+static enum shmem_channel_status seat_is_taken(struct shmem_channel *channel)
+{
+	const struct shmem_seat_watch *holder = &channel->meeting.watch[channel->options.role];
+	const char *does = channel_sends(channel) ? "sending" : "receiving";
+
+	if (holder->moved && holder->still < BEATS_WITHIN)
+		return shmem_channel_fail(channel, SHMEM_CHANNEL_FAILED,
+					  "another program is %s on %s; choose another channel", does,
+					  channel->what);
+	return shmem_channel_fail(channel, SHMEM_CHANNEL_LATE,
+				  "the program that was %s on %s gives no sign of life; after 3 s "
+				  "without one its place is free: try again", does, channel->what);
+}
+
 static enum shmem_channel_status nobody_came(struct shmem_channel *channel)
 {
 	if (channel->meeting.seat == SHMEM_ANY_SEAT)
-		return shmem_channel_fail(channel, SHMEM_CHANNEL_FAILED,
-					  "another program is %s on %s; choose another channel",
-					  channel_sends(channel) ? "sending" : "receiving",
-					  channel->what);
+		return seat_is_taken(channel);
 	return shmem_channel_fail(channel, SHMEM_CHANNEL_LATE, "no %s came to %s within %.9g s",
 				  shmem_channel_other(channel), channel->what,
 				  (double)channel->options.timeout / SHMEM_SECOND);

@@ -3,7 +3,8 @@
  *
  *	channel.c       messages
  *	channel_open.c  opening and closing
- *	channel_wait.c  waiting for the other side, and what became of it
+ *	channel_life.c  errors, signs of life, and what became of the other side
+ *	channel_wait.c  waiting for the other side, and waking it
  */
 #ifndef CHANNEL_PRIVATE_H
 #define CHANNEL_PRIVATE_H
@@ -16,6 +17,11 @@
 static inline bool channel_sends(const struct shmem_channel *channel)
 {
 	return channel->options.role == SHMEM_SENDER;
+}
+
+static inline int channel_other_seat(const struct shmem_channel *channel)
+{
+	return channel_sends(channel) ? RECEIVER_SEAT : SENDER_SEAT;
 }
 
 /* False before shmem_channel_begin, and when it is closed or was never opened. */
@@ -88,7 +94,7 @@ void shmem_channel_make_ring(struct shmem_channel *channel);
  */
 bool shmem_channel_step(struct shmem_channel *channel);
 
-/* --- channel_wait.c --------------------------------------------------------- */
+/* --- channel_life.c --------------------------------------------------------- */
 
 /* Sets the channel's error, and returns the status. */
 __attribute__((format(printf, 3, 4)))
@@ -105,8 +111,19 @@ enum shmem_channel_status shmem_channel_not_open(struct shmem_channel *channel);
 /* FAILED if our seat was lost. One load: for before each store that the other side believes. */
 enum shmem_channel_status shmem_channel_check_seat(struct shmem_channel *channel);
 
+/* RUBBISH if another program overwrote the words that we wrote for the other side. */
+enum shmem_channel_status shmem_channel_check_words(struct shmem_channel *channel);
+
+/* Shows that we live, in all that this program holds. */
+enum shmem_channel_status shmem_channel_beat(struct shmem_channel *channel);
+
+/* What the last look at the other side means. */
+enum shmem_channel_status shmem_channel_peer_status(struct shmem_channel *channel);
+
 /* "receiver" or "sender". */
 const char *shmem_channel_other(const struct shmem_channel *channel);
+
+/* --- channel_wait.c --------------------------------------------------------- */
 
 /*
  * To be called when our count or another word that the other side waits for has changed. Rings

@@ -1,12 +1,9 @@
-/* channel_wait.c - waiting for the other side of a channel, and what became of it. */
+/* channel_wait.c - waiting for the other side of a channel, and waking it. */
 #include "channel_private.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/timerfd.h>
 
-#include "hold.h"
 #include "turn.h"
 #include "units.h"
 
@@ -23,132 +20,13 @@ enum { UNRUNG_MAX = 20 };
 
 enum { SPINS_A_LOOK = 4096 };
 
-/* --- Errors ----------------------------------------------------------------- */
-
-static int exit_status(enum shmem_channel_status status)
-{
-	switch (status) {
-	case SHMEM_CHANNEL_LATE:
-		return SHMEM_STATUS_NOBODY;
-	case SHMEM_CHANNEL_LEFT:
-	case SHMEM_CHANNEL_BACK:
-		return SHMEM_STATUS_LEFT;
-	case SHMEM_CHANNEL_DIED:
-		return SHMEM_STATUS_DIED;
-	case SHMEM_CHANNEL_RUBBISH:
-		return SHMEM_STATUS_RUBBISH;
-	case SHMEM_CHANNEL_OK:
-	case SHMEM_CHANNEL_FAILED:
-		break;
-	}
-	return SHMEM_STATUS_FAILED;
-}
-
-enum shmem_channel_status shmem_channel_fail(struct shmem_channel *channel,
-					     enum shmem_channel_status status,
-					     const char *format, ...)
-{
-	char text[SHMEM_ERROR_TEXT];
-	va_list values;
-
-	va_start(values, format);
-	vsnprintf(text, sizeof(text), format, values);
-	va_end(values);
-	shmem_error_set(&channel->error, exit_status(status), "%s", text);
-	return status;
-}
-
-const char *shmem_channel_text(const struct shmem_channel *channel)
-{
-	return channel->error.text;
-}
-
-void shmem_channel_must(const struct shmem_channel *channel, enum shmem_channel_status status)
-{
-	if (status != SHMEM_CHANNEL_OK)
-		shmem_error_end(&channel->error);
-}
-
-const char *shmem_channel_other(const struct shmem_channel *channel)
-{
-	return channel_sends(channel) ? "receiver" : "sender";
-}
-
-enum shmem_channel_status shmem_channel_not_open(struct shmem_channel *channel)
-{
-	return shmem_channel_fail(channel, SHMEM_CHANNEL_FAILED, "%s is not open",
-				  *channel->what ? channel->what : "the channel");
-}
-
-/* First checks whether we lost our own seat, and are the intruder ourselves. */
-enum shmem_channel_status shmem_channel_rubbish(struct shmem_channel *channel, const char *what)
-{
-	enum shmem_channel_status status = shmem_channel_check_seat(channel);
-
-	if (status != SHMEM_CHANNEL_OK)
-		return status;
-	return shmem_channel_fail(channel, SHMEM_CHANNEL_RUBBISH,
-				  "the %s, or a program that overwrote its bytes, sent rubbish: %s",
-				  shmem_channel_other(channel), what);
-}
-
-/* --- Both sides' lives -------------------------------------------------------- */
-
-enum shmem_channel_status shmem_channel_check_seat(struct shmem_channel *channel)
-{
-	return shmem_try_meet_check(&channel->meeting, &channel->error) ? SHMEM_CHANNEL_OK :
-									  SHMEM_CHANNEL_FAILED;
-}
-
-static enum shmem_channel_status beat(struct shmem_channel *channel)
-{
-	channel->beaten = __builtin_ia32_rdtsc();
-	shmem_hold_renew_all(); /* on this channel we may wait long, while others wait for us */
-	return shmem_try_meet_beat(&channel->meeting, &channel->error) ? SHMEM_CHANNEL_OK :
-									 SHMEM_CHANNEL_FAILED;
-}
-
-static int other_seat(const struct shmem_channel *channel)
-{
-	return channel_sends(channel) ? RECEIVER_SEAT : SENDER_SEAT;
-}
-
-/* What the last look at the other side means. */
-static enum shmem_channel_status peer_status(struct shmem_channel *channel)
-{
-	const char *other = shmem_channel_other(channel);
-	const char *fate = shmem_peer_fate(channel->peer);
-
-	if (channel->peer == SHMEM_PEER_LIVES)
-		return SHMEM_CHANNEL_OK;
-	if (channel->peer == SHMEM_PEER_DIED)
-		return shmem_channel_fail(channel, SHMEM_CHANNEL_DIED, "the %s %s", other, fate);
-	if (channel->meeting.watch[other_seat(channel)].seen != 0)
-		return shmem_channel_fail(channel, SHMEM_CHANNEL_BACK,
-					  "the %s %s, and a program is there again", other, fate);
-	return shmem_channel_fail(channel, SHMEM_CHANNEL_LEFT, "the %s %s", other, fate);
-}
-
-enum shmem_channel_status shmem_channel_tend(struct shmem_channel *channel)
-{
-	if (!channel_is_open(channel))
-		return shmem_channel_not_open(channel);
-	enum shmem_channel_status status = beat(channel);
-
-	if (status != SHMEM_CHANNEL_OK)
-		return status;
-	channel->tended = channel->beaten;
-	channel->peer = shmem_meet_peer(&channel->meeting, other_seat(channel));
-	return peer_status(channel);
-}
-
 /* --- Waking the other side ----------------------------------------------------- */
 
 bool shmem_channel_needs_bell(const struct shmem_channel *channel)
 {
 	if (!channel_is_open(channel))
 		return false;
-	const struct sleep_words *other = &channel->words->sleeps[other_seat(channel)];
+	const struct sleep_words *other = &channel->words->sleeps[channel_other_seat(channel)];
 
 	return !channel->waker.bell &&
 	       atomic_load_explicit(&other->sleeps, memory_order_relaxed) ==
@@ -165,7 +43,7 @@ void shmem_channel_give_bell(struct shmem_channel *channel, struct shmem_doorbel
 {
 	show_bell(channel, true);
 	channel->waker = shmem_waker_for(bell,
-					 &channel->words->sleeps[other_seat(channel)].notice);
+					 &channel->words->sleeps[channel_other_seat(channel)].notice);
 }
 
 void shmem_channel_prepare_to_wake(struct shmem_channel *channel)
@@ -186,7 +64,7 @@ static void wake_other(struct shmem_channel *channel)
 	if (!channel->waker.bell)
 		return;
 	/* The difference is right even if a count has wrapped. */
-	uint64_t wanted = atomic_load_explicit(&channel->words->sleeps[other_seat(channel)].wanted,
+	uint64_t wanted = atomic_load_explicit(&channel->words->sleeps[channel_other_seat(channel)].wanted,
 					       memory_order_relaxed);
 	if (channel->ring.mine - wanted <= INT64_MAX)
 		shmem_wake(&channel->waker);
@@ -195,7 +73,7 @@ static void wake_other(struct shmem_channel *channel)
 enum shmem_channel_status shmem_channel_moved(struct shmem_channel *channel)
 {
 	wake_other(channel);
-	return channel_is_time(channel->beaten) ? beat(channel) : SHMEM_CHANNEL_OK;
+	return channel_is_time(channel->beaten) ? shmem_channel_beat(channel) : SHMEM_CHANNEL_OK;
 }
 
 /* --- Asleep -------------------------------------------------------------------- */
@@ -230,7 +108,7 @@ void shmem_channel_want(struct shmem_channel *channel, uint64_t count)
 
 static bool other_rings(const struct shmem_channel *channel)
 {
-	return atomic_load_explicit(&channel->words->sleeps[other_seat(channel)].rings,
+	return atomic_load_explicit(&channel->words->sleeps[channel_other_seat(channel)].rings,
 				    memory_order_relaxed) == channel->meeting.session;
 }
 
@@ -268,7 +146,7 @@ static enum shmem_channel_status come_late(struct shmem_channel *channel)
 	char *end = stpcpy(channel->error.text, "the ");
 
 	stpcpy(stpcpy(end, shmem_channel_other(channel)), " did nothing in time");
-	channel->error.status = exit_status(SHMEM_CHANNEL_LATE);
+	channel->error.status = SHMEM_STATUS_NOBODY;
 	return SHMEM_CHANNEL_LATE;
 }
 
@@ -277,10 +155,12 @@ enum shmem_channel_status shmem_channel_look(struct shmem_channel *channel)
 {
 	enum shmem_channel_status status = shmem_channel_check_seat(channel);
 
+	if (status == SHMEM_CHANNEL_OK)
+		status = shmem_channel_check_words(channel);
 	if (status != SHMEM_CHANNEL_OK)
 		return status;
 	if (channel->peer != SHMEM_PEER_LIVES) /* and done() was asked once more since */
-		return peer_status(channel);
+		return shmem_channel_peer_status(channel);
 	if (channel->bell_failed)
 		return SHMEM_CHANNEL_FAILED;
 	if (channel_is_time(channel->tended))

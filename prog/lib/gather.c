@@ -276,11 +276,22 @@ static int take_lane(const struct shmem_gather_options *options,
 	return -1;
 }
 
+/* -1: no lane became free in time. */
+static int wait_for_lane(const struct shmem_gather_options *options,
+			 struct shmem_meeting meetings[static SHMEM_LANES_MAX], uint64_t deadline)
+{
+	int lane;
+
+	while ((lane = take_lane(options, meetings)) < 0 && shmem_now() < deadline)
+		shmem_meet_pause(&meetings[0]);
+	return lane;
+}
+
 /* Goes on with the meeting in which we have a seat. */
 static enum shmem_channel_status
-open_taken(struct shmem_channel *channel, const struct shmem *region,
-	   const struct shmem_gather_options *options, unsigned int lane,
-	   struct shmem_channel_options *to, struct shmem_meeting *meeting, uint64_t deadline)
+begin_taken(struct shmem_channel *channel, const struct shmem *region,
+	    const struct shmem_gather_options *options, unsigned int lane,
+	    struct shmem_channel_options *to, struct shmem_meeting *meeting)
 {
 	enum shmem_channel_status status = begin_lane(channel, region, options, lane, to);
 
@@ -290,6 +301,21 @@ open_taken(struct shmem_channel *channel, const struct shmem *region,
 	}
 	channel->meeting = *meeting;
 	channel->meeting.what = channel->what;
+	return SHMEM_CHANNEL_OK;
+}
+
+/*
+ * Waits for the receiver and opens the channel. FAILED if another sender took our lane, because
+ * we were paused for long: nothing else can fail here.
+ */
+static enum shmem_channel_status open_taken(struct shmem_channel *channel, uint64_t deadline)
+{
+	struct shmem_meeting *meeting = &channel->meeting;
+
+	while (!shmem_meet_step(meeting) && meeting->seat != SHMEM_ANY_SEAT && shmem_now() < deadline)
+		shmem_meet_pause(meeting);
+	if (meeting->seat == SHMEM_ANY_SEAT)
+		return SHMEM_CHANNEL_FAILED;
 	return shmem_channel_complete(channel, NULL, deadline);
 }
 
@@ -306,13 +332,14 @@ shmem_gather_join(struct shmem_channel *channel, const struct shmem *region,
 	enum shmem_channel_status status = look_for_lanes(channel, region, options, &to, meetings);
 	if (status != SHMEM_CHANNEL_OK)
 		return status;
-	while ((lane = take_lane(options, meetings)) < 0) {
-		if (shmem_now() >= deadline) {
-			shmem_channel_give_up(channel);
-			return shmem_channel_fail(channel, SHMEM_CHANNEL_LATE,
-						  "all lanes of %s are taken", options->name);
-		}
-		shmem_meet_pause(&meetings[0]);
+	while ((lane = wait_for_lane(options, meetings, deadline)) >= 0) {
+		status = begin_taken(channel, region, options, (unsigned int)lane, &to, &meetings[lane]);
+		if (status != SHMEM_CHANNEL_OK)
+			return status;
+		status = open_taken(channel, deadline);
+		if (status != SHMEM_CHANNEL_FAILED)
+			return status;
 	}
-	return open_taken(channel, region, options, (unsigned int)lane, &to, &meetings[lane], deadline);
+	shmem_channel_give_up(channel);
+	return shmem_channel_fail(channel, SHMEM_CHANNEL_LATE, "all lanes of %s are taken", options->name);
 }

@@ -10,9 +10,10 @@
 
 static void claim_impossible_count(struct stream *s)
 {
-	struct shmem_ring_counts *counts = &s->channel.words->counts;
+	struct shmem_ring *ring = &s->channel.ring;
 
-	shmem_publish(s->plan.send ? &counts->written : &counts->read, UINT64_C(1) << 40,
+	ring->mine = UINT64_C(1) << 40;
+	shmem_publish(s->plan.send ? &ring->counts->written : &ring->counts->read, ring->mine,
 		      s->region.order);
 	for (;;) { /* until the other side gives up */
 		nanosleep(&(struct timespec){ .tv_nsec = SHMEM_MS }, NULL);

@@ -118,6 +118,93 @@ built() {
     same 'hello from the host' "$(<"$BATS_TEST_TMPDIR/out.receiver")"
 }
 
+# built_on_host NAME VM...: builds that C++ program of library.md on the host, as the page says, and copies it there.
+built_on_host() {
+    local name=$1 vm
+    local -a flags
+    make -s -C prog O="$BATS_TEST_TMPDIR/build" PREFIX="$BATS_TEST_TMPDIR/own" install-library
+    page_program library.md "$name.cpp" >"$BATS_TEST_TMPDIR/$name.cpp"
+    read -ra flags < <(PKG_CONFIG_PATH=$BATS_TEST_TMPDIR/own/lib/pkgconfig pkg-config --cflags --libs shmem)
+    g++ -std=c++17 -static -o "$BATS_TEST_TMPDIR/$name" "$BATS_TEST_TMPDIR/$name.cpp" "${flags[@]}"
+    for vm in "${@:2}"; do
+        scp -q -F "$VM_DIR/ssh/config" "$BATS_TEST_TMPDIR/$name" "$vm:"
+    done
+}
+
+@test "the page's programs: one VM asks and another adds; three senders in two VMs tell one what has happened" {
+    built vm1 library.md sums
+    built vm2 library.md sums
+    background server ./run.sh vm2 ./sums </dev/null
+    succeeds ./run.sh vm1 ./sums 1 2 39
+    same 42 "$output"
+    background_ended server 6
+    says 'sums: the sender gave up'
+
+    built_on_host events vm1 vm2
+    background listener ./run.sh vm2 ./events </dev/null
+    # shellcheck disable=SC2016 # for the guest's shell
+    background tellers ./run.sh vm1 sh -c './events "vm1 is up" & ./events "vm1 is busy" && wait "$!"' </dev/null
+    succeeds ./run.sh vm2 ./events 'vm2 tells, too'
+    background_ended tellers 0
+    for event in 'vm1 is up' 'vm1 is busy' 'vm2 tells, too'; do
+        wait_until grep -qxE "lane [0-3]: $event" "$BATS_TEST_TMPDIR/out.listener"
+    done
+    kill "$listener"
+    await listener
+    same 3 "$(wc -l <"$BATS_TEST_TMPDIR/out.listener")"
+}
+
+@test "__chaos refuses what is not named, and changes an area that another VM uses, and no other byte" {
+    local before=$BATS_TEST_TMPDIR/before at
+    built vm1 library.md log
+    ./run.sh vm1 ./log 'vm1 was here'
+    cp --sparse=always "$VM_DIR/region" "$before"
+    complains 2 'name the AREA to write to, or channel:N' ./run.sh vm2 __chaos -n 5
+    complains 1 "there is no area 'absent'" ./run.sh vm2 __chaos -n 5 log absent
+    cmp "$before" "$VM_DIR/region"
+
+    succeeds ./run.sh vm2 __chaos -n 200 --rate 0 --seed 44 -v log
+    prints '200 acts in log (seed 44): '
+    same 200 "$(grep -c ' -> ' <<<"$output")"
+    at=$(sed -n 's/^log: 4008 bytes at //p' <<<"$output")
+    cmp -n $((at)) "$before" "$VM_DIR/region"
+    cmp -i $((at + 4008)) "$before" "$VM_DIR/region"
+    refuted cmp -s -i $((at)) -n 4008 "$before" "$VM_DIR/region"
+
+    background chaos ./run.sh vm2 __chaos -t 1000 log </dev/null
+    wait_until_said "$BATS_TEST_TMPDIR/out.chaos" 'log: 4008 bytes'
+    for line in one two three; do
+        succeeds ./run.sh vm1 ./log "$line" # whatever the log holds then
+    done
+    ./run.sh vm2 pkill -INT -x __chaos
+    background_ended chaos 0
+    prints ' acts in log (seed '
+}
+
+# watched FILTER: it holds for the last whole record of the background process watch?
+watched() {
+    [ "$(sed '/}$/!d' "$BATS_TEST_TMPDIR/out.watch" | tail -n 1 | jq "$1" 2>&1)" = true ]
+}
+
+@test "__shmem watch --json in a VM: the rate and the fill of a channel between two VMs, and why it stands still" {
+    local both='.channels[] | select(.channel == 5) | .sender.state == "held" and .receiver.state == "held" and .agreed'
+    background watch ./run.sh vm1 __shmem watch --json </dev/null
+    background send ./run.sh vm1 __stream send -c 5 -t 1000 </dev/null
+    background recv ./run.sh vm2 __stream recv -c 5 </dev/null
+    wait_until watched "$both and .mb_per_s > 0 and .ring_bytes <= .ring_size and .written > 0"
+    ./run.sh vm1 pkill -x __stream
+    await send
+    background_ended recv 6
+
+    background send ./run.sh vm1 sh -c '__stream send -c 5 </dev/zero' </dev/null
+    background recv ./run.sh vm2 sh -c '__stream recv -c 5 | sleep 1000' </dev/null
+    wait_until watched "$both and .mb_per_s == 0 and .ring_bytes > 0 and .verdict == \"receiver does not read\""
+    for name in send recv watch; do
+        kill "${!name}"
+        await "$name"
+    done
+}
+
 @test "__stress detects VMs without atomic operations: VM_MAXCPUS=1 under TCG" {
     ./stop.sh
     ./start.sh --set VM_MAXCPUS=1 vm1 vm2

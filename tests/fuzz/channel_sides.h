@@ -43,6 +43,7 @@ static void call_other(void);
 #include "../../prog/lib/sleep.c"
 #include "../../prog/lib/channel.c"
 #include "../../prog/lib/channel_open.c"
+#include "../../prog/lib/channel_life.c"
 #include "../../prog/lib/channel_wait.c"
 
 enum { LEAST_SIZE = 64, STEPS_MAX = 2 * SHMEM_COPY_TURNS, LOOKS_MAX = 2 };

@@ -34,6 +34,7 @@ static void *keep_samples(size_t size);
 #include "../../prog/lib/ring.c"
 #include "../../prog/lib/channel.c"
 #undef frame
+#include "../../prog/lib/channel_life.c"
 #include "../../prog/lib/channel_wait.c"
 #include "../../prog/stream/faults.c"
 #include "../../prog/stream/frames.c"
@@ -336,6 +337,7 @@ static void open_side(struct shmem_channel *channel, enum shmem_channel_role rol
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
+	static struct shmem_channel_words apart; /* of one that is only tended */
 	struct shmem_channel_words *words = aligned_alloc(CHANNEL_SIZE, CHANNEL_SIZE);
 	unsigned char *bytes = aligned_alloc(CHANNEL_SIZE, RING_SIZE);
 
@@ -346,7 +348,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	output = fuzz_clock = idle_looks = 0;
 	memset(words, 0, sizeof(*words));
 	receiver = (struct stream){ 0 };
-	open_side(&generator.channel, SHMEM_SENDER, words, bytes); /* only to be tended */
+	open_side(&generator.channel, SHMEM_SENDER, &apart, bytes);
 	open_side(&sender, SHMEM_SENDER, words, bytes);
 	open_side(&receiver.channel, SHMEM_RECEIVER, words, bytes);
 	make_script();

@@ -25,16 +25,17 @@ enum {
 };
 
 struct shmem_area {
-	unsigned char *base; /* in the region */
+	unsigned char *base; /* in the region, until shmem_close */
 	size_t size;         /* bytes, as they were asked for */
 	enum shmem_layout_claim claim;
 };
 
 /*
- * The area of that name, with size bytes: zeros if it is new in a fresh region. The name has
- * printable characters without spaces. Fails if the area exists with another size, if there is
- * no room left, if the region is smaller than 16 MiB, if another program holds the directory of
- * areas for 10 s, or, with SHMEM_STATUS_RUBBISH, if something else was written there.
+ * The area of that name, with size bytes, at least 1: zeros if it is new in a fresh region. The
+ * name has 1 to SHMEM_AREA_NAME_MAX printable characters without spaces; it is copied. Fails if the
+ * area exists with another size, if there is no room left, nor an entry, if the region is smaller
+ * than 16 MiB, if programs of another layout or size have used it, if another program holds the
+ * directory of areas for 10 s, or, with SHMEM_STATUS_RUBBISH, if something else was written there.
  */
 bool shmem_try_area_open(const struct shmem *region, const char *name, size_t size,
 			 struct shmem_area *area, struct shmem_error *error);

@@ -13,7 +13,8 @@
  *	shmem_channel_must(&channel, shmem_channel_send(&channel, "hello", 5, SHMEM_NEVER));
  *	shmem_channel_must(&channel, shmem_channel_close(&channel, 10 * SHMEM_SECOND));
  *
- * No function here ends the program, but for shmem_channel_must. A program that neither sends nor
+ * No function here ends the program, but for shmem_channel_must, and for assert(3) at a call that
+ * is wrong in itself, such as sending at the receiver's end. A program that neither sends nor
  * receives for a while must call shmem_channel_tend, since the other side takes it for dead
  * after three seconds.
  *
@@ -41,7 +42,8 @@ enum shmem_channel_status {
 	SHMEM_CHANNEL_LEFT,    /* the other side closed the channel, or its program ended */
 	SHMEM_CHANNEL_BACK,    /* the same, and a program is there again: open the channel again */
 	SHMEM_CHANNEL_DIED,    /* the other side gave no sign of life for 3 s */
-	SHMEM_CHANNEL_RUBBISH, /* the other side, or an intruder, wrote something impossible */
+	SHMEM_CHANNEL_RUBBISH, /* the other side, or an intruder, wrote something impossible, or an
+				* intruder overwrote what we wrote */
 	SHMEM_CHANNEL_FAILED,  /* this side failed */
 };
 
@@ -56,10 +58,12 @@ struct shmem_channel_options {
 	enum shmem_channel_role role;
 	const char *name;    /* of the area; or NULL, and number says which channel */
 	unsigned int number; /* below SHMEM_CHANNELS */
-	size_t ring_size;    /* with a name: bytes, a power of two from 4096 on; 0: 512 KiB */
-	uint64_t timeout;    /* how long to wait for the other side to come, nanoseconds */
+	size_t ring_size;    /* with a name: bytes, a power of two from 4096 to 2^32, the same on both
+			      * sides; 0: 512 KiB */
+	uint64_t timeout;    /* how long to wait for the other side to come, nanoseconds or SHMEM_NEVER */
 	enum shmem_channel_wait wait;
-	struct shmem_doorbell *bell; /* opened for waiting, if we are to sleep on it; or NULL */
+	struct shmem_doorbell *bell; /* opened for waiting, if we are to sleep on it; or NULL. It stays
+				      * yours: close it after the channel */
 	unsigned int vector;         /* of it, that nothing else of this program waits for */
 };
 
@@ -86,7 +90,7 @@ struct shmem_channel {
 	size_t skipped;              /* bytes before it, up to the end of the ring's memory */
 	size_t length;               /* of the message in place, for the receiver */
 	uint64_t goal;               /* what we wait for: room, or another number than this */
-	uint64_t accepted;           /* the receiver's number, as last seen */
+	uint64_t accepted;           /* the receiver's number: shown by it, last seen by the sender */
 	uint64_t beaten, tended;     /* when, by the time-stamp counter */
 	enum shmem_peer peer;        /* as last seen */
 	uint64_t interrupts_seen, unrung_seen; /* of the sleeper's counts */
@@ -96,10 +100,12 @@ struct shmem_channel {
 
 /*
  * Opens the channel when the other side does so too: both then agree on a session, and each has
- * found the copy kernel that is the fastest here (a few milliseconds). The name in options and
- * the channel itself must stay where they are until it is closed. LATE: nobody came in time, or
- * somebody came who was not ready ten seconds later. If it is not OK, nothing is open. At the end
- * of the program the channel is given up, as claims are.
+ * found the copy kernel that is the fastest here (a few milliseconds). Until it is closed, the
+ * channel must stay where it is, and the region mapped; options and the name may go. LATE: nobody
+ * came in time, or the other side came and was not ready ten seconds later, or the program in our
+ * place may have died less than three seconds ago: try again. FAILED: a living program is in our
+ * place, or the channel has no room in the region. If it is not OK, nothing is open. At the end of
+ * the program the channel is given up, as claims are.
  */
 enum shmem_channel_status
 shmem_channel_open(struct shmem_channel *channel, const struct shmem *region,
@@ -120,7 +126,7 @@ enum shmem_channel_status shmem_channel_close(struct shmem_channel *channel, uin
  * is open, all calls are FAILED.
  */
 
-/* The longest message in bytes: just below half of the ring. */
+/* The longest message in bytes: just below half of the ring. Only of a channel that was opened. */
 size_t shmem_channel_longest(const struct shmem_channel *channel);
 
 /* Sends a copy of length bytes, at most shmem_channel_longest of them. */
@@ -136,16 +142,18 @@ shmem_channel_recv(struct shmem_channel *channel, void *bytes, size_t room, size
 		   uint64_t deadline);
 
 /*
- * Without a copy: reserves a place for a message of up to length bytes, aligned to 16, and
- * commits length bytes of it. One at a time. What is not committed is not sent.
+ * Without a copy: reserves a place in the region for a message of up to length bytes, aligned to
+ * 16, and commits length bytes of it. One at a time: the place is ours until commit or the next
+ * reserve. What is not committed is not sent.
  */
 enum shmem_channel_status shmem_channel_reserve(struct shmem_channel *channel, void **bytes,
 						size_t length, uint64_t deadline);
 enum shmem_channel_status shmem_channel_commit(struct shmem_channel *channel, size_t length);
 
 /*
- * Without a copy: shows where the next message is, and releases it, which makes room for others.
- * The sender can still change the bytes. Peeking again shows the same message.
+ * Without a copy: shows where the next message is in the region, aligned to 16, and releases it,
+ * which makes room for others. The place is ours until then. The sender can still change the
+ * bytes. Peeking again shows the same message. Release only what was shown.
  */
 enum shmem_channel_status shmem_channel_peek(struct shmem_channel *channel, const void **bytes,
 					     size_t *length, uint64_t deadline);
@@ -160,15 +168,18 @@ enum shmem_channel_status shmem_channel_flush(struct shmem_channel *channel, uin
  */
 enum shmem_channel_status shmem_channel_accept(struct shmem_channel *channel, uint64_t number);
 
-/* The sender: the number, as soon as it is not before. */
+/*
+ * The sender: waits until that number is another one than before, and stores it. *number is
+ * unchanged unless the status is OK.
+ */
 enum shmem_channel_status shmem_channel_accepted(struct shmem_channel *channel, uint64_t before,
 						 uint64_t *number, uint64_t deadline);
 
 /* --- Waiting for several things ------------------------------------------------ */
 
 /*
- * Shows that we live, and looks at the other side: OK while it lives. Call it at least every
- * second, and for a timely answer every 100 ms.
+ * Shows that we live, and looks at the other side: OK while it lives, and our own words are as we
+ * wrote them. Call it at least every second, and for a timely answer every 100 ms.
  */
 enum shmem_channel_status shmem_channel_tend(struct shmem_channel *channel);
 
@@ -189,7 +200,7 @@ bool shmem_channel_ready(struct shmem_channel *channel);
 
 /*
  * True if the other side may sleep on a doorbell and we have none to ring it: each message may
- * then take 100 ms. Open one and give it.
+ * then take 100 ms. Open one and give it. It stays yours: close it after the channel.
  */
 bool shmem_channel_needs_bell(const struct shmem_channel *channel);
 void shmem_channel_give_bell(struct shmem_channel *channel, struct shmem_doorbell *bell);

@@ -28,9 +28,9 @@ enum { SHMEM_LANES_MAX = 16 };
 
 /* The same for the receiver and all senders. */
 struct shmem_gather_options {
-	const char *name;
-	unsigned int lanes; /* senders at the same time, up to SHMEM_LANES_MAX */
-	size_t ring_size;   /* of each: bytes, a power of two from 4096 on; 0: 64 KiB */
+	const char *name;   /* 36 bytes at most */
+	unsigned int lanes; /* senders at the same time, 1 to SHMEM_LANES_MAX */
+	size_t ring_size;   /* of each lane, as in shmem_channel_options; 0: 64 KiB */
 };
 
 enum shmem_lane_stage {
@@ -57,18 +57,20 @@ struct shmem_gather {
 };
 
 /*
- * Opens the receiver's end, and waits for nobody. options.name and gather must stay where they
- * are until it is closed. If the status is not OK, nothing is open.
+ * Opens the receiver's end, and waits for nobody. Until it is closed, options->name and gather must
+ * stay where they are, and the region mapped. If the status is not OK, nothing is open. FAILED: the
+ * lanes have no room in the region. Another receiver is found later, by shmem_gather_recv.
  */
 enum shmem_channel_status shmem_gather_open(struct shmem_gather *gather, const struct shmem *region,
 					    const struct shmem_gather_options *options);
 
 /*
  * Receives the next message of any lane, as shmem_channel_recv does, and stores whose lane it
- * was. FAILED with a length above room: the message is still there. Any other status but OK and
- * LATE is the end of that lane's sender (LEFT, DIED, ...) or, FAILED, a failure here; all that it
- * had sent has been received. The lane is then free for another one: go on. A lane that cannot be
- * freed stays closed, and FAILED with a length of 0 when all are closed is final.
+ * was, unless the status is LATE. Waits by turns (turn.h), not on a doorbell. FAILED with a length
+ * above room: the message is still there. Any other status but OK and LATE is the end of that
+ * lane's sender (LEFT, DIED, ...) or, FAILED, a failure here; all that it had sent has been
+ * received. The lane is then free for another one: go on. A lane that cannot be freed stays closed,
+ * and FAILED with a length of 0 when all are closed is final.
  */
 enum shmem_channel_status shmem_gather_recv(struct shmem_gather *gather, void *bytes, size_t room,
 					    size_t *length, unsigned int *lane, uint64_t deadline);
@@ -88,8 +90,8 @@ void shmem_gather_must(const struct shmem_gather *gather, enum shmem_channel_sta
 
 /*
  * A sender takes a free lane, or that of a dead sender, and waits for the receiver: timeout
- * nanoseconds at most. LATE: there was no lane, or no receiver. Then send and close it as any
- * channel.
+ * nanoseconds at most, or SHMEM_NEVER. LATE: there was no lane, or no receiver. If it is OK, send
+ * and close it as any channel. channel and region: as for shmem_channel_open.
  */
 enum shmem_channel_status
 shmem_gather_join(struct shmem_channel *channel, const struct shmem *region,

@@ -38,7 +38,7 @@ enum { SHMEM_MEETINGS_MAX = 64 };
 enum shmem_meet {
 	SHMEM_MET,
 	SHMEM_NOBODY_CAME, /* not all seats were taken before the timeout */
-	SHMEM_SEAT_TAKEN,  /* a living program kept the seat until the timeout */
+	SHMEM_SEAT_TAKEN,  /* a program kept the seat until the timeout; below 3 s, perhaps a dead one */
 	SHMEM_MEET_FAILED, /* of shmem_try_meet alone: the error is set */
 };
 

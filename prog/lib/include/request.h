@@ -23,10 +23,10 @@ SHMEM_C_BEGIN
 enum shmem_request_role { SHMEM_CLIENT, SHMEM_SERVER };
 
 struct shmem_request_options {
-	const char *name;
+	const char *name; /* 31 bytes at most */
 	enum shmem_request_role role;
 	size_t ring_size; /* of each channel, as in shmem_channel_options; 0: 64 KiB */
-	uint64_t timeout; /* how long to wait for the other side to come, nanoseconds */
+	uint64_t timeout; /* how long to wait for the other side to come, nanoseconds or SHMEM_NEVER */
 	enum shmem_channel_wait wait;
 	struct shmem_doorbell *bell; /* as in shmem_channel_options */
 	unsigned int vector;
@@ -41,16 +41,17 @@ struct shmem_request {
 };
 
 /*
- * Opens both channels when the other side does so too; if the status is not OK, neither is open.
- * The name in options and request must stay where they are until it is closed.
+ * Opens both channels when the other side does so too, as shmem_channel_open does; if the status is
+ * not OK, neither is open. Until it is closed, request must stay where it is, and the region mapped.
  */
 enum shmem_channel_status
 shmem_request_open(struct shmem_request *request, const struct shmem *region,
 		   const struct shmem_request_options *options);
 
 /*
- * The client: sends a request and receives its reply, of up to room bytes. FAILED with a length
- * above room: the reply is lost. LATE: the request may have been sent, and its reply is dropped
+ * The client: sends a request and receives its reply, of up to room bytes, and stores its length,
+ * or 0 if there is none. Deadlines and statuses are those of channel.h. FAILED with a length above
+ * room: the reply is lost. LATE: the request may have been sent, and its reply is dropped
  * when it comes.
  */
 enum shmem_channel_status shmem_request_call(struct shmem_request *request, const void *bytes,
@@ -73,7 +74,7 @@ size_t shmem_request_longest(const struct shmem_request *request);
 /* As shmem_channel_tend, for both. */
 enum shmem_channel_status shmem_request_tend(struct shmem_request *request);
 
-/* Gives both up. First waits until the last message is received, as shmem_channel_close. */
+/* Gives both up. First waits, timeout nanoseconds at most, as shmem_channel_close. */
 enum shmem_channel_status shmem_request_close(struct shmem_request *request, uint64_t timeout);
 
 /* As shmem_channel_text and shmem_channel_must. */

@@ -127,9 +127,9 @@ struct shmem_claim {
 
 /*
  * Waits until the claim is free or its holder dead, and takes it. what is the area's name
- * in messages; it must stay valid. Fails if a living holder keeps it for timeout nanoseconds, or
- * if programs of another layout, or of another size of the region, have used it. A program must
- * not take a claim that it holds.
+ * in messages; it must stay valid. Fails if the holder keeps it for timeout nanoseconds (below
+ * three seconds, that may be a dead one), or if programs of another layout, or of another size of
+ * the region, have used it. A program must not take a claim that it holds.
  */
 bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 			  enum shmem_layout_claim which, const char *what, uint64_t timeout,

@@ -5,7 +5,7 @@
 load channel.bash
 
 # In the page of channel 0 (see struct shmem_channel_words).
-WRITTEN_AT=$((0x20080)) READ_AT=$((0x20100))
+WRITTEN_AT=$((0x20080)) READ_AT=$((0x20100)) ACCEPTED_AT=$((0x201c8))
 
 # opened CHANNEL [WAIT]: a sender and a receiver, both open.
 opened() {
@@ -281,12 +281,48 @@ sleeps_on() {
     done
 }
 
+@test "a word that is overwritten once, with an earlier value: neither side waits for ever" {
+    table=( # the side that wrote it, its offset
+        "sender|$WRITTEN_AT"
+        "receiver|$READ_AT"
+        "receiver|$ACCEPTED_AT"
+    )
+    for row in "${table[@]}"; do
+        IFS='|' read -r who offset <<<"$row"
+        echo "$row"
+        fresh region 16M
+        opened 0
+        tell sender say hello
+        answers sender ok
+        if [ "$who" = receiver ]; then
+            tell receiver hear
+            answers receiver 'ok hello'
+            tell receiver accept 17
+            answers receiver ok
+        fi
+        put region "$offset" < <(le64 0)
+        tell receiver hear
+        tell sender accepted "$([ "$offset" = "$READ_AT" ] && echo 17 || echo 0)"
+        answers "$who" "rubbish: another program overwrote what we wrote for the * of channel 0"
+        hang_up
+    done
+}
+
+@test "a word that is overwritten once: one that looks without waiting notices, too" {
+    opened 0
+    put region "$READ_AT" < <(le64 1)
+    tell receiver glance 40
+    answers receiver "rubbish: another program overwrote what we wrote for the sender of channel 0"
+}
+
 @test "the seat is taken, nobody comes, a name that is none: one line" {
     opened taken
+    for row in send:sending recv:receiving; do
+        PATIENCE=2000 talks third taken "${row%:*}"
+        answers third "failed: another program is ${row#*:} on channel taken; choose another channel"
+        rm third.in
+    done
     export PATIENCE=100
-    talks third taken send
-    answers third 'failed: another program is sending on channel taken; choose another channel'
-    rm third.in
     talks third alone recv
     answers third 'late: '
     rm third.in

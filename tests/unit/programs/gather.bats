@@ -72,6 +72,25 @@ requests() {
     wait_until_said err.four 'took over a seat of crowd: its holder gave no sign of life'
 }
 
+@test "gather: a sender that was paused, and lost its lane before there was a receiver, takes another one" {
+    for name in one two three; do
+        talks "$name" crowd join
+        wait_until_said "err.$name" 'waiting for channel crowd.'
+    done
+    kill -STOP "$one"
+    talks four crowd join
+    wait_until_said err.four 'took over a seat of crowd: its holder gave no sign of life'
+    kill "$two"
+    kill -CONT "$one"
+    talks receiver crowd gather
+    for name in receiver one three four; do
+        answers "$name" 'ok open'
+    done
+    tell one say hello
+    tell receiver event
+    answers receiver 'ok hello'
+}
+
 @test "gather: a receiver that closes gives up all lanes, and senders learn it" {
     gathers one
     tell receiver close

@@ -47,6 +47,22 @@ insist() {
     done
 }
 
+# noticed TEXT: both sides end. At least one found rubbish: it says TEXT, or that its own words were overwritten.
+noticed() {
+    local name statuses=
+    for name in recv send; do
+        wait_until test ! -e "/proc/${!name}/exe"
+        await "$name"
+        statuses+=$status
+        case $status in
+        5) grep -qE -- "$1|another program overwrote what we wrote for the (receiver|sender) of channel 0" <<<"$stderr" ;;
+        6) says 'gave up' ;;
+        *) failure "$name ended with $status" ;;
+        esac
+    done
+    refuted test "$statuses" = 66
+}
+
 # Closes the sender's stdin.
 shut() {
     exec {gate}>&-

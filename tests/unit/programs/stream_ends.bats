@@ -11,11 +11,18 @@ load stream.bash
 
 @test "__stream: the channel is taken: status 1, and the others go on" {
     start_gated
-    fails 1 __stream send -f region -w 0.5
+    fails 1 __stream send -f region -w 2
     [[ $stderr == *'another program is sending on channel 0; choose another channel' ]]
     shut
     ends send 0
     ends recv 0
+}
+
+@test "__stream: the sender was killed a moment ago: nobody says that it still sends" {
+    start_gated
+    kill -9 "$send"
+    complains 3 'the program that was sending on channel 0 gives no sign of life' __stream send -f region -w 0.3
+    ends recv 4 'the sender died'
 }
 
 @test "__stream: the sender is killed: status 4, and what came is there" {

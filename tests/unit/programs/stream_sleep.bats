@@ -147,8 +147,7 @@ slept() {
     start_gated
     wait_until_asleep "$RECV_NOTICE_AT"
     le64 $((1 << 40)) | put region "$WRITTEN_AT"
-    ends recv 5 'it claims to have written more than the ring holds'
-    ends send 6 'the receiver gave up'
+    noticed 'it claims to have written more than the ring holds'
 }
 
 @test "__stream --sleep: leftovers of killed runs, and rubbish all over" {
