@@ -36,6 +36,22 @@ def doubt: "\(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) is \(if .b
     + " \(.limit | nice) \(.unit), which the host itself does not reach"
     + (if .status == "ok" then " (\(.doubted | length) of \(.repeats + (.doubted | length)) repeats; the median is over the others)" else "" end);
 
+# What all rounds of __stress say together: {verdict, rounds, untested, unfenced, fenced}; nothing if none ended well. A round tested
+# the fence if one of its participants saw an overtaking without it. Input: the runs.
+def coherence:
+    [.[] | select(.id == "stress" and .status == 0) | [.records[] | select(.verdict)] | select(. != [])]
+    | select(. != [])
+    | {rounds: length, untested: (map(select(all(.[]; .verdict != "no violation"))) | length),
+       unfenced: ([.[][].seen_buffered] | add // 0), fenced: ([.[][].seen_fenced] | add // 0)}
+    | .verdict = (if .untested == .rounds then "inconclusive" else "no violation" end);
+
+# A number of things.
+def many($what): "\(.) \($what)\(if . == 1 then "" else "s" end)";
+
+# What reasons (reasons.jq) are about, in a line for each kind. What was left out is no news.
+def told: map(select(.kind != "left out") | .kind |= (.[:1] | ascii_upcase) + .[1:] | .id += if .side then " (\(.side))" else "" end)
+    | group_by(.kind) | map("\(.[0].kind): \(map(.id) | unique | join(", ")).");
+
 # The guests' kernel, with the fragments of KERNEL_CONFIG. Input: what the manifest says of it.
 def guest_kernel: .release + (if (.config // "") == "" then "" else " with \(.config)" end);
 

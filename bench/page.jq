@@ -42,6 +42,16 @@ def sortable($title; $heads):
     + ($heads | map(@html "<th scope=\"col\" class=\"\(.[1])\"><button type=\"button\">\(.[0])</button></th>") | join(""))
     + "</tr></thead>\n<tbody>\n" + (map("<tr>\(.)</tr>\n") | join("")) + "</tbody>\n</table>\n</div>";
 
+# The list of reasons (reasons.jq; with a side in a comparison).
+def in_side: if .side then " in \(.side)" else "" end;
+def reason: @html "<li id=\"reason-\(.key)\"><span class=\"mark \(.value.kind)\">\(.value.kind)\(.value | in_side)</span> \(.value.text)</li>\n";
+def reason_list:
+    if . == [] then "<p>Nothing.</p>" else "<ul class=\"reasons\">\n" + (to_entries | map(reason) | join("")) + "</ul>" end;
+
+# The reasons of a figure, as links to where they are in the list of all. Input: a figure, or a row of a comparison.
+def marks($all): .reasons | map(. as $reason | ($all | index([$reason])) as $number
+    | @html "<a class=\"mark \(.kind)\" href=\"#reason-\($number)\" title=\"\(.text)\">\(.kind)\(in_side)</a>") | "<td>\(join(" "))</td>";
+
 # A table of facts. Input: [[NAME, TEXT]].
 def facts:
     "<table class=\"facts\"><tbody>\n"

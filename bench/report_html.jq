@@ -40,23 +40,14 @@ def tiles: .tcp as $tcp | .tcp_latency as $tcp_latency
 def notices: [
     (.incomplete // empty | @html "<b>Incomplete.</b> \(.)"),
     (.noisy // empty | "<b>" + ("Noisy host" | defined("Noisy host")) + @html ".</b> \(.)"),
-    ([.reasons[] | select(.kind != "left out")] | select(. != [])
-        | group_by(.kind) | map("\(length) \(.[0].kind)") | join(", ")
-        | "<b>" + link("reasons") + ".</b> The reasons are below the plots.")] | notice;
+    (.inconclusive // empty | "<b>" + ("Inconclusive" | defined("Inconclusive")) + @html ".</b> \(.)"),
+    (.told | select(. != []) | @html "<b>\(join(" "))</b> " + ("The reasons" | link("reasons")) + " are below the plots.")] | notice;
 
-# Input: the name of a plot.
-def plot: . as $name | caption | .definition as $definition
-    | @html "<figure>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"\(.title)\">" + $ARGS.named[$name]
-    + @html "</div>\n<figcaption><span id=\"\($name)-text\">\(.text)</span> <span class=\"screen\">"
+# Input: a plot of content.jq.
+def plot: .definition as $definition
+    | @html "<figure>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"\(.title)\">" + $ARGS.named[.name]
+    + @html "</div>\n<figcaption><span id=\"\(.name)-text\">\(.text)</span> <span class=\"screen\">"
     + ("How it is measured" | defined($definition)) + ".</span></figcaption>\n</figure>\n";
-
-def reason: @html "<li id=\"reason-\(.key)\"><span class=\"mark \(.value.kind)\">\(.value.kind)</span> \(.value.text)</li>\n";
-def reason_list:
-    if . == [] then "<p>Nothing.</p>" else "<ul class=\"reasons\">\n" + (to_entries | map(reason) | join("")) + "</ul>" end;
-
-# The reasons of a figure, as links to where they are in the list of all. Input: a figure.
-def marks($all): .reasons | map(. as $reason | ($all | index([$reason])) as $number
-    | @html "<a class=\"mark \(.kind)\" href=\"#reason-\($number)\" title=\"\(.text)\">\(.kind)</a>") | "<td>\(join(" "))</td>";
 
 # The share of the host's figure, in numbers and as a gauge. Input: a figure.
 def share_cell: @html "<td class=\"number\" data-value=\"\(.share // "")\">\(.share | percent)"
@@ -80,12 +71,13 @@ def table($all):
     + (map(figure_row($all)) | sortable("All figures"; heads));
 
 # The sections of the page and their anchors. The last is docs/figures.md.
-def contents: {plots: "Plots", machine: "The machine", reasons: "Doubted, failed, left out", all: "All figures",
+def contents: {plots: "Plots", machine: "The machine", reasons: "Doubted or missing", all: "All figures",
     definitions: "Definitions"};
 
 def header($main):
     @html "<header>\n<h1>\(.title)</h1>\n" + ($main | lead)
-    + @html "<p class=\"about\">Measured <time>\(.started)</time>. \(.about)</p>\n" + notices + ($main | tiles)
+    + @html "<p class=\"about\">Measured <time>\(.started)</time>. \(.about)</p>\n"
+    + (if .coherence then @html "<p class=\"about\">\(.coherence)</p>\n" else "" end) + notices + ($main | tiles)
     + "<nav aria-label=\"On this page\">" + (contents | to_entries | map(.key as $id | .value | link($id)) | join(""))
     + "</nav>\n</header>\n";
 

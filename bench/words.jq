@@ -42,11 +42,13 @@ def in_words:
         elif $id == "bandwidth-local" then sub("its"; "the VM's")
         else . end);
 
-# The caption of a plot. Input: its name.
-def caption: {
+# The caption of a plot. Input: its name. $figures: {NAME: FIGURE}.
+def caption($figures): {
     latency: {title: "How long a round trip takes",
         text: ("How many round trips stay below which time. A line further down is faster. Where it rises on the right,"
-            + " the host's scheduler or an interrupt came between."),
+            + " the host's scheduler or an interrupt came between."
+            + if $figures["latency-every/median"] == null then "" else
+                " Open loop: a word is due every 20 µs, and its time counts from then. So a stall counts for all words that were due in it." end),
         definition: "Round trip"},
     bandwidth: {title: "How fast memcpy is",
         text: "By the size of the block. The steps show the caches. Compare a VM with the host: the same program ran there.",

@@ -69,6 +69,9 @@ commands() {
         "$R/results.jsonl" >"$R/open"
     cat "$R/open" >>"$R/results.jsonl"
     succeeds ./bench.sh --report "$R"
+    in_report '| round trip, a message every 20 µs | 0.6 us |'
+    in_report '| round trip, a message every 20 µs, p99.9 | 5000 us |'
+    in_report 'its time counts from then. So a stall counts for all words'
     same '0.6 5000 ' "$(column latency-every/median median) $(column latency-every/p99.9 median) $(column latency-every/median limit)"
 }
 
@@ -188,6 +191,7 @@ END
     change 'if .id == "latency" then .records |= map(.mean_of_64_us = 0.123) else .records |= map(.mean_of_64_us = null) end'
     succeeds ./bench.sh --report "$R"
     same 0.123 "$(column latency/mean-of-64 median)"
+    in_report '| round trip, polled, mean of 64 | 0.123 us |'
     change 'if .id == "latency" then .records |= map(.mean_of_64_us = "short") else . end'
     fails 1 ./bench.sh --report "$R"
     says 'mean_of_64_us that is not a number'
@@ -326,7 +330,57 @@ swept() {
     change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
     succeeds ./bench.sh --report "$R"
     in_report '**failed** stream, round 2, status 3: __stream: nobody came'
+    in_report '**Failed: stream.** The reasons are below the plots.'
+    grep -qE '^\| stream/65536 \|.* \*\*failed\*\* in 1 round \|$' "$R/report.md"
     same 2 "$(column stream/65536 repeats)"
+}
+
+# stressed OVERTAKINGS...: adds a round of __stress in two VMs for each; of the two, one has seen that many overtakings.
+stressed() {
+    local seen round=0
+    for seen; do
+        round=$((round + 1))
+        jq -nc --slurpfile runs "$R/results.jsonl" --argjson seen "$seen" --argjson round "$round" '$runs[0]
+            | .id = "stress" | .round = $round | .roofline = null | .records = [0, $seen | {record: "stress", program: "__stress",
+                version: "1.0", seen_buffered: ., seen_fenced: 0, verdict: (if . > 0 then "no violation" else "inconclusive" end)}]'
+    done >"$BATS_TEST_TMPDIR/stress"
+    cat "$BATS_TEST_TMPDIR/stress" >>"$R/results.jsonl"
+}
+
+@test "a __stress that tested nothing is inconclusive in the verdict, with what to do; it is no failure" {
+    stressed 0 0 0
+    succeeds ./bench.sh --report "$R"
+    in_report '**INCONCLUSIVE.** __stress saw no violation in 3 rounds, but without the fence no load overtook a store either.'
+    in_report 'Give each VM a CPU of the host for itself (VM_PIN'
+    in_report '- **inconclusive** __stress saw no violation in 3 rounds'
+    not_in_report 'found no violation'
+    says 'warning: inconclusive: __stress saw no violation in 3 rounds'
+    same 1 "$(sed -n '/<header>/,/<\/header>/p' "$R/report.html" | grep -c '>Inconclusive</a>.</b> __stress saw no violation in 3 rounds')"
+}
+
+@test "what __stress found is in the verdict, with its control, and how many rounds tested nothing" {
+    stressed 300 0 12
+    succeeds ./bench.sh --report "$R"
+    in_report '__stress found no violation in 3 rounds: without the fence 312 loads overtook a store, with it 0. 1 round of these did not test the fence.'
+    not_in_report INCONCLUSIVE
+    grep -qF '<p class="about">__stress found no violation in 3 rounds' "$R/report.html"
+    change 'if .id == "stress" and .round == 1 then .records[0].seen_buffered = "many" else . end'
+    fails 1 ./bench.sh --report "$R"
+    says 'seen_buffered that is not a number'
+}
+
+@test "the verdict names what is doubted and what has failed" {
+    succeeds ./bench.sh --report "$R"
+    not_in_report 'The reasons are below'
+    measured bandwidth-host 1000 1000 1000
+    measured bandwidth-uc 100 2000 200
+    change 'if .id == "stream" or .id == "tcp-64K" then .status = 3 else . end'
+    fails 1 ./bench.sh --report "$R"
+    in_report '**Doubted: bandwidth-uc/4096, bandwidth-uc/65536. Failed: stream, tcp-64K.** The reasons are below the plots.'
+    grep -qF '<b>Doubted: bandwidth-uc/4096, bandwidth-uc/65536. Failed: stream, tcp-64K.</b>' "$R/report.html"
+    # Nothing is left of a measurement that failed in all rounds but the reason.
+    not_in_report '| stream/65536'
+    in_report '- **failed** stream, round 3, status 3'
 }
 
 @test "the matrix of three VMs is drawn as a heat map" {
