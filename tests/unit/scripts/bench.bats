@@ -46,7 +46,14 @@ ids() {
 # commands MODE: id, roofline, place and commands of the plan, without how long and how often they measure.
 commands() {
     plan "$1"
-    cut -f 1,2,4- <<<"$output" | sed -E 's/ -([rt]) [0-9.]+/ -\1 N/g' | sort
+    cut -f 1,2,4- <<<"$output" | sed -E 's/ -t [0-9.]+/ -t N/g; s/ -r [0-9]+//' | sort
+}
+
+@test "a full run lets __bandwidth sample until its figures are stable; a quick one takes one sample" {
+    plan full
+    refuted grep -E '__bandwidth.* -r ' <<<"$output"
+    plan quick
+    same "$(grep -c __bandwidth <<<"$output")" "$(grep -cE '__bandwidth.* -r 1( |$)' <<<"$output")"
 }
 
 @test "a quick run measures all that a full one does but the matrices, and says that it leaves them out" {
