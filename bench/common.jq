@@ -20,10 +20,11 @@ def is_far_percentile: test("^p99");
 # A number for people, to about three digits.
 def nice:
     def to($n): . * $n | round / $n;
-    if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
+    if . == null then "–" else (if . >= 100 then round elif . >= 10 then to(10) elif . >= 1 then to(100) elif . >= 0.1 then to(1000) else to(10000) end | tostring) end;
 
 # A share, for people.
-def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
+def percent: if . == null then "–" elif . > 0 and . < 0.001 then "< 0.1 %"
+    else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
 
 # A number of bytes.
 def size: tonumber | if . >= 1048576 then "\(. / 1048576) MiB" elif . >= 1024 then "\(. / 1024) KiB" else "\(.) B" end;

@@ -47,21 +47,25 @@ def compared_row($all):
 def heads: [["Figure", ""], ["A", "number"], ["B", "number"], ["Unit", ""], ["B / A", "number"], ["Speed of B", "number"],
     ["Repeats", ""], ["Verdict", ""], ["Notes", ""]];
 
+# Names of figures; of a measurement with several, its name and their number.
+def in_brief: group_by(split("/")[0])
+    | map(if length == 1 then .[0] else "\(.[0] | split("/")[0]) (\(length) figures)" end) | join(", ");
+
 def notices: [
     (select($differ != "") | @html "<b>Marked:</b> not the same in \($differ)."),
     (.host_differs | select(. != [])
         | @html "<b>The host itself differs</b> (\(join(", "))). That may explain the other differences."),
-    (.only_a | select(. != []) | @html "<b>Only in A:</b> \(join(", "))."),
-    (.only_b | select(. != []) | @html "<b>Only in B:</b> \(join(", "))."),
+    (.only_a | select(. != []) | @html "<b>Only in A:</b> \(in_brief)."),
+    (.only_b | select(. != []) | @html "<b>Only in B:</b> \(in_brief)."),
     (.reasons | told | select(. != []) | @html "<b>\(join(" "))</b> " + ("The reasons" | link("reasons")) + " are below the ratios.")] | notice;
 
 # Which result it is.
-def result($folder; $host): "\($folder), measured \($host.started) with kit \($host.kit), mode \($host.mode)";
+def result($folder; $host): "\($folder), measured \($host.started | minute) with kit \($host.kit), mode \($host.mode)";
 
 def header:
     "<header>\n<h1>B compared with A</h1>\n"
-    + @html "<p class=\"lead\"><b class=\"worse\">\(.worse | length) worse</b>,"
-    + @html " <b class=\"better\">\(.better | length) better</b>: by more than \($threshold) %, with repeats that do not overlap.</p>\n"
+    + @html "<p class=\"lead\"><b class=\"\(if .worse == [] then "" else "worse" end)\">\(.worse | length) worse</b>,"
+    + @html " <b class=\"\(if .better == [] then "" else "better" end)\">\(.better | length) better</b>: by more than \($threshold) %, with repeats that do not overlap.</p>\n"
     + ([["A", result($a; $host_a[0])], ["B", result($b; $host_b[0])]] | facts) + notices + "</header>\n";
 
 def sections: reach as $reach | .reasons as $reasons | (.rows | map(. + (.figure | in_words))) as $rows | [

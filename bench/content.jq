@@ -21,7 +21,7 @@ def machine($host; $runs; $noise):
         + ", Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)")],
     ["vCPUs", ($host.placement // empty | to_entries | map("\(.key) on CPU \(.value | join(" and "))") | join("; "))],
     ["mappings", ([$runs[] | select(.id == "mapping")][0].records // []
-        | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
+        | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary") (measured: \(.verdict))") | join("; "))],
     ["programs", ([$runs[].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"]
         | unique | join(", ")) + "; kit \($host.kit), binaries \($host.programs)"],
     ["memcpy in a VM", ($runs | memcpy_likes("bandwidth-local") | "behaves like \(.)")],

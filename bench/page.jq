@@ -21,6 +21,17 @@ def notice: if . == [] then "" else "<div class=\"notice\" role=\"note\">\(map("
 # The unit, as it is written among people.
 def unit: if . == "us" then "µs" else . end;
 
+# A figure as people say it, in {number, unit}: 416 ns, 1.2 ms, 34.7 GB/s. Input: {unit}.
+def said($value):
+    (if .unit == "MB/s" then [["MB/s", 1], ["GB/s", 1000]] else [["ns", 0.001], ["µs", 1], ["ms", 1000], ["s", 1000000]] end) as $units
+    | (if .unit == "ns" then $value / 1000 else $value end) as $value
+    | ($units | map(select(.[1] <= $value)) | last // $units[0]) as [$unit, $size]
+    | {number: ($value / $size | nice), $unit};
+def in_units: said(.median) | "\(.number) \(.unit)";
+
+# A time of UTC as in host.json, without seconds.
+def minute: sub("T"; " ") | sub(":[0-9]+Z$"; " UTC");
+
 # A link within the page, and one to a definition of docs/figures.md. Input: the words.
 def link($id): @html "<a href=\"#\($id)\">\(.)</a>";
 def defined($definition): link($definition | anchor);

@@ -38,7 +38,7 @@ def row: "| " + join(" | ") + " |";
 "",
 "| figure | median | lowest to highest | spread | host | share of the host's figure |",
 "| --- | --- | --- | --- | --- | --- |",
-(.figures[] | [.figure, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", "\(.spread_percent | nice) %", (.roofline | nice),
+(.figures[] | [.figure, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", (.spread_percent / 100 | percent), (.roofline | nice),
     (.share | percent) + (if .roofline_copy then " (by \(.roofline_copy))" else "" end)
         + (if .doubted == [] then "" else " **doubted**, limit \(.limit | nice)" end)
         + (.reasons | map(select(.kind == "failed")) | if . == [] then "" else " **failed** in \(length | many("round"))" end)] | row),

@@ -64,9 +64,9 @@ def times:
     | [0, ([.[].points[][0], 1] | max), ($times | min / 3 | round_below), ($times | max * 1.1 | round_above)] as $range
     | blocks($range; beside_curves($range));
 
-# --- Heat maps
+# --- Heat maps. One pair is a figure, and no map.
 
-def cells($id; cell): .[] | select(.id == $id and .status == "ok") | cell | join("\t");
+def cells($id; cell): map(select(.id == $id and .status == "ok")) | select(length > 1) | .[] | cell | join("\t");
 
 if $plot == "bandwidth" then
     [curve("host-region"; "bandwidth-host"; "host"), curve("host-own"; "bandwidth-host-local"; "host, own"),

@@ -22,7 +22,7 @@ def described:
       elif $kind == "kernels" then called("copy into the region, kernel \($what)"; "Copy kernels")
       elif . == "latency-matrix" then called("round trip, polled, \($what | sub("-"; " to "))"; "Round trips between all VMs")
       elif . == "latency-cpus" then called("round trip, polled, CPU \($what | sub("-"; " to "))"; "Round trips between CPUs")
-      elif . == "latency-every" then called("round trip, a message every 20 µs\($what | of_round_trip)"; "Open loop")
+      elif . == "latency-every" then called("round trip, open loop (every 20 µs)\($what | of_round_trip)"; "Open loop")
       elif . == "latency-interrupt" then called("round trip, by interrupt\($what | of_round_trip)"; "Round trip by interrupt")
       elif $kind == "latency" then called("round trip, polled\($what | of_round_trip)"; "Round trip")
       elif $kind == "stream" then called("stream, \($what | size) messages"; "Stream")

@@ -76,8 +76,8 @@ commands() {
         "$R/results.jsonl" >"$R/open"
     cat "$R/open" >>"$R/results.jsonl"
     succeeds ./bench.sh --report "$R"
-    in_report '| round trip, a message every 20 µs | 0.6 us |'
-    in_report '| round trip, a message every 20 µs, p99.9 | 5000 us |'
+    in_report '| round trip, open loop (every 20 µs) | 0.6 us |'
+    in_report '| round trip, open loop (every 20 µs), p99.9 | 5000 us |'
     in_report 'its time counts from then. So a stall counts for all words'
     same '0.6 5000 ' "$(column latency-every/median median) $(column latency-every/p99.9 median) $(column latency-every/median limit)"
 }
@@ -411,6 +411,22 @@ stressed() {
     same '0.05 ok' "$(column latency/median limit) $(column latency/median status)"
     measured latency 0.04 0.04 0.04
     fails 1 ./bench.sh --report "$R"
+}
+
+@test "a heat map of one pair is not drawn: it is one figure" {
+    jq -c 'select(.id == "latency-host" and .round == 1) | .id = "latency-host-cpus" | .records = [
+        {record: "latency-cpus", from_cpu: 0, to_cpu: 1, min_us: 0.1, median_us: 0.2}]' "$R/results.jsonl" >"$BATS_TEST_TMPDIR/more"
+    cat "$BATS_TEST_TMPDIR/more" >>"$R/results.jsonl"
+    succeeds ./bench.sh --report "$R"
+    same 0.2 "$(column latency-host-cpus/0-1 median)"
+    refuted test -e "$R/cpus.svg"
+}
+
+@test "a share that is small is not nothing; three digits are enough" {
+    measured bandwidth-host 1000000 1000000 1000000
+    measured bandwidth-uc 123.456 123.456 200
+    succeeds ./bench.sh --report "$R"
+    in_report '| bandwidth-uc/65536 | 123 MB/s | 123 to 200 | 62 % | 1000000 | < 0.1 % |'
 }
 
 @test "the plan: a host with too many CPUs, or one, gets no CPU matrix, with a note" {
