@@ -5,7 +5,7 @@
 def texts: ["id", "where", "began", "said"];
 def numbers: ["round", "seconds", "others_cpus", "steal", "status"];
 def record_numbers: ["block_bytes", "message_bytes", "median_mb_s", "median_mb_per_s", "mb_per_s", "count", "min_us", "median_us",
-    "p90_us", "p99_us", "p999_us", "clock_step_us", "mean_of_64_us", "load_ns", "store_mb_s"];
+    "p90_us", "p99_us", "p999_us", "clock_step_us", "mean_of_64_us", "load_ns", "store_mb_s", "seen_buffered", "seen_fenced"];
 def record_texts: ["record", "program", "version", "copy", "role", "mapping", "verdict", "memory_type", "from", "to"];
 def is_histogram: type == "array" and all(.[]; type == "array" and map(type) == ["number", "number"]);
 

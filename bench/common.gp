@@ -14,7 +14,7 @@ colour_host_cell = "#a6a6a6" # heat maps: the highest cell, light enough for bla
 colour_uc_cell = "#66aad1"
 
 # The things that curves stand for (tables.jq). The first is drawn as linetype 1, and so on.
-things = "host-region host-own uc wc wb vm-own interrupt tcp"
+things = "host-region host-own uc wc wb vm-own interrupt tcp open-loop"
 set linetype 1 linewidth 2 linecolor rgb colour_host pointtype 7 dashtype 1
 set linetype 2 linewidth 2 linecolor rgb colour_host pointtype 7 dashtype 2
 set linetype 3 linewidth 2 linecolor rgb colour_uc pointtype 5 dashtype 1
@@ -23,6 +23,7 @@ set linetype 5 linewidth 2 linecolor rgb colour_wb pointtype 11 dashtype 1
 set linetype 6 linewidth 2 linecolor rgb colour_own pointtype 13 dashtype 1
 set linetype 7 linewidth 2 linecolor rgb colour_interrupt pointtype 7 dashtype 1
 set linetype 8 linewidth 2 linecolor rgb colour_tcp pointtype 15 dashtype 1
+set linetype 9 linewidth 2 linecolor rgb colour_uc pointtype 5 dashtype 2 # the mapping uc, too; messages that are due at times
 set pointsize 0.7
 set pointintervalbox 0 # gnuplot 6 would clear the paper around each point
 set errorbars 0.5 linewidth 1

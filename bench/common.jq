@@ -20,10 +20,11 @@ def is_far_percentile: test("^p99");
 # A number for people, to about three digits.
 def nice:
     def to($n): . * $n | round / $n;
-    if . == null then "–" else (if . >= 1000 then round elif . >= 100 then to(10) elif . >= 1 then to(100) else to(10000) end | tostring) end;
+    if . == null then "–" else (if . >= 100 then round elif . >= 10 then to(10) elif . >= 1 then to(100) elif . >= 0.1 then to(1000) else to(10000) end | tostring) end;
 
 # A share, for people.
-def percent: if . == null then "–" else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
+def percent: if . == null then "–" elif . > 0 and . < 0.001 then "< 0.1 %"
+    else "\(. * 100 | if . < 10 then . * 10 | round / 10 else round end) %" end;
 
 # A number of bytes.
 def size: tonumber | if . >= 1048576 then "\(. / 1048576) MiB" elif . >= 1024 then "\(. / 1024) KiB" else "\(.) B" end;
@@ -35,6 +36,22 @@ def is_on_host: test("-host(-|$)");
 def doubt: "\(.figure): \(.doubted | map(nice) | join(", ")) \(.unit) is \(if .better == "higher" then "above" else "below" end) the limit"
     + " \(.limit | nice) \(.unit), which the host itself does not reach"
     + (if .status == "ok" then " (\(.doubted | length) of \(.repeats + (.doubted | length)) repeats; the median is over the others)" else "" end);
+
+# What all rounds of __stress say together: {verdict, rounds, untested, unfenced, fenced}; nothing if none ended well. A round tested
+# the fence if one of its participants saw an overtaking without it. Input: the runs.
+def coherence:
+    [.[] | select(.id == "stress" and .status == 0) | [.records[] | select(.verdict)] | select(. != [])]
+    | select(. != [])
+    | {rounds: length, untested: (map(select(all(.[]; .verdict != "no violation"))) | length),
+       unfenced: ([.[][].seen_buffered] | add // 0), fenced: ([.[][].seen_fenced] | add // 0)}
+    | .verdict = (if .untested == .rounds then "inconclusive" else "no violation" end);
+
+# A number of things.
+def many($what): "\(.) \($what)\(if . == 1 then "" else "s" end)";
+
+# What reasons (reasons.jq) are about, in a line for each kind. What was left out is no news.
+def told: map(select(.kind != "left out") | .kind |= (.[:1] | ascii_upcase) + .[1:] | .id += if .side then " (\(.side))" else "" end)
+    | group_by(.kind) | map("\(.[0].kind): \(map(.id) | unique | join(", ")).");
 
 # The guests' kernel, with the fragments of KERNEL_CONFIG. Input: what the manifest says of it.
 def guest_kernel: .release + (if (.config // "") == "" then "" else " with \(.config)" end);

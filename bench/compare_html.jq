@@ -39,37 +39,43 @@ def grouped($reach): . as $rows
     | map(. as $name | "<h3>" + defined($name) + "</h3>\n" + ($rows | map(select(.definition == $name)) | ranges($reach)))
     | join("");
 
-def compared_row:
+def compared_row($all):
     figure_cell + (.a | number_cell) + (.b | number_cell) + (.unit | unit | text_cell) + (.ratio | number_cell)
     + (.speed.median | number_cell) + ((if .apart then "apart" else "overlap" end) | text_cell)
-    + @html "<td class=\"mark \(.verdict)\">\(changed)</td>";
+    + @html "<td class=\"mark \(.verdict)\">\(changed)</td>" + marks($all);
 
 def heads: [["Figure", ""], ["A", "number"], ["B", "number"], ["Unit", ""], ["B / A", "number"], ["Speed of B", "number"],
-    ["Repeats", ""], ["Verdict", ""]];
+    ["Repeats", ""], ["Verdict", ""], ["Notes", ""]];
+
+# Names of figures; of a measurement with several, its name and their number.
+def in_brief: group_by(split("/")[0])
+    | map(if length == 1 then .[0] else "\(.[0] | split("/")[0]) (\(length) figures)" end) | join(", ");
 
 def notices: [
     (select($differ != "") | @html "<b>Marked:</b> not the same in \($differ)."),
     (.host_differs | select(. != [])
         | @html "<b>The host itself differs</b> (\(join(", "))). That may explain the other differences."),
-    (.only_a | select(. != []) | @html "<b>Only in A:</b> \(join(", "))."),
-    (.only_b | select(. != []) | @html "<b>Only in B:</b> \(join(", ")).")] | notice;
+    (.only_a | select(. != []) | @html "<b>Only in A:</b> \(in_brief)."),
+    (.only_b | select(. != []) | @html "<b>Only in B:</b> \(in_brief)."),
+    (.reasons | told | select(. != []) | @html "<b>\(join(" "))</b> " + ("The reasons" | link("reasons")) + " are below the ratios.")] | notice;
 
 # Which result it is.
-def result($folder; $host): "\($folder), measured \($host.started) with kit \($host.kit), mode \($host.mode)";
+def result($folder; $host): "\($folder), measured \($host.started | minute) with kit \($host.kit), mode \($host.mode)";
 
 def header:
     "<header>\n<h1>B compared with A</h1>\n"
-    + @html "<p class=\"lead\"><b class=\"worse\">\(.worse | length) worse</b>,"
-    + @html " <b class=\"better\">\(.better | length) better</b>: by more than \($threshold) %, with repeats that do not overlap.</p>\n"
+    + @html "<p class=\"lead\"><b class=\"\(if .worse == [] then "" else "worse" end)\">\(.worse | length) worse</b>,"
+    + @html " <b class=\"\(if .better == [] then "" else "better" end)\">\(.better | length) better</b>: by more than \($threshold) %, with repeats that do not overlap.</p>\n"
     + ([["A", result($a; $host_a[0])], ["B", result($b; $host_b[0])]] | facts) + notices + "</header>\n";
 
-def sections: reach as $reach | (.rows | map(. + (.figure | in_words))) as $rows | [
+def sections: reach as $reach | .reasons as $reasons | (.rows | map(. + (.figure | in_words))) as $rows | [
     ($rows | map(select(.verdict != "same" and (.host | not))) | select(. != []) | ranges($reach)
         | section("changed"; "Worse or better")),
     ("<p>" + ("How many times as fast B is" | defined("Speed of B")) + ", and the range that the repeats allow."
         + " Right of the middle B is faster, for rates and for times.</p>\n" + ($rows | grouped($reach))
         | section("ratios"; "All ratios")),
-    ($rows | map(compared_row) | sortable("All figures of A and B"; heads) | section("all"; "All figures")),
+    ($reasons | reason_list | section("reasons"; "Doubted or missing")),
+    ($rows | map(compared_row($reasons)) | sortable("All figures of A and B"; heads) | section("all"; "All figures")),
     "<section class=\"definitions\">\n\($definitions)</section>\n"] | join("");
 
 header + "<main>\n" + sections + "</main>\n<footer>Made by bench.sh --compare.</footer>"

@@ -16,4 +16,5 @@ def line: [(.[0] | left(34)), (.[1] | right(10)), (.[2] | right(10)), (.[3] | le
     "The host itself differs (\(.host_differs | join(", "))). That may explain the other differences." end),
 (if .only_a == [] then empty else "Only in A: \(.only_a | join(", "))" end),
 (if .only_b == [] then empty else "Only in B: \(.only_b | join(", "))" end),
+(.reasons[] | select(.kind != "left out") | "\(.kind) in \(.side): \(.text)"),
 "\(.worse | length) worse, \(.better | length) better: by more than \($threshold) %, with repeats that do not overlap."

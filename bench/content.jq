@@ -1,9 +1,9 @@
 # What a report says, as data, for report.jq and report_html.jq. Input: the figures (summary.jq); $host: host.json; $runs: the
-# runs; $noise: the output of noise.jq; $plots: the names of the plots that were drawn. Prints
-#   {started, accelerator, incomplete, noisy, about, short: [FIGURE], ratios: [{words, value}], tcp, plots: [NAME],
-#    reasons: [{kind, id, text}], machine: [[NAME, TEXT]], figures: [FIGURE]}
+# runs; $noise: the output of noise.jq; $reasons: the output of reasons.jq; $plots: the names of the plots that were drawn. Prints
+#   {title, started, accelerator, incomplete, noisy, inconclusive, told: [TEXT], about, coherence, short: [FIGURE],
+#    ratios: [{words, value}], tcp, plots: [{name, title, text, definition}], reasons, machine: [[NAME, TEXT]], figures: [FIGURE]}
 # FIGURE: one of summary.jq, with words and definition (words.jq), and the reasons why it is doubted or not complete.
-# incomplete and noisy: null, or what the reader must know.
+# incomplete, noisy, inconclusive and coherence: null, or what the reader must know. told: what else is doubted or has failed.
 include "common";
 include "words";
 
@@ -11,13 +11,6 @@ include "words";
 def memcpy_likes($id):
     copies[$id] // {} | to_entries | map({size: .key, like: (.value | memcpy_like)} | select(.like))
     | group_by(.like) | map("\(.[0].like) (\(map(.size | size) | join(", ")))") | join(", ") | select(. != "");
-
-# Why figures are doubted, measurements have failed, or were left out.
-def reasons($host; $runs):
-    [.[] | select(.doubted != []) | {kind: "doubted", id: .figure, text: doubt}]
-    + [$runs[] | select(.status != 0) | {kind: "failed", id,
-        text: "\(.id), round \(.round), status \(.status): \(.said | split("\n") | map(select(. != "")) | last // "no message")"}]
-    + [$host.left_out[] | {kind: "left out", id: null, text: .}];
 
 def machine($host; $runs; $noise):
     ["processor", ([$host.host.cpu, "\($host.host.cpus) CPUs",
@@ -28,7 +21,7 @@ def machine($host; $runs; $noise):
         + ", Debian \($host.manifest.debian.suite) \($host.manifest.debian.version), -smp \($host.smp)")],
     ["vCPUs", ($host.placement // empty | to_entries | map("\(.key) on CPU \(.value | join(" and "))") | join("; "))],
     ["mappings", ([$runs[] | select(.id == "mapping")][0].records // []
-        | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary"), behaves \(.verdict)") | join("; "))],
+        | map(select(.available) | "\(.mapping): \(.memory_type // "ordinary") (measured: \(.verdict))") | join("; "))],
     ["programs", ([$runs[].records[] | select((.program // "") | startswith("__")) | "\(.program) \(.version)"]
         | unique | join(", ")) + "; kit \($host.kit), binaries \($host.programs)"],
     ["memcpy in a VM", ($runs | memcpy_likes("bandwidth-local") | "behaves like \(.)")],
@@ -38,8 +31,7 @@ def machine($host; $runs; $noise):
         + " steal \($noise.steal * 1000 | round / 10) %,"
         + " \($noise.wide) of \($noise.figures) figures with a spread above \(spread_limit) %")];
 
-$host[0] as $host | $noise[0] as $noise | $runs[0] as $runs
-| reasons($host; $runs) as $reasons
+$host[0] as $host | $noise[0] as $noise | $runs[0] as $runs | $reasons[0] as $reasons
 | [.[] | . as $f | . + (.figure | in_words)
     | .reasons = [$reasons[] | select(.id == if .kind == "doubted" then $f.figure else $f.id end)]] as $figures
 | ($figures | INDEX(.figure)) as $by
@@ -53,17 +45,22 @@ def ratio($above; $below; $words):
     incomplete: (if $host.complete then null else
         "The run ended before everything was measured: \($runs | length) of \($host.planned // "?") runs." end),
     noisy: (if $noise.noisy then "Do not trust small differences: \($noise.why | join("; "))." else null end),
+    inconclusive: ([$reasons[] | select(.kind == "inconclusive").text][0]),
+    told: ($reasons | map(select(.kind != "inconclusive")) | told),
+    coherence: ([$runs | coherence | select(.verdict == "no violation")
+        | "__stress found no violation in \(.rounds | many("round")): without the fence \(.unfenced | many("load")) overtook a store, with it"
+            + " \(.fenced)." + (if .untested == 0 then "" else " \(.untested | many("round")) of these did not test the fence." end)][0]),
     about: ("\($host.vms) VMs under \($host.accelerator | ascii_upcase) on \($host.host.cpu) (\($host.host.cpus) CPUs), a region of"
         + " \($host.region_bytes | size) (SHMEM_MODE=\($host.shmem_mode)). Mode \($host.mode): each figure is the median of up to"
         + " \([$figures[].repeats] | max // 0) repeats, with the lowest and the highest."),
-    short: [good("bandwidth-uc/65536", "bandwidth-wc/65536", "bandwidth-wb/65536", "bandwidth-local/65536", "latency/median", "latency/p99.9",
-        "latency-interrupt/median", "stream/65536", "tcp-64K/65536", "tcp-latency/median")],
+    short: [good("bandwidth-uc/65536", "bandwidth-wc/65536", "bandwidth-wb/65536", "bandwidth-local/65536", "latency/median", "latency/mean-of-64",
+        "latency/p99.9", "latency-every/median", "latency-every/p99.9", "latency-interrupt/median", "stream/65536", "tcp-64K/65536", "tcp-latency/median")],
     ratios: [
         ratio("stream/65536"; "tcp-64K/65536"; "Throughput of shared memory over that of TCP, same VMs, same run, 64 KiB messages"),
         ratio("tcp-latency/median"; "latency/median"; "Round trip by TCP over that by shared memory, polled"),
         ratio("tcp-latency/median"; "latency-interrupt/median"; "Round trip by TCP over that by shared memory, by interrupt")],
     tcp: ("TCP runs over virtio-net and QEMU's dgram netdev, without root: packets of \($host.link_mtu) bytes, no offload, no vhost."
         + " A bridge with vhost-net, which needs root, is faster."),
-    plots: ($plots | split(" ") | map(select(. != ""))),
+    plots: ($plots | split(" ") | map(select(. != "") | {name: .} + caption($by))),
     $reasons, machine: [machine($host; $runs; $noise) | select(length == 2 and .[1] != "")], $figures
 }

@@ -8,8 +8,8 @@ set xtics ("p50" 0.30103, "p90" 1, "p99" 2, "p99.9" 3, "p99.99" 4, "p99.999" 5, 
 set rmargin 5
 if (NAMED_min == 0) {
     set key at graph 0.5, graph 1 center bottom horizontal samplen 1
-    set tmargin 5
-    set title offset 0, 1.5
+    set tmargin 6.4
+    set title offset 0, 2.9
 }
 plot for [i = 1:words(things)] ARG1 index word(things, i) using 1:2 with lines linetype i title columnheader(1), \
      ARG1 index "names" using 1:2:3 with labels left notitle

@@ -21,6 +21,17 @@ def notice: if . == [] then "" else "<div class=\"notice\" role=\"note\">\(map("
 # The unit, as people write it.
 def unit: if . == "us" then "µs" else . end;
 
+# A figure as people say it, in {number, unit}: 416 ns, 1.2 ms, 34.7 GB/s. Input: {unit}.
+def said($value):
+    (if .unit == "MB/s" then [["MB/s", 1], ["GB/s", 1000]] else [["ns", 0.001], ["µs", 1], ["ms", 1000], ["s", 1000000]] end) as $units
+    | (if .unit == "ns" then $value / 1000 else $value end) as $value
+    | ($units | map(select(.[1] <= $value)) | last // $units[0]) as [$unit, $size]
+    | {number: ($value / $size | nice), $unit};
+def in_units: said(.median) | "\(.number) \(.unit)";
+
+# A time of UTC as in host.json, without seconds.
+def minute: sub("T"; " ") | sub(":[0-9]+Z$"; " UTC");
+
 # A link within the page, and one to a definition of docs/figures.md. Input: the words.
 def link($id): @html "<a href=\"#\($id)\">\(.)</a>";
 def defined($definition): link($definition | anchor);
@@ -41,6 +52,16 @@ def sortable($title; $heads):
     + "<table class=\"sortable\">\n<thead><tr>"
     + ($heads | map(@html "<th scope=\"col\" class=\"\(.[1])\"><button type=\"button\">\(.[0])</button></th>") | join(""))
     + "</tr></thead>\n<tbody>\n" + (map("<tr>\(.)</tr>\n") | join("")) + "</tbody>\n</table>\n</div>";
+
+# The list of reasons (reasons.jq; with a side in a comparison).
+def in_side: if .side then " in \(.side)" else "" end;
+def reason: @html "<li id=\"reason-\(.key)\"><span class=\"mark \(.value.kind)\">\(.value.kind)\(.value | in_side)</span> \(.value.text)</li>\n";
+def reason_list:
+    if . == [] then "<p>Nothing.</p>" else "<ul class=\"reasons\">\n" + (to_entries | map(reason) | join("")) + "</ul>" end;
+
+# The reasons of a figure, as links to where they are in the list of all. Input: a figure, or a row of a comparison.
+def marks($all): .reasons | map(. as $reason | ($all | index([$reason])) as $number
+    | @html "<a class=\"mark \(.kind)\" href=\"#reason-\($number)\" title=\"\(.text)\">\(.kind)\(in_side)</a>") | "<td>\(join(" "))</td>";
 
 # A table of facts. Input: [[NAME, TEXT]].
 def facts:

@@ -27,31 +27,37 @@ bench_plan() {
         plan_kernels 1
         ;;
     full)
-        plan_sweeps 5
+        plan_sweeps
         plan_round_trips 2
         plan_matrices
         plan_streams 0.5 1
         plan_stress 1
         plan_tcp 2
-        plan_kernels 3
+        plan_kernels
         ;;
     esac
 }
 
-# plan_sweeps SAMPLES: copies of blocks of all sizes.
+# plan_steady COUNT [SAMPLES]: prints the seconds that COUNT figures of __bandwidth take longer without SAMPLES. It then samples each
+# until it is stable, for half a second at most. On a busy host half of the figures needed that half second.
+plan_steady() {
+    printf %d $(($# > 1 ? 0 : $1 / 4))
+}
+
+# plan_sweeps [SAMPLES]: copies of blocks of all sizes, 8 up to 64 MiB. Without SAMPLES nine or more, until they are stable.
 plan_sweeps() {
     local sweep kind seconds block
     block=$(plan_block 64M)
-    sweep="__bandwidth --sweep -s $block -r $1"
-    seconds=$((2 + $(size_in_bytes "$block") * $1 / 150000000))
+    sweep="__bandwidth --sweep -s $block${1:+ -r $1}"
+    seconds=$((2 + $(size_in_bytes "$block") * ${1:-9} / 150000000))
     plan_line mapping - 1 vm1 __shmem
-    # With all kernels: which of them a memcpy behaves like, and what the host can do at its best (bench/summary.jq).
-    plan_line bandwidth-host - 3 host "$sweep -k all"
-    plan_line bandwidth-host-local - 2 host "$sweep --local -k all"
+    # With all 7 kernels: which of them a memcpy behaves like, and what the host can do at its best (bench/summary.jq).
+    plan_line bandwidth-host - $((3 + $(plan_steady 56 "$@"))) host "$sweep -k all"
+    plan_line bandwidth-host-local - $((2 + $(plan_steady 56 "$@"))) host "$sweep --local -k all"
     for kind in ${CAN[mappings]}; do
-        plan_line "bandwidth-$kind" bandwidth-host "$seconds" vm1 "$sweep -m $kind"
+        plan_line "bandwidth-$kind" bandwidth-host $((seconds + $(plan_steady 8 "$@"))) vm1 "$sweep -m $kind"
     done
-    plan_line bandwidth-local bandwidth-host-local $((seconds * 4)) vm1 "$sweep --local -k all"
+    plan_line bandwidth-local bandwidth-host-local $((seconds * 4 + $(plan_steady 56 "$@"))) vm1 "$sweep --local -k all"
 }
 
 # Block size $1, or the half of the region that __bandwidth may use, if that is smaller.
@@ -138,15 +144,16 @@ plan_tcp() {
     fi
 }
 
-# plan_kernels SAMPLES: the other copy kernels, and copies out of the region.
+# plan_kernels [SAMPLES]: the other copy kernels, and copies out of the region. As plan_sweeps.
 plan_kernels() {
-    local kind size
-    size=$(plan_block 16M)
-    plan_line kernels-host - 1 host "__bandwidth -k all -s $size -r $1"
-    plan_line kernels kernels-host $((2 + 2 * $1)) vm1 "__bandwidth -k all -s $size -r $1"
-    plan_line from-host - 1 host "__bandwidth --from -s $size -r $1 -k all"
+    local kind copy more
+    copy="-s $(plan_block 16M)${1:+ -r $1}"
+    more=$(plan_steady 7 "$@")
+    plan_line kernels-host - $((1 + more)) host "__bandwidth -k all $copy"
+    plan_line kernels kernels-host $((2 + 2 * ${1:-3} + more)) vm1 "__bandwidth -k all $copy"
+    plan_line from-host - $((1 + more)) host "__bandwidth --from $copy -k all"
     for kind in ${CAN[mappings]}; do
-        plan_line "from-$kind" from-host $((1 + $1 / 3)) vm1 "__bandwidth --from -s $size -r $1 -m $kind"
+        plan_line "from-$kind" from-host $((1 + ${1:-3} / 3)) vm1 "__bandwidth --from $copy -m $kind"
     done
 }
 

@@ -7,8 +7,11 @@ def row: "| " + join(" | ") + " |";
 "",
 (.incomplete // empty | "**INCOMPLETE.** \(.)", ""),
 (.noisy // empty | "**NOISY HOST.** \(.)", ""),
+(.inconclusive // empty | "**INCONCLUSIVE.** \(.)", ""),
+(.told | select(. != []) | "**\(join(" "))** The reasons are below the plots.", ""),
 .about,
 "",
+(.coherence // empty | ., ""),
 "## In short",
 "",
 "| what | median | lowest to highest | share of the host's figure |",
@@ -21,8 +24,8 @@ def row: "| " + join(" | ") + " |";
 "",
 "## Plots",
 "",
-(.plots[] | "![\(.)](\(.).svg)", ""),
-"## Doubted, failed, left out",
+(.plots[] | "![\(.name)](\(.name).svg)", "", .text, ""),
+"## Doubted or missing",
 "",
 (.reasons[] | "- " + (if .kind == "left out" then "left out:" else "**\(.kind)**" end) + " \(.text)"),
 "",
@@ -35,9 +38,10 @@ def row: "| " + join(" | ") + " |";
 "",
 "| figure | median | lowest to highest | spread | host | share of the host's figure |",
 "| --- | --- | --- | --- | --- | --- |",
-(.figures[] | [.figure, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", "\(.spread_percent | nice) %", (.roofline | nice),
+(.figures[] | [.figure, "\(.median | nice) \(.unit)", "\(.min | nice) to \(.max | nice)", (.spread_percent / 100 | percent), (.roofline | nice),
     (.share | percent) + (if .roofline_copy then " (by \(.roofline_copy))" else "" end)
-        + (if .doubted == [] then "" else " **doubted**, limit \(.limit | nice)" end)] | row),
+        + (if .doubted == [] then "" else " **doubted**, limit \(.limit | nice)" end)
+        + (.reasons | map(select(.kind == "failed")) | if . == [] then "" else " **failed** in \(length | many("round"))" end)] | row),
 "",
 "MB are 10^6 bytes. Spread: (highest - lowest) / median of the repeats. Host: the same program on the host, on the same"
     + " backing file, in the same run; with (by NAME), the host copied with that kernel, since memcpy behaves like it in the VM and like"

@@ -5,7 +5,7 @@
 BENCH_PLOTS=(latency bandwidth stream streams matrix cpus)
 
 # report_load FOLDER DIR: checks host.json and results.jsonl, and makes from them the files that the rest works on: DIR/host,
-# DIR/runs (an array), DIR/figures and DIR/identity. Ends the program if a file is missing or broken, and names it.
+# DIR/runs (an array), DIR/figures, DIR/reasons and DIR/identity. Ends the program if a file is missing or broken, and names it.
 report_load() {
     local folder=$1 dir=$2 file schema
     for file in host.json results.jsonl; do
@@ -19,6 +19,7 @@ report_load() {
     report_jq "$folder/host.json" "$dir/host.checked" check_host -e "$dir/host"
     report_jq "$folder/results.jsonl" "$dir/runs" check -Rnc --slurpfile host "$dir/host" "$folder/results.jsonl"
     report_jq "$folder/results.jsonl" "$dir/figures" summary "$dir/runs"
+    report_jq "$folder/results.jsonl" "$dir/reasons" reasons --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" "$dir/figures"
     report_jq "$folder/host.json" "$dir/identity" identity -rn --slurpfile host "$dir/host" --slurpfile runs "$dir/runs"
 }
 
@@ -46,7 +47,7 @@ report_make() {
     report_jq "$folder/results.jsonl" "$dir/noise" noise --slurpfile runs "$dir/runs" "$dir/figures"
     plots=$(report_plots "$folder" "$dir")
     report_jq "$folder/results.jsonl" "$dir/content" content --slurpfile host "$dir/host" --slurpfile runs "$dir/runs" \
-        --slurpfile noise "$dir/noise" --arg plots "$plots" "$dir/figures"
+        --slurpfile noise "$dir/noise" --slurpfile reasons "$dir/reasons" --arg plots "$plots" "$dir/figures"
     report_jq "$folder/results.jsonl" "$dir/report.md" report -r "$dir/content"
     for plot in $plots; do
         page_plot "$dir" "$plot"
@@ -58,11 +59,11 @@ report_make() {
     while IFS= read -r line; do
         warn "the host is noisy: $line"
     done <"$dir/noisy"
-    jq -L "$LAB_HOME/bench" -r 'include "common"; .[] | select(.doubted != []) | doubt' "$dir/figures" >"$dir/doubted"
+    jq -r '.[] | select(.kind == "doubted" or .kind == "inconclusive") | "\(.kind): \(.text)"' "$dir/reasons" >"$dir/warnings"
     while IFS= read -r line; do
-        warn "doubted: $line"
-    done <"$dir/doubted"
-    doubted=$(wc -l <"$dir/doubted")
+        warn "$line"
+    done <"$dir/warnings"
+    doubted=$(grep -c '^doubted: ' "$dir/warnings" || true)
     page_announce "$folder/report.html"
     ((doubted == 0))
 }
@@ -124,7 +125,8 @@ report_compare() {
     if [[ -n $differ && $anyway != yes ]]; then
         die "$a and $b cannot be compared: they differ in $differ. (--anyway compares them all the same, and marks it)"
     fi
-    report_jq "$a and $b" "$dir/comparison" compare -s --argjson threshold "$threshold" "$dir/a/figures" "$dir/b/figures"
+    report_jq "$a and $b" "$dir/comparison" compare -s --argjson threshold "$threshold" \
+        --slurpfile reasons_a "$dir/a/reasons" --slurpfile reasons_b "$dir/b/reasons" "$dir/a/figures" "$dir/b/figures"
     rows=$(jq '.rows | length' "$dir/comparison")
     worse=$(jq '.worse | length' "$dir/comparison")
     ((rows > 0)) || die "$a and $b have no figure in common"

@@ -4,12 +4,11 @@ include "common";
 include "page";
 include "words";
 
-def in_units: "\(.median | nice) \(.unit | unit)";
 def times($above; $below): "\($above.median / $below.median | nice) times";
 
 # The figures that matter most: {NAME: FIGURE}, null for one that was not measured. Input: {NAME: FIGURE} of all good ones.
 def main: {
-    polled: .["latency/median"], interrupt: .["latency-interrupt/median"], stream: .["stream/65536"],
+    polled: .["latency/median"], interrupt: .["latency-interrupt/median"], open: .["latency-every/p99.9"], closed: .["latency/p99.9"], stream: .["stream/65536"],
     tcp: .["tcp-64K/65536"], tcp_latency: .["tcp-latency/median"],
     memcpy: ([.["bandwidth-wb/65536", "bandwidth-wc/65536", "bandwidth-uc/65536"] | values] | max_by(.median))};
 
@@ -24,15 +23,16 @@ def lead:
     end;
 
 # One large figure, and what it is compared with. Input: the figure, or null.
-def tile(versus): if . == null then empty else . as $f
+def tile(versus): if . == null then empty else . as $f | said(.median) as $said
     | "<li><span class=\"name\">" + (.words | defined($f.definition))
-    + @html "</span><span class=\"value\">\(.median | nice) <span class=\"unit\">\(.unit | unit)</span></span>"
+    + @html "</span><span class=\"value\">\($said.number) <span class=\"unit\">\($said.unit)</span></span>"
     + @html "<span class=\"versus\">\(versus // "\(.min | nice) to \(.max | nice) \(.unit | unit)")</span></li>\n" end;
 
 # Input: main.
-def tiles: .tcp as $tcp | .tcp_latency as $tcp_latency
+def tiles: .tcp as $tcp | .tcp_latency as $tcp_latency | .closed as $closed
     | [(.polled, .interrupt
             | tile(if $tcp_latency then "by TCP \($tcp_latency | in_units): \(times($tcp_latency; .)) as long" else null end)),
+       (.open | tile(if $closed then "\($closed | in_units) in the closed loop, where a stall is one sample" else null end)),
        (.stream | tile(if $tcp then "by TCP \($tcp | in_units); this is \(times(.; $tcp)) as much" else null end)),
        (.memcpy | tile(if .share then "\(.share | percent) of what the host itself does" else null end))]
     | if . == [] then "" else "<ul class=\"tiles\">\n\(join(""))</ul>\n" end;
@@ -40,23 +40,14 @@ def tiles: .tcp as $tcp | .tcp_latency as $tcp_latency
 def notices: [
     (.incomplete // empty | @html "<b>Incomplete.</b> \(.)"),
     (.noisy // empty | "<b>" + ("Noisy host" | defined("Noisy host")) + @html ".</b> \(.)"),
-    ([.reasons[] | select(.kind != "left out")] | select(. != [])
-        | group_by(.kind) | map("\(length) \(.[0].kind)") | join(", ")
-        | "<b>" + link("reasons") + ".</b> The reasons are below the plots.")] | notice;
+    (.inconclusive // empty | "<b>" + ("Inconclusive" | defined("Inconclusive")) + @html ".</b> \(.)"),
+    (.told | select(. != []) | @html "<b>\(join(" "))</b> " + ("The reasons" | link("reasons")) + " are below the plots.")] | notice;
 
-# Input: the name of a plot.
-def plot: . as $name | caption | .definition as $definition
-    | @html "<figure>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"\(.title)\">" + $ARGS.named[$name]
-    + @html "</div>\n<figcaption><span id=\"\($name)-text\">\(.text)</span> <span class=\"screen\">"
+# Input: a plot of content.jq.
+def plot: .definition as $definition
+    | @html "<figure>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"\(.title)\">" + $ARGS.named[.name]
+    + @html "</div>\n<figcaption><span id=\"\(.name)-text\">\(.text)</span> <span class=\"screen\">"
     + ("How it is measured" | defined($definition)) + ".</span></figcaption>\n</figure>\n";
-
-def reason: @html "<li id=\"reason-\(.key)\"><span class=\"mark \(.value.kind)\">\(.value.kind)</span> \(.value.text)</li>\n";
-def reason_list:
-    if . == [] then "<p>Nothing.</p>" else "<ul class=\"reasons\">\n" + (to_entries | map(reason) | join("")) + "</ul>" end;
-
-# The reasons of a figure, as links to where they are in the list of all. Input: a figure.
-def marks($all): .reasons | map(. as $reason | ($all | index([$reason])) as $number
-    | @html "<a class=\"mark \(.kind)\" href=\"#reason-\($number)\" title=\"\(.text)\">\(.kind)</a>") | "<td>\(join(" "))</td>";
 
 # The share of the host's figure, in numbers and as a gauge. Input: a figure.
 def share_cell: @html "<td class=\"number\" data-value=\"\(.share // "")\">\(.share | percent)"
@@ -68,7 +59,7 @@ def share_cell: @html "<td class=\"number\" data-value=\"\(.share // "")\">\(.sh
 def figure_row($all): (if .unit == "ns" then 1000 else 1 end) as $per
     | def cell: nice as $text | if . == null then . else . / $per end | number_cell($text);
     figure_cell + (.median | cell) + (.min | cell) + (.max | cell) + (.unit | unit | text_cell)
-    + (.spread_percent | number_cell("\(nice) %")) + (.roofline | cell) + share_cell + marks($all);
+    + (.spread_percent | number_cell(. / 100 | percent)) + (.roofline | cell) + share_cell + marks($all);
 
 def heads: [["Figure", ""], ["Median", "number"], ["Lowest", "number"], ["Highest", "number"], ["Unit", ""],
     ["Spread", "number"], ["Host", "number"], ["Share", "number"], ["Notes", ""]];
@@ -80,12 +71,13 @@ def table($all):
     + (map(figure_row($all)) | sortable("All figures"; heads));
 
 # The sections of the page and their anchors. The last is docs/figures.md.
-def contents: {plots: "Plots", machine: "The machine", reasons: "Doubted, failed, left out", all: "All figures",
+def contents: {plots: "Plots", machine: "The machine", reasons: "Doubted or missing", all: "All figures",
     definitions: "Definitions"};
 
 def header($main):
     @html "<header>\n<h1>\(.title)</h1>\n" + ($main | lead)
-    + @html "<p class=\"about\">Measured <time>\(.started)</time>. \(.about)</p>\n" + notices + ($main | tiles)
+    + @html "<p class=\"about\">Measured <time datetime=\"\(.started)\">\(.started | minute)</time>. \(.about)</p>\n"
+    + (if .coherence then @html "<p class=\"about\">\(.coherence)</p>\n" else "" end) + notices + ($main | tiles)
     + "<nav aria-label=\"On this page\">" + (contents | to_entries | map(.key as $id | .value | link($id)) | join(""))
     + "</nav>\n</header>\n";
 

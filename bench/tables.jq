@@ -8,6 +8,7 @@
 #           Times: x, y, the name
 # A heat map gets lines of row, column, value.
 include "common";
+include "names";
 
 def block($name): "# \($name)", (.[] | map(if type == "string" then "\"\(.)\"" else tostring end) | join("\t")), "", "";
 
@@ -23,18 +24,6 @@ def blocks($range; $names):
 def round_below: pow(10; log10 | floor) as $power | . / $power | (if . >= 5 then 5 elif . >= 2 then 2 else 1 end) * $power;
 def round_above: pow(10; log10 | floor) as $power | . / $power
     | (if . <= 1 then 1 elif . <= 2 then 2 elif . <= 5 then 5 else 10 end) * $power;
-
-# The height of y in the plot, from 0 to 1, and back.
-def height($range): (. / $range[2] | log) / ($range[3] / $range[2] | log);
-def at_height($range): $range[2] * pow($range[3] / $range[2]; .);
-
-# The part of a plot's height that a line of words takes.
-def line_height: 0.075;
-
-# Heights that are a line apart or more and within the plot, each as near to its own as that allows. Input: sorted heights.
-def upward($least): reduce .[] as $height ([]; . + [[$height, (.[-1] // ($least - line_height)) + line_height] | max]);
-def downward($most): map(-.) | reverse | upward(-$most) | map(-.) | reverse;
-def apart: [upward(0), downward(1)] | transpose | map(add / 2) | upward(0) | downward(1);
 
 # --- Rates. Their names are right of the ends of the curves.
 
@@ -52,11 +41,12 @@ def rates($from; $to):
 # Over sizes, on a logarithmic x axis.
 def rates_of_sizes: [.[].points[][0]] as $sizes | rates(($sizes | min / 1.5); ($sizes | max * 2));
 
-# --- Times. Their names are at the beginning of the curves, which is flat.
+# --- Times. Their names are beside the curves.
 
 # The percentiles of the run whose median is the middle one: how many nines, and the time. 1 is 90 %, 2 is 99 %.
 def percentiles($thing; $id; $name):
-    [$runs[0][] | select(.id == $id and .status == 0) | .records[] | select(.median_us)] | sort_by(.median_us)
+    ([.[] | select(.figure == "\($id)/median").limit][0] // 0) as $limit
+    | [$runs[0][] | select(.id == $id and .status == 0) | .records[] | select(.median_us and .median_us >= $limit)] | sort_by(.median_us)
     | select(length > 0) | middle | .count as $count
     | [if .histogram_us then
         foreach .histogram_us[] as $h (0; . + $h[1]; [. / $count, $h[0]])
@@ -68,33 +58,15 @@ def percentiles($thing; $id; $name):
       | select(.[0] < 1 and .[1] > 0) | [-((1 - .[0]) | log10), .[1]]]
     | select(length > 0) | {thing: $thing, name: $name, points: .};
 
-# The part of a plot's width that a letter takes.
-def letter_width: 0.023;
-
-# The names: each above its curve, or below it where another curve is close above. null if one fits in neither place. low and
-# high: the heights of the curve at the beginning and the end of its name.
-def named($range):
-    def at($x): (map(select(.[0] <= $x)) | last // .[0])[1] | height($range);
-    0.35 as $begin
-    | map(($begin + (.name | length) * letter_width * $range[1]) as $until | {name, low: (.points | at($begin)), high: (.points | at($until))})
-    | sort_by(.low) as $sorted
-    | [range($sorted | length) as $i | $sorted[$i]
-        | (if $i + 1 < ($sorted | length) then $sorted[$i + 1].low - .high else 1 end) as $above
-        | (if $i > 0 then .low - $sorted[$i - 1].high else 1 end) as $below
-        | if $above > 1.5 * line_height then [$begin, (.high + 0.7 * line_height | at_height($range)), .name]
-          elif $below > 2.5 * line_height then [$begin, (.low - 0.7 * line_height | at_height($range)), .name]
-          else null end]
-    | if all(.[]; . != null) then . else null end;
-
 # The axes leave room for the names: up to p90 and below the lowest time.
 def times:
     [.[].points[][1]] as $times
     | [0, ([.[].points[][0], 1] | max), ($times | min / 3 | round_below), ($times | max * 1.1 | round_above)] as $range
-    | blocks($range; named($range));
+    | blocks($range; beside_curves($range));
 
-# --- Heat maps
+# --- Heat maps. One pair is a figure, and no map.
 
-def cells($id; cell): .[] | select(.id == $id and .status == "ok") | cell | join("\t");
+def cells($id; cell): map(select(.id == $id and .status == "ok")) | select(length > 1) | .[] | cell | join("\t");
 
 if $plot == "bandwidth" then
     [curve("host-region"; "bandwidth-host"; "host"), curve("host-own"; "bandwidth-host-local"; "host, own"),
@@ -109,7 +81,8 @@ elif $plot == "streams" then
     | select(. != []) | rates(0.7; ([.[].points[][0]] | max) + 0.3)
 elif $plot == "latency" then
     [percentiles("host-region"; "latency-host"; "host, polled"), percentiles("uc"; "latency"; "polled"),
-     percentiles("interrupt"; "latency-interrupt"; "by interrupt"), percentiles("tcp"; "tcp-latency"; "TCP")] | select(. != []) | times
+     percentiles("open-loop"; "latency-every"; "open loop"), percentiles("interrupt"; "latency-interrupt"; "interrupt"),
+     percentiles("tcp"; "tcp-latency"; "TCP")] | select(. != []) | times
 elif $plot == "matrix" then
     cells("latency-matrix"; (.what | split("-") | map(ltrimstr("vm"))) + [.median * 1000 | tostring])
 elif $plot == "cpus" then

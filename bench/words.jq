@@ -22,7 +22,7 @@ def described:
       elif $kind == "kernels" then called("copy into the region, kernel \($what)"; "Copy kernels")
       elif . == "latency-matrix" then called("round trip, polled, \($what | sub("-"; " to "))"; "Round trips between all VMs")
       elif . == "latency-cpus" then called("round trip, polled, CPU \($what | sub("-"; " to "))"; "Round trips between CPUs")
-      elif . == "latency-every" then called("round trip, a message every 20 µs\($what | of_round_trip)"; "Open loop")
+      elif . == "latency-every" then called("round trip, open loop (every 20 µs)\($what | of_round_trip)"; "Open loop")
       elif . == "latency-interrupt" then called("round trip, by interrupt\($what | of_round_trip)"; "Round trip by interrupt")
       elif $kind == "latency" then called("round trip, polled\($what | of_round_trip)"; "Round trip")
       elif $kind == "stream" then called("stream, \($what | size) messages"; "Stream")
@@ -42,11 +42,13 @@ def in_words:
         elif $id == "bandwidth-local" then sub("its"; "the VM's")
         else . end);
 
-# The caption of a plot. Input: its name.
-def caption: {
+# The caption of a plot. Input: its name. $figures: {NAME: FIGURE}.
+def caption($figures): {
     latency: {title: "How long a round trip takes",
         text: ("How many round trips stay below which time. A line further down is faster. Where it rises on the right,"
-            + " the host's scheduler or an interrupt came between."),
+            + " the host's scheduler or an interrupt came between."
+            + if $figures["latency-every/median"] == null then "" else
+                " Open loop: a word is due every 20 µs, and its time counts from then. So a stall counts for all words that were due in it." end),
         definition: "Round trip"},
     bandwidth: {title: "How fast memcpy is",
         text: "By the size of the block. The steps show the caches. Compare a VM with the host: the same program ran there.",

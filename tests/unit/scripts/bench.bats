@@ -1,160 +1,9 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2154 # code in quotes; what bats sets
-# bench.sh without a VM: the plan; figures, report and plots from recorded runs. bench_compare.bats tests the comparison.
+# bench.sh without a VM: figures, report and plots from recorded runs. bench_plan.bats tests the plan, bench_compare.bats the comparison.
 
 load helpers
 load results
-
-# --- The plan
-
-# plan MODE [NAME=VALUE...]: prints the plan for two VMs that can do everything. NAME=VALUE changes what they can do.
-plan() {
-    script plan_of <<'END'
-BENCH_TEMP=$TMPDIR
-CAN=([vms]=2 [cpus]=8 [region_bytes]=134217728 [mappings]='uc wc wb' [interrupts]=yes [link]=yes [iperf3]=yes [sockperf]=yes)
-for setting in "${@:2}"; do
-    CAN[${setting%%=*}]=${setting#*=}
-done
-bench_plan "$1"
-END
-    succeeds ./plan_of "$@"
-}
-
-ids() {
-    cut -f 1 <<<"$output" | sort
-}
-
-@test "the plan: unique ids, rooflines are in the plan and run on the host, full includes quick" {
-    local id roofline quick mode
-    for mode in quick full; do
-        plan "$mode"
-        same '' "$(ids | uniq -d)"
-        for roofline in $(cut -f 2 <<<"$output" | grep -v '^-$'); do
-            grep -qE "^$roofline"$'\t-\t[0-9]+\thost(\+host)?\t' <<<"$output" || failure "no $roofline on the host"
-        done
-        while IFS=$'\t' read -r id _ seconds where _ answer; do
-            [[ $where =~ ^(vm1|vm1\+vm2|all|host|host\+host)$ ]] || failure "$id: where is '$where'?"
-            [[ $seconds =~ ^[1-9][0-9]*$ ]] || failure "$id: takes '$seconds'"
-            [[ $where != *+* || -n $answer ]] || failure "$id: nobody answers"
-        done <<<"$output"
-        [[ $mode == full ]] || quick=$(ids)
-    done
-    same '' "$(comm -23 <(printf '%s\n' "$quick") <(ids))"
-    grep -q '^kernels-host' <<<"$output"
-}
-
-# commands MODE: id, roofline, place and commands of the plan, without how long and how often they measure.
-commands() {
-    plan "$1"
-    cut -f 1,2,4- <<<"$output" | sed -E 's/ -([rt]) [0-9.]+/ -\1 N/g' | sort
-}
-
-@test "a quick run measures all that a full one does but the matrices, and says that it leaves them out" {
-    same "$(commands full | grep -vE '^latency-(matrix|host-cpus)')" "$(commands quick)"
-    plan quick vms=3
-    refuted grep -E 'matrix|--cpus' <<<"$output"
-    grep -qF 'the matrices of round trips, between VMs and between CPUs: a quick run measures none' "$TMPDIR/left_out"
-    rm "$TMPDIR/left_out"
-    plan full vms=3
-    grep -q '^latency-matrix' <<<"$output"
-    refuted test -e "$TMPDIR/left_out"
-}
-
-@test "the plan: quick and full measure round trips in an open loop, too" {
-    for mode in quick full; do
-        plan "$mode"
-        grep -qE $'^latency-every\t-\t[0-9]+\tvm1\\+vm2\t__latency -t [0-9.]+ --every 20\t__latency -t [0-9.]+ --every 20$' <<<"$output"
-    done
-    jq -c 'select(.id == "latency") | .id = "latency-every" | .roofline = null | .records |= map(if .median_us then .median_us = 0.6 | .p999_us = 5000 else . end)' \
-        "$R/results.jsonl" >"$R/open"
-    cat "$R/open" >>"$R/results.jsonl"
-    succeeds ./bench.sh --report "$R"
-    same '0.6 5000 ' "$(column latency-every/median median) $(column latency-every/p99.9 median) $(column latency-every/median limit)"
-}
-
-@test "docs/figures.md has a definition for every measurement of the plan" {
-    local id what
-    plan full vms=3
-    for id in $(cut -f 1 <<<"$output"); do
-        case $id in
-        stress) continue ;; # gives no figure
-        mapping) what=uc-load ;;
-        latency-matrix) what=vm1-vm2 ;;
-        latency-host-cpus) what=0-1 ;;
-        kernels*) what=avx2 ;;
-        streams-*) what=total ;;
-        latency* | tcp-latency) what=median ;;
-        *) what=65536 ;;
-        esac
-        succeeds jq -L bench -nr --arg figure "$id/$what" 'include "words"; $figure | in_words | .definition, .words'
-        [[ ${lines[0]} != Figures && ${lines[1]} != "$id/$what" ]] || failure "bench/words.jq has no words for $id"
-        grep -qxF "## ${lines[0]}" docs/figures.md || failure "docs/figures.md has no ${lines[0]}"
-    done
-}
-
-# rounds MODE SECONDS: a run in which each round takes SECONDS by the script's clock.
-rounds() {
-    script run_of <<'END'
-BENCH_TEMP=$TMPDIR
-seconds=$2
-plan_line only - 1 vm1 __shmem >"$BENCH_TEMP/plan"
-bench_measure() { SECONDS=$((SECONDS + seconds)); }
-bench_run "$1"
-END
-    succeeds ./run_of "$@"
-}
-
-@test "a round that would end too late is not begun: quick promises a minute, full 15" {
-    rounds quick 15
-    says 'round 3 of 3'
-    says_not 'would take too long'
-    rounds quick 20
-    says 'Only 2 of 3 rounds: another would take too long'
-    rounds quick 50
-    says 'Only 1 of 3 rounds'
-    rounds full 150
-    says 'round 5 of 5'
-    says_not 'would take too long'
-    rounds full 230
-    says 'Only 3 of 5 rounds'
-}
-
-@test "the time that is left is that of the rounds that there is time for, and of this one in any case" {
-    script run_of <<'END'
-BENCH_TEMP=$TMPDIR
-plan_line first - 20 vm1 __shmem >"$BENCH_TEMP/plan"
-plan_line second - 10 vm1 __shmem >>"$BENCH_TEMP/plan"
-unset SECONDS # from here on it moves only as we say
-SECONDS=0
-bench_measure() { SECONDS=$((SECONDS + $2 * 8)); }
-bench_run quick
-END
-    succeeds ./run_of
-    says 'round 1 of 3, 0:55 left: first' 'round 1 of 3, 0:47 left: second' 'round 2 of 3, 0:39 left: first' 'round 2 of 3, 0:23 left: second'
-}
-
-@test "the plan leaves out measurements that the VMs do not support" {
-    plan full vms=3
-    grep -q '^latency-matrix' <<<"$output"
-    grep -q '^latency-interrupt' <<<"$output"
-    grep -q '^bandwidth-wb' <<<"$output"
-    grep -q '^tcp-latency' <<<"$output"
-    plan full interrupts=no 'mappings=uc wc' sockperf=no
-    prints_not latency-matrix
-    prints_not latency-interrupt
-    prints_not bandwidth-wb
-    prints_not sockperf
-    prints iperf3
-    plan full link=no
-    prints_not iperf3
-    prints_not sockperf
-}
-
-@test "the plan: no block is larger than the half of the region that __bandwidth uses" {
-    plan full region_bytes=1048576
-    prints '-s 512K'
-    prints_not '-s 64M'
-}
 
 # --- Figures
 
@@ -188,6 +37,7 @@ END
     change 'if .id == "latency" then .records |= map(.mean_of_64_us = 0.123) else .records |= map(.mean_of_64_us = null) end'
     succeeds ./bench.sh --report "$R"
     same 0.123 "$(column latency/mean-of-64 median)"
+    in_report '| round trip, polled, mean of 64 | 0.123 us |'
     change 'if .id == "latency" then .records |= map(.mean_of_64_us = "short") else . end'
     fails 1 ./bench.sh --report "$R"
     says 'mean_of_64_us that is not a number'
@@ -326,7 +176,57 @@ swept() {
     change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
     succeeds ./bench.sh --report "$R"
     in_report '**failed** stream, round 2, status 3: __stream: nobody came'
+    in_report '**Failed: stream.** The reasons are below the plots.'
+    grep -qE '^\| stream/65536 \|.* \*\*failed\*\* in 1 round \|$' "$R/report.md"
     same 2 "$(column stream/65536 repeats)"
+}
+
+# stressed OVERTAKINGS...: adds a round of __stress in two VMs for each; of the two, one has seen that many overtakings.
+stressed() {
+    local seen round=0
+    for seen; do
+        round=$((round + 1))
+        jq -nc --slurpfile runs "$R/results.jsonl" --argjson seen "$seen" --argjson round "$round" '$runs[0]
+            | .id = "stress" | .round = $round | .roofline = null | .records = [0, $seen | {record: "stress", program: "__stress",
+                version: "1.0", seen_buffered: ., seen_fenced: 0, verdict: (if . > 0 then "no violation" else "inconclusive" end)}]'
+    done >"$BATS_TEST_TMPDIR/stress"
+    cat "$BATS_TEST_TMPDIR/stress" >>"$R/results.jsonl"
+}
+
+@test "a __stress that tested nothing is inconclusive in the verdict, with what to do; it is no failure" {
+    stressed 0 0 0
+    succeeds ./bench.sh --report "$R"
+    in_report '**INCONCLUSIVE.** __stress saw no violation in 3 rounds, but without the fence no load overtook a store either.'
+    in_report 'Give each VM a CPU of the host for itself (VM_PIN'
+    in_report '- **inconclusive** __stress saw no violation in 3 rounds'
+    not_in_report 'found no violation'
+    says 'warning: inconclusive: __stress saw no violation in 3 rounds'
+    same 1 "$(sed -n '/<header>/,/<\/header>/p' "$R/report.html" | grep -c '>Inconclusive</a>.</b> __stress saw no violation in 3 rounds')"
+}
+
+@test "what __stress found is in the verdict, with its control, and how many rounds tested nothing" {
+    stressed 300 0 12
+    succeeds ./bench.sh --report "$R"
+    in_report '__stress found no violation in 3 rounds: without the fence 312 loads overtook a store, with it 0. 1 round of these did not test the fence.'
+    not_in_report INCONCLUSIVE
+    grep -qF '<p class="about">__stress found no violation in 3 rounds' "$R/report.html"
+    change 'if .id == "stress" and .round == 1 then .records[0].seen_buffered = "many" else . end'
+    fails 1 ./bench.sh --report "$R"
+    says 'seen_buffered that is not a number'
+}
+
+@test "the verdict names what is doubted and what has failed" {
+    succeeds ./bench.sh --report "$R"
+    not_in_report 'The reasons are below'
+    measured bandwidth-host 1000 1000 1000
+    measured bandwidth-uc 100 2000 200
+    change 'if .id == "stream" or .id == "tcp-64K" then .status = 3 else . end'
+    fails 1 ./bench.sh --report "$R"
+    in_report '**Doubted: bandwidth-uc/4096, bandwidth-uc/65536. Failed: stream, tcp-64K.** The reasons are below the plots.'
+    grep -qF '<b>Doubted: bandwidth-uc/4096, bandwidth-uc/65536. Failed: stream, tcp-64K.</b>' "$R/report.html"
+    # Nothing is left of a measurement that failed in all rounds but the reason.
+    not_in_report '| stream/65536'
+    in_report '- **failed** stream, round 3, status 3'
 }
 
 @test "the matrix of three VMs is drawn as a heat map" {
@@ -352,14 +252,20 @@ swept() {
     fails 1 ./bench.sh --report "$R"
 }
 
-@test "the plan: a host with too many CPUs, or one, gets no CPU matrix, with a note" {
-    plan full
-    grep -q '^latency-host-cpus' <<<"$output"
-    plan full cpus=64
-    refuted grep -q '^latency-host-cpus' <<<"$output"
-    grep -q 'it has 64' "$TMPDIR/left_out"
-    plan full cpus=1
-    refuted grep -q '^latency-host-cpus' <<<"$output"
+@test "a heat map of one pair is not drawn: it is one figure" {
+    jq -c 'select(.id == "latency-host" and .round == 1) | .id = "latency-host-cpus" | .records = [
+        {record: "latency-cpus", from_cpu: 0, to_cpu: 1, min_us: 0.1, median_us: 0.2}]' "$R/results.jsonl" >"$BATS_TEST_TMPDIR/more"
+    cat "$BATS_TEST_TMPDIR/more" >>"$R/results.jsonl"
+    succeeds ./bench.sh --report "$R"
+    same 0.2 "$(column latency-host-cpus/0-1 median)"
+    refuted test -e "$R/cpus.svg"
+}
+
+@test "a share that is small is not nothing; three digits are enough" {
+    measured bandwidth-host 1000000 1000000 1000000
+    measured bandwidth-uc 123.456 123.456 200
+    succeeds ./bench.sh --report "$R"
+    in_report '| bandwidth-uc/65536 | 123 MB/s | 123 to 200 | 62 % | 1000000 | < 0.1 % |'
 }
 
 @test "without the tools for a report bench.sh stops at once and says how to install them" {

@@ -72,6 +72,29 @@ two_results() {
     says 'both are incomplete'
 }
 
+@test "--compare says what is doubted, failed or inconclusive in A and in B, with the reason" {
+    two_results 100 101 102
+    R=$B measured bandwidth-host 1000 1000 1000
+    R=$B measured bandwidth-uc 2000 2000 2000
+    change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
+    jq -c 'select(.id == "latency" and .round == 1) | .id = "stress" | .roofline = null | .records = [{record: "stress", program: "__stress",
+        version: "1.0", verdict: "inconclusive"}]' "$R/results.jsonl" | tee -a "$R/results.jsonl" >>"$B/results.jsonl"
+    jq -c 'select(.id == "bandwidth-uc") | .id = "bandwidth-wb"' "$R/results.jsonl" >"$BATS_TEST_TMPDIR/more"
+    cat "$BATS_TEST_TMPDIR/more" >>"$R/results.jsonl"
+    run --separate-stderr ./bench.sh --compare "$R" "$B"
+    prints_not 'bandwidth-uc/65536  '
+    prints 'doubted in B: bandwidth-uc/65536: 2000, 2000, 2000 MB/s is above the limit 1250 MB/s'
+    prints 'failed in A: stream, round 2, status 3: __stream: nobody came'
+    prints 'inconclusive in A and B: __stress saw no violation in 1 round'
+    prints_not 'left out'
+    R=$B
+    grep -qF '<b>Doubted: bandwidth-uc/4096 (B), bandwidth-uc/65536 (B). Failed: stream (A). Inconclusive: stress (A and B).</b>' "$R/compare.html"
+    grep -qF '<b>Only in A:</b> bandwidth-wb (2 figures).' "$R/compare.html"
+    grep -qE '>failed in A</span> stream, round 2' "$R/compare.html"
+    grep -qE '<code>stream/65536</code>.*>failed in A</a></td></tr>' "$R/compare.html"
+    grep -qE '>left out in A and B</span> vsock' "$R/compare.html"
+}
+
 @test "--compare as root gives compare.html to the owner of folder B, and writes nothing into A" {
     local before
     ((EUID == 0)) || skip 'only root can give files away'

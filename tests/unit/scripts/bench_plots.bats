@@ -15,6 +15,7 @@ as() {
 everything() {
     as bandwidth-wc bandwidth-uc
     as bandwidth-wb bandwidth-uc
+    as latency-every latency
     as latency-interrupt latency
     as latency-matrix latency
     as latency-host-cpus latency-host
@@ -112,6 +113,8 @@ vms_have_their_colours() {
     has_colour bandwidth 'VM, wb' wb
     has_colour latency polled uc
     has_colour latency TCP tcp
+    has_colour latency 'open loop' uc # by the mapping that "polled" takes; dashed
+    sed -n "/<title>open loop</,/<title>/p" "$R/latency.svg" | grep -q stroke-dasharray
     has_colour stream 'shared memory' uc
     has_colour stream TCP tcp
     has_colour streams 'shared memory' uc
@@ -146,23 +149,53 @@ vms_have_their_colours() {
 
 # highest_name: the top edge of the highest name of a curve in the plot of round trips.
 highest_name() {
-    words latency | grep -E '[0-9] (host, polled|polled|by interrupt|TCP)$' | cut -d ' ' -f 3 | sort -n | head -n 1
+    words latency | grep -E '[0-9] (host, polled|polled|open loop|interrupt|TCP)$' | cut -d ' ' -f 3 | sort -n | head -n 1
 }
 
 @test "round trips are named where they are drawn; if they are too close to each other, by a key above the plot" {
     everything
     took latency 1.2
+    took latency-every 9
     took latency-interrupt 300
     took tcp-latency 3000
     draws
     legible latency
-    (($(words latency | grep -cE '[0-9] (host, polled|polled|by interrupt|TCP)$') == 4))
+    (($(words latency | grep -cE '[0-9] (host, polled|polled|open loop|interrupt|TCP)$') == 5))
     named=$(highest_name)
     took latency-interrupt 0.003
+    took latency-every 0.11
     draws
     legible latency
-    (($(words latency | grep -cE '[0-9] (host, polled|polled|by interrupt|TCP)$') == 4))
+    (($(words latency | grep -cE '[0-9] (host, polled|polled|open loop|interrupt|TCP)$') == 5))
     awk -v named="$named" -v key="$(highest_name)" 'BEGIN { exit !(key < named) }' || failure 'no key above the plot'
+}
+
+# draws_round_trips: the names of the curves of round trips that are drawn.
+draws_round_trips() {
+    draws
+    same "$1" "$(grep -oE '<title>(host, polled|polled|open loop|interrupt|TCP)<' "$R/latency.svg" | tr -d '<>' | sed 's/^title//' | paste -sd ,)"
+}
+
+@test "three curves that begin together and part later each have a name where they have parted" {
+    change 'select(.id | test("^latency"))'
+    as latency-every latency
+    # p50 to p99.999, in us
+    at() { printf '%s\n' "$@" | jq -sc '[.[0:1][0] as $first | [$first, 900000], [.[1], 90000], [.[2], 9000], [.[3], 900], [.[4], 90], [.[4], 10]]'; }
+    change "if .id == \"latency-host\" then .records |= map(.histogram_us = $(at 0.50 0.50 0.51 0.6 20))
+        elif .id == \"latency\" then .records |= map(.histogram_us = $(at 0.52 0.52 0.6 50 300))
+        else .records |= map(.histogram_us = $(at 0.54 0.6 900 3000 9000)) end
+        | .records |= map(if .median_us then .count = 1000000 | .median_us = .histogram_us[0][0] else del(.histogram_us) end)"
+    draws_round_trips 'host, polled,polled,open loop'
+    legible latency
+    (($(words latency | grep -cE '[0-9] (host, polled|polled|open loop)$') == 3))
+    awk -v axis="$(words latency | grep -E ' [0-9]+ (ms|µs)$' | cut -d ' ' -f 3 | sort -n | head -n 1)" -v name="$(highest_name)" \
+        'BEGIN { exit !(name > axis) }' || failure 'a key above the plot'
+}
+
+@test "a round trip that is doubted is not drawn" {
+    change 'select(.id | test("^latency"))'
+    took latency 0.01
+    draws_round_trips 'host, polled'
 }
 
 @test "a run of few measurements is drawn, too: one size, one stream, one percentile" {

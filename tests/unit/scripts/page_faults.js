@@ -29,6 +29,15 @@
         if (width < 300 || height < 150 || !plot.querySelector("path")) faults.push("no plot: " + plot.getAttribute("aria-labelledby"));
     }
 
+    for (const picture of all("svg")) {
+        const words = [...picture.querySelectorAll("text")].filter((text) => text.textContent.trim());
+        const boxes = words.map((text) => text.getBoundingClientRect());
+        boxes.forEach((a, i) => boxes.slice(0, i).forEach((b, j) => {
+            if (a.left + 1 < b.right && b.left + 1 < a.right && a.top + 1 < b.bottom && b.top + 1 < a.bottom)
+                faults.push(told(words[i]) + " is on " + told(words[j]));
+        }));
+    }
+
     // The cells of a heat map keep their colours, and the numbers on them theirs.
     const fixed = (colour) => colour && !/^(var\(--|none$|currentColor$)/.test(colour);
     for (const part of all("svg.plot:not(:has(polygon)) *"))

@@ -15,11 +15,13 @@ like() {
     jq -c "select(.id == \"$1\") | .id = \"$2\" | $3" "$R/results.jsonl"
 }
 
-# Adds to $R what not every machine has: interrupts, other mappings, a matrix of VMs and one of CPUs. One run has failed, and one
-# repeat is doubted.
+# Adds to $R what not every machine has: interrupts, an open loop, other mappings, a matrix of VMs and one of CPUs. One run has
+# failed, one repeat is doubted, and __stress is inconclusive.
 everything_measured() {
     {
         like bandwidth-uc bandwidth-wb '.records |= map(.median_mb_s *= 1.5)'
+        like latency latency-every '.roofline = null | .records |= map(if .median_us then .p999_us = 6816 else . end)'
+        like latency stress '.roofline = null | .records = [{record: "stress", program: "__stress", version: "1.0", verdict: "inconclusive"}]'
         like latency latency-interrupt '.roofline = null | .records |= map(if .median_us then .median_us = 120 else . end)'
         like latency latency-matrix '.records = [("vm1", "vm2", "vm3") as $a | ("vm1", "vm2", "vm3") as $b | select($a != $b)
             | {record: "latency", from: $a, to: $b, median_us: 0.5}]'
@@ -32,12 +34,12 @@ everything_measured() {
     change 'if .id == "stream" and .round == 2 then .status = 3 | .said = "__stream: nobody came\n" else . end'
 }
 
-# faultless PAGE: well-formed, and without a fault on a phone and on a desktop, light and dark, and on paper. Nothing on the console,
+# faultless PAGE: well-formed, and without a fault on a phone, a tablet and a desktop, light and dark, and on paper. Nothing on the console,
 # and no request.
 faultless() {
     local width scheme
     succeeds xmllint --noout --nonet "$R/$1"
-    for width in 390 1280; do
+    for width in 390 768 1280; do
         for scheme in light dark; do
             browse "$1" "$width" "$scheme" "$(<"$BATS_TEST_DIRNAME/page_faults.js")"
             same '' "$output" || failure "at $width pixels, $scheme"
@@ -78,7 +80,7 @@ faultless() {
     faultless compare.html
     browse compare.html 1280 light 'document.querySelector(".lead").textContent' 'document.querySelector(".ranges li.worse").textContent' \
         'document.querySelector(".facts").textContent' 'document.querySelectorAll(".ranges").length > 3'
-    prints '1 worse, 0 better: by more than 10 %' 'round trip, polled× 0.5238 (0.4545 to 0.6)' "$a, measured 2026" "$R, measured" true
+    prints '1 worse, 0 better: by more than 10 %' 'round trip, polled× 0.524 (0.455 to 0.6)' "$a, measured 2026" "$R, measured" true
     # The dot is left of the middle, between the ends of its range. The page is no longer than it must be.
     browse compare.html 1280 light '(([one, range, dot]) => [range.x1, dot.cx, range.x2, one.x1].map((at) => at.baseVal.value)
         .every((at, i, all) => i === 0 || all[i - 1] < at))([...document.querySelector(".ranges li.worse svg").children])'
@@ -119,6 +121,33 @@ COLUMN='((column) => [document.querySelectorAll("table.sortable th")[column].get
     prints 'bandwidth-uc/65536: doubted bandwidth-uc/65536: 2000 MB/s is above the limit 1250 MB/s' \
         'stream/65536: failed stream, round 2, status 3: __stream: nobody came'
     prints_not 'latency/median'
+}
+
+# texts SELECTOR: what the page says there, a line each.
+texts() {
+    browse report.html 1280 light "[...document.querySelectorAll('$1')].map((e) => e.textContent.trim().replace(/\\s+/g, ' '))"
+}
+
+@test "the verdict has large figures in units that people use, and the open loop beside the closed one" {
+    everything_measured
+    measured latency 0.416 0.416 0.416
+    change '.records |= map(if .median_mb_per_s and .message_bytes == 65536 then .median_mb_per_s = 1234.5 else . end)
+        | if .id == "latency" then .records |= map(if .median_us then .p999_us = 4.154 else . end) else . end'
+    fails 1 ./bench.sh --report "$R"
+    texts '.tiles .value'
+    same '416 ns,120 µs,6.82 ms,1.23 GB/s' "$(head -n 4 <<<"$output" | paste -sd ,)"
+    texts '.tiles li:nth-child(3)'
+    prints 'round trip, open loop (every 20 µs), p99.9' '4.15 µs in the closed loop, where a stall is one sample'
+    texts .lead
+    prints 'back and forth in 416 ns, and stream 1.23 GB/s'
+    texts time
+    same '2026-11-22 19:46 UTC' "$output"
+    # The figures stand side by side, however long their names are.
+    browse report.html 1280 light 'new Set([...document.querySelectorAll(".tiles .value")].map((e) => e.getBoundingClientRect().top)).size'
+    same 1 "$output"
+    texts '.notice p'
+    prints 'Inconclusive. __stress saw no violation in 3 rounds'
+    prints 'Doubted: bandwidth-uc/4096, bandwidth-uc/65536, bandwidth-wb/4096. Failed: stream. The reasons are below the plots.'
 }
 
 @test "words of the host, of VMs and of programs are text in the pages, never HTML" {
