@@ -22,6 +22,7 @@ bench_plan() {
         plan_round_trips 0.3
         leave_out 'the matrices of round trips, between VMs and between CPUs: a quick run measures none'
         plan_streams 0.05 0.2
+        plan_parts 0.2
         plan_stress 0.3
         plan_tcp 1
         plan_kernels 1
@@ -31,6 +32,7 @@ bench_plan() {
         plan_round_trips 2
         plan_matrices
         plan_streams 0.5 1
+        plan_parts 1
         plan_stress 1
         plan_tcp 2
         plan_kernels
@@ -53,7 +55,7 @@ plan_sweeps() {
     plan_line mapping - 1 vm1 __shmem
     # With all 7 kernels: which of them a memcpy behaves like, and what the host can do at its best (bench/summary.jq).
     plan_line bandwidth-host - $((3 + $(plan_steady 56 "$@"))) host "$sweep -k all"
-    plan_line bandwidth-host-local - $((2 + $(plan_steady 56 "$@"))) host "$sweep --local -k all"
+    plan_line bandwidth-host-local - $((1 + $(plan_steady 56 "$@"))) host "$sweep --local -k all"
     for kind in ${CAN[mappings]}; do
         plan_line "bandwidth-$kind" bandwidth-host $((seconds + $(plan_steady 8 "$@"))) vm1 "$sweep -m $kind"
     done
@@ -122,6 +124,13 @@ plan_channels() {
     # shellcheck disable=SC2016
     printf 'SHELL s=0; for c in $(seq 0 %d); do __stream %s --json%s -c $c & p="$p $!"; done; %s' \
         $(($2 - 1)) "${*:3}" "$file" 'for p in $p; do wait $p || s=$?; done; exit $s'
+}
+
+# plan_parts SECONDS: where the time of a stream's messages goes. The rates above are measured without that.
+plan_parts() {
+    local parts="__stream send --parts -s 64K -t $1" whole=${1%.*}
+    plan_line parts-host - $((1 + whole)) host+host "$parts" '__stream recv'
+    plan_line parts - $((1 + whole)) vm1+vm2 "$parts" '__stream recv'
 }
 
 # plan_stress SECONDS: gives no figure, but a violation ends with a status that the report shows.

@@ -2,7 +2,7 @@
 # From a results folder to its report, and the comparison of two. jq computes (bench/*.jq), gnuplot draws (bench/*.gp).
 # bench/page.sh has the parts of the pages.
 
-BENCH_PLOTS=(latency bandwidth stream streams matrix cpus)
+BENCH_PLOTS=(latency bandwidth stream streams parts matrix cpus)
 
 # report_load FOLDER DIR: checks host.json and results.jsonl, and makes from them the files that the rest works on: DIR/host,
 # DIR/runs (an array), DIR/figures, DIR/reasons and DIR/identity. Ends the program if a file is missing or broken, and names it.

@@ -16,7 +16,8 @@ def is_sweep: startswith("bandwidth-");
 # The best that a record knows of its usual round trip, in us: where the clock is too coarse for one, the mean of many.
 def usual: .mean_of_64_us // .median_us;
 
-# The figures of one record of a run with this id.
+# The figures of one record of a run with this id. The value is null if it was too short to be measured. A wait is no figure:
+# it is the other side's work.
 def of_record($id):
     if .record == "bandwidth" and ($id | startswith("kernels")) then
         rate(.copy; .median_mb_s)
@@ -32,6 +33,10 @@ def of_record($id):
         (.mean_of_64_us | values | time("mean-of-64"; "us"; .))
     elif .record == "stream" and .role == "send" and ($id | startswith("streams") | not) then
         rate("\(.message_bytes)"; .median_mb_per_s)
+    elif .record == "stream-parts" then
+        (select(.role == "send") | time("whole"; "us"; .whole_ns / 1000)),
+        (.parts[] | select(.part | IN("checksum", "copy in", "copy out", "verify"))
+            | time(.part | gsub(" "; "-"); "us"; if .measured then .ns / 1000 else null end))
     elif .record == "mapping" and .available then
         time("\(.mapping)-load"; "ns"; .load_ns), rate("\(.mapping)-store"; .store_mb_s)
     elif .record == "tcp" then
@@ -111,7 +116,10 @@ def judged:
 
 map(select(.status == 0)) | copies as $copies
 | ([.[].records[] | select(.record == "latency-cpus").min_us] | min) as $fastest
-| [.[] | of_run | select(.value > 0)] as $figures
+| [.[] | of_run] as $found
+# A part that is too short in one round is measured in others only because something delayed it.
+| ([$found[] | select(.value == null).figure] | unique) as $short
+| [$found[] | select(.value > 0 and (.figure | IN($short[]) | not))] as $figures
 | [$figures | group_by(.figure)[] | .[0] + {values: map(.value)} | del(.value)] as $all
 | ($all | map(. + (.values | spread)) | INDEX(.figure)) as $by_name
 | (reduce $figures[] as $f ({}; .[$f.figure] //= length)) as $order

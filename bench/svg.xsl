@@ -27,8 +27,8 @@
 </bench:colours>
 <xsl:variable name="colours" select="document('')/*/bench:colours/svg:colour"/>
 
-<!-- A heat map: its cells have colours of their own, so the numbers on them keep theirs. -->
-<xsl:variable name="cells" select="//svg:g[starts-with(@id, 'gnuplot_plot_') and .//svg:polygon and not(.//svg:text)]"/>
+<!-- A heat map: its cells have colours of their own, so the numbers on them keep theirs. Bars are transparent, cells are not. -->
+<xsl:variable name="cells" select="//svg:g[starts-with(@id, 'gnuplot_plot_') and .//svg:polygon[not(@fill-opacity)] and not(.//svg:text)]"/>
 
 <xsl:template match="/svg:svg">
     <svg viewBox="{@viewBox}" class="plot" role="img" aria-labelledby="{$plot}-text">

@@ -6,6 +6,8 @@
 #           colour a thing has. None begins like another: gnuplot compares only as many characters as it looks for.
 #   names   where the curves are named. Rates: x and y of the end of the curve, y of the name, the name, THING.
 #           Times: x, y, the name
+# The plot of parts gets blocks, too: TONE-THING, the parts of bars of a tone: from, to (of 1), row; words: where the parts are
+# named: x, row, the name, the share; rows: row, and the two lines of its name; notes: row, and the parts too small to be named.
 # A heat map gets lines of row, column, value.
 include "common";
 include "names";
@@ -64,6 +66,45 @@ def times:
     | [0, ([.[].points[][0], 1] | max), ($times | min / 3 | round_below), ($times | max * 1.1 | round_above)] as $range
     | blocks($range; beside_curves($range));
 
+# --- Parts of a message's time: a bar for each side
+
+# The part of the bars' width that a letter takes, and the least share that is written into a bar.
+def part_letter_width: 0.019;
+
+def is_wait: .part | startswith("wait for ");
+
+# The parts in a record, in the order in which they come: {name, tone, share, below}. What the clock and the loop take is one.
+def parts_of:
+    .whole_ns as $whole
+    | [.parts[] | {name: (if is_wait then "wait" else .part end), below: (.measured | not), share: ((.ns // .below_ns) / $whole),
+        tone: (if is_wait then "wait" elif .part == "checksum" or .part == "verify" then "check"
+            elif .part | startswith("copy") then "copy" else "small" end)}]
+    + [{name: "clock and rest", tone: "small", below: false, share: ((.readings_ns + .rest_ns) / $whole)}];
+
+# The bars of the run whose whole time is the middle one.
+def bars($thing; $name; $id):
+    [$runs[0][] | select(.id == $id and .status == 0) | .records | map(select(.record == "stream-parts")) | select(length == 2)]
+    | sort_by(.[0].whole_ns) | select(length > 0) | middle
+    | sort_by(.role == "recv")[]
+    | {$thing, $name, head: ["\($name), \(if .role == "send" then "sender" else "receiver" end)",
+        (.whole_ns / 1000 | if . >= 1000 then "\(. / 1000 | nice) ms" else "\(nice) µs" end)], parts: parts_of};
+
+# Where each part begins and ends, and whether its name fits into it.
+def placed: reduce .parts[] as $part ({at: 0, parts: []};
+    (.at + $part.share) as $to
+    | .parts += [$part + {from: .at, $to, named: (($part.name | length) * part_letter_width <= $part.share)}] | .at = $to) | .parts;
+
+def share_words: (if .below then "< " else "" end) + (.share | percent);
+
+def parts_blocks:
+    to_entries | map(.key as $row | .value | . + {row: ($row + 1), parts: placed})
+    | (group_by([.thing, .name])[] | . as $bars | ("wait", "check", "copy", "small") as $tone
+        | [["\($bars[0].name): \($tone)"]] + [$bars[] | .row as $row | .parts[] | select(.tone == $tone) | [.from, .to, $row]]
+        | block("\($tone)-\($bars[0].thing)")),
+      ([.[] | .row as $row | .parts[] | select(.named) | [(.from + .to) / 2, $row, .name, share_words]] | block("words")),
+      ([.[] | [.row] + .head] | block("rows")),
+      ([.[] | [.row, (.parts | map(select(.named | not) | "\(.name) \(share_words)") | join(", "))]] | block("notes"));
+
 # --- Heat maps. One pair is a figure, and no map.
 
 def cells($id; cell): map(select(.id == $id and .status == "ok")) | select(length > 1) | .[] | cell | join("\t");
@@ -79,6 +120,8 @@ elif $plot == "streams" then
     map(select(.id | test("^streams-(host-)?[0-9]+$")) | .what = (.id | split("-") | last) | .id |= sub("-[0-9]+$"; ""))
     | [curve("host-region"; "streams-host"; "host"), curve("uc"; "streams"; "shared memory")]
     | select(. != []) | rates(0.7; ([.[].points[][0]] | max) + 0.3)
+elif $plot == "parts" then
+    [bars("uc"; "VM"; "parts"), bars("host-region"; "host"; "parts-host")] | select(. != []) | parts_blocks
 elif $plot == "latency" then
     [percentiles("host-region"; "latency-host"; "host, polled"), percentiles("uc"; "latency"; "polled"),
      percentiles("open-loop"; "latency-every"; "open loop"), percentiles("interrupt"; "latency-interrupt"; "interrupt"),

@@ -28,6 +28,9 @@ def described:
       elif $kind == "stream" then called("stream, \($what | size) messages"; "Stream")
       elif . == "streams-1" then called("1 stream, 64 KiB messages"; "Streams at once")
       elif $kind == "streams" then called("\($of) streams at once, 64 KiB messages"; "Streams at once")
+      elif $kind == "parts" then
+        called("64 KiB message with a checksum, \(if $what == "whole" then "the whole time" else $what | sub("-"; " ") end)";
+            "Where the time goes")
       elif . == "tcp-latency" then called("TCP, round trip (sockperf)\($what | of_round_trip)"; "TCP round trip")
       elif $kind == "tcp" then called("TCP, \($what | size) messages (iperf3)"; "TCP")
       else called("\(.)/\($what)"; "Figures") end;
@@ -59,6 +62,10 @@ def caption($figures): {
     streams: {title: "Several streams at once",
         text: "The sum of all streams. It grows while there are CPUs and memory bandwidth for more.",
         definition: "Streams at once"},
+    parts: {title: "Where the time of a message goes",
+        text: ("What either side does while a stream of 64 KiB messages runs. Both work at the same time: one side's wait is the other's"
+            + " work. The side that waits less is what limits the stream."),
+        definition: "Where the time goes"},
     matrix: {title: "From each VM to each other",
         text: "The median round trip of every pair. It depends on the CPUs of the host that the two VMs run on.",
         definition: "Round trips between all VMs"},

@@ -203,10 +203,12 @@ static void pin(struct latency_settings *settings, const struct shmem_options *o
 
 void run_latency(struct latency_run *run)
 {
+	struct shmem_error error;
+
 	open_latency_region(run);
 	pin(run->settings, run->options);
-	run->ns_per_tick = calibrate_clock(run->options);
-	run->clock_step_ns = clock_step_ns(run->ns_per_tick);
+	if (!shmem_try_ticks_clock(&run->clock, run->options->fault == FAULT_CLOCK, &error))
+		shmem_error_end(&error);
 	shmem_meet_leave_at_end(&run->meeting);
 	latency_meet(run);
 	do_all_steps(run);

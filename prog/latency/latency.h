@@ -2,7 +2,6 @@
  * latency.h - shared by the files of __latency; no other program includes it.
  *
  *	latency.c  the command line, meeting the others, the whole run
- *	clock.c    the time stamp counter, and whether it runs evenly
  *	peer.c     the others: their names, and whether they live
  *	pair.c     one measures, one answers: the ping-pong itself
  *	wait.c     sleeping instead of polling, and the cost of waiting
@@ -13,8 +12,7 @@
 #ifndef LATENCY_H
 #define LATENCY_H
 
-#include <x86intrin.h>
-
+#include "lib/ticks.h"
 #include "shmem.h"
 #include "sleep.h"
 
@@ -104,8 +102,7 @@ struct latency_run {
 	bool drain;              /* fence after each store: write-combining */
 	uint64_t looked;         /* time of the last look at the others, ticks */
 	uint64_t waited;         /* time of the current wait, ns */
-	double ns_per_tick;
-	double clock_step_ns;
+	struct ticks_clock clock;
 	struct shmem_histogram histogram;
 	struct latency_figures *kept; /* takes the figures instead of the output, for --cpus; or NULL */
 };
@@ -136,45 +133,6 @@ struct answers {
 
 /* A whole run, with run->settings and run->options: opens the region, meets the others, measures. */
 void run_latency(struct latency_run *run);
-
-/* --- clock.c ------------------------------------------------------ */
-
-/* The unit tests build the program with a coarser counter. */
-#ifndef TICKS_STEP
-#define TICKS_STEP 1
-#endif
-
-/*
- * Reads the time stamp counter. In guests without kvm-clock clock_gettime is a system call
- * that reads an emulated device. LFENCE waits for all earlier loads (Intel SDM volume 2,
- * RDTSC).
- */
-static inline uint64_t ticks(void)
-{
-	_mm_lfence();
-	return __rdtsc() / TICKS_STEP * TICKS_STEP;
-}
-
-/* The ticks between two readings; 0 if the counter stepped back, as between unsynchronised CPUs. */
-static inline uint64_t ticks_between(uint64_t from, uint64_t to)
-{
-	return to > from ? to - from : 0;
-}
-
-/*
- * The nanoseconds of a tick, by CLOCK_MONOTONIC. Ends the program if the counter does not
- * run evenly, since all times would be wrong.
- */
-double calibrate_clock(const struct shmem_options *options);
-
-/* The cost of one reading, in ns. Each round trip includes one. */
-double clock_cost_ns(double ns_per_tick);
-
-/*
- * The step of the clock, in ns: all differences of its readings are multiples of it. It can be
- * many ticks; on AMD EPYC 26, or 10 ns, were seen.
- */
-double clock_step_ns(double ns_per_tick);
 
 /* --- peer.c ------------------------------------------------------- */
 

@@ -149,7 +149,7 @@ static void check_clock(const struct latency_run *run, uint64_t last, struct tri
 		shmem_die("the time stamp counter stepped back, by %.0f ns: those of this machine's "
 			  "CPUs do not agree, or this VM was moved; stay on one with -p CPU",
 			  (double)(trip.begin < last ? last - trip.begin :
-						       trip.begin - trip.end) * run->ns_per_tick);
+						       trip.begin - trip.end) * run->clock.tick);
 }
 
 /* For a clock that is too coarse. The numbers begin at base + 1. Returns us a trip. */
@@ -169,12 +169,12 @@ static double measure_batches(struct latency_run *run, int seat, uint64_t base)
 		means[batch] = (double)ticks_between(begin, ticks()) / BATCH_TRIPS;
 		look(run, seat);
 	}
-	return shmem_summarise(means, BATCHES).median * run->ns_per_tick / 1e3;
+	return shmem_summarise(means, BATCHES).median * run->clock.tick / 1e3;
 }
 
 static void add_sample(struct latency_run *run, uint64_t begin, uint64_t end)
 {
-	double units = (double)(end - begin) * run->ns_per_tick * UNITS_PER_NS;
+	double units = (double)(end - begin) * run->clock.tick * UNITS_PER_NS;
 
 	shmem_histogram_add(&run->histogram, (uint64_t)(units + 0.5));
 }
@@ -201,7 +201,7 @@ static bool has_next(const struct latency_settings *settings, uint64_t n)
 
 static uint64_t ticks_of(const struct latency_run *run, uint64_t ns)
 {
-	return (uint64_t)((double)ns / run->ns_per_tick);
+	return (uint64_t)((double)ns / run->clock.tick);
 }
 
 /* Each message waits for the answer to the one before. */
@@ -232,7 +232,7 @@ static void wait_until_due(struct latency_run *run, int seat, uint64_t due)
  */
 static uint64_t measure_open_loop(struct latency_run *run, int seat, uint64_t base)
 {
-	double interval = (double)run->settings->every_ns / run->ns_per_tick;
+	double interval = (double)run->settings->every_ns / run->clock.tick;
 	uint64_t time = ticks_of(run, run->settings->time);
 	uint64_t start = ticks(), last = start, overdue = 0;
 
@@ -283,7 +283,7 @@ struct latency_figures measure_trips(struct latency_run *run, int seat, uint64_t
 {
 	uint64_t base = base_of(run, step);
 	struct latency_figures figures = { .from = run->meeting.seat, .to = seat,
-					   .clock_step_us = run->clock_step_ns / 1e3 };
+					   .clock_step_us = run->clock.step / 1e3 };
 
 	figures.warm_up = warm_up_and_show(run, seat, step);
 	memset(&run->histogram, 0, sizeof(run->histogram));

@@ -44,7 +44,7 @@ void lose_peer(const struct latency_run *run, int seat, const char *how)
 enum shmem_peer look(struct latency_run *run, int seat)
 {
 	uint64_t now = ticks();
-	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->ns_per_tick);
+	uint64_t passed = (uint64_t)((double)ticks_between(run->looked, now) * run->clock.tick);
 
 	/* Go on if the counter has stepped back, so that we still show that we live. */
 	if (passed < SHMEM_SECOND / 200 && now >= run->looked)

@@ -127,8 +127,8 @@ static void record_figures(const struct latency_run *run, const struct latency_f
 	shmem_record_number("half_median_us", run->settings->every_ns ? INFINITY : figures->us.median / 2);
 	shmem_record_integer("warm_up", figures->warm_up);
 	shmem_record_number("seconds", (double)figures->cost.time / SHMEM_SECOND);
-	shmem_record_number("clock_reading_us", clock_cost_ns(run->ns_per_tick) / 1e3);
-	shmem_record_number("clock_tick_us", run->ns_per_tick / 1e3);
+	shmem_record_number("clock_reading_us", run->clock.reading / 1e3);
+	shmem_record_number("clock_tick_us", run->clock.tick / 1e3);
 	record_clock_step(figures);
 	record_cpu_of("from_cpu", run, figures->from);
 	record_cpu_of("to_cpu", run, figures->to);
@@ -145,7 +145,7 @@ static void print_setting(const struct latency_run *run)
 	shmem_print("mapping %s%s%s%s, accelerator %s, clock: %.0f ns a reading, steps of %.3g ns\n",
 		    shmem_mapping_name(run->options), type ? " (kernel: " : "",
 		    type ? type : "", type ? ")" : "", shmem_accelerator(),
-		    clock_cost_ns(run->ns_per_tick), run->clock_step_ns);
+		    run->clock.reading, run->clock.step);
 }
 
 static void print_loop(const struct latency_run *run, const struct latency_figures *figures)

@@ -40,7 +40,7 @@ void show_how_we_wait(struct latency_run *run)
 static void poll_before_sleep(struct latency_run *run, uint64_t poll_ns)
 {
 	run->look_mask = poll_ns ? LOOKS_A_CLOCK - 1 : 0;
-	run->window = (uint64_t)((double)poll_ns / run->ns_per_tick);
+	run->window = (uint64_t)((double)poll_ns / run->clock.tick);
 }
 
 /*
@@ -57,7 +57,7 @@ void set_window(struct latency_run *run)
 	run->learns = false;
 	if (run->wake_up_count == WAKE_UPS) {
 		run->wake_up_us = shmem_summarise(run->wake_ups, WAKE_UPS).median *
-				  run->ns_per_tick / (double)SHMEM_US;
+				  run->clock.tick / (double)SHMEM_US;
 		poll_ns = (uint64_t)(2 * run->wake_up_us * (double)SHMEM_US);
 	}
 	poll_before_sleep(run, poll_ns);

@@ -1,6 +1,8 @@
 /* frames.c - the frames of __stream: headers and their payloads. */
 #include "stream.h"
 
+#include "bytes.h"
+
 /* --- Messages -------------------------------------------------------------- */
 
 /*
@@ -20,8 +22,14 @@ void send_bytes(struct stream *s, const void *bytes, size_t length)
 {
 	for (const unsigned char *from = bytes; length > 0;) {
 		size_t piece = piece_of(length);
+		void *place;
 
-		stream_check(s, shmem_channel_send(&s->channel, from, piece, SHMEM_NEVER));
+		stream_check(s, shmem_channel_reserve(&s->channel, &place, piece, SHMEM_NEVER));
+		end_part(s, PART_ROOM);
+		shmem_copy_to(s->channel.copy, place, from, piece);
+		end_part(s, PART_COPY_IN);
+		stream_check(s, shmem_channel_commit(&s->channel, piece));
+		end_part(s, PART_PUBLISH);
 		from += piece;
 		length -= piece;
 	}
@@ -31,13 +39,16 @@ void receive_bytes(struct stream *s, void *bytes, size_t length)
 {
 	for (unsigned char *to = bytes; length > 0;) {
 		size_t piece = piece_of(length), received;
-		enum shmem_channel_status status =
-			shmem_channel_recv(&s->channel, to, piece, &received, SHMEM_NEVER);
+		const void *place;
 
-		if ((status == SHMEM_CHANNEL_OK && received < piece) ||
-		    (status == SHMEM_CHANNEL_FAILED && received > piece))
+		stream_check(s, shmem_channel_peek(&s->channel, &place, &received, SHMEM_NEVER));
+		end_part(s, PART_MESSAGE);
+		if (received != piece)
 			stream_rubbish(s, "a message of another length");
-		stream_check(s, status);
+		shmem_copy_from(s->channel.copy, to, place, piece);
+		end_part(s, PART_COPY_OUT);
+		stream_check(s, shmem_channel_release(&s->channel));
+		end_part(s, PART_RELEASE);
 		to += piece;
 		length -= piece;
 	}
@@ -50,6 +61,17 @@ void send_frame(struct stream *s, const struct frame *frame)
 	send_bytes(s, frame, sizeof(*frame));
 	if (frame->kind != FRAME_END)
 		inject_under_way(s);
+}
+
+void send_checked(struct stream *s, struct frame *frame, unsigned char *bytes)
+{
+	frame->checksum = shmem_checksum(bytes, frame->length);
+	end_part(s, PART_CHECKSUM);
+	if (injected(s, FAULT_BYTES))
+		bytes[frame->length - 1] ^= 1;
+	send_frame(s, frame);
+	send_bytes(s, bytes, frame->length);
+	s->total += frame->length;
 }
 
 void wait_until_accepted(struct stream *s, uint64_t total)
@@ -84,6 +106,15 @@ static struct frame receive_frame(struct stream *s)
 	return frame;
 }
 
+void receive_checked(struct stream *s, const struct frame *frame, void *bytes)
+{
+	receive_bytes(s, bytes, frame->length);
+	if (shmem_checksum(bytes, frame->length) != frame->checksum)
+		stream_rubbish(s, "data that does not fit its checksum");
+	end_part(s, PART_VERIFY);
+	s->total += frame->length;
+}
+
 void show_accepted(struct stream *s, uint64_t total)
 {
 	if (injected(s, FAULT_TOTAL))
@@ -91,28 +122,45 @@ void show_accepted(struct stream *s, uint64_t total)
 	stream_check(s, shmem_channel_accept(&s->channel, total));
 }
 
+/* False for the frame at the end. */
+static bool receive_next(struct stream *s, struct rates *rates, bool *generated)
+{
+	struct frame frame = receive_frame(s);
+
+	switch (frame.kind) {
+	case FRAME_DATA:
+		receive_data(s, &frame);
+		return true;
+	case FRAME_WARM_UP:
+	case FRAME_ROUND:
+	case FRAME_PARTS:
+		*generated = true;
+		receive_round(s, &frame, rates);
+		return true;
+	case FRAME_TIMED:
+		receive_timed(s, &frame);
+		return true;
+	case FRAME_END:
+		if (frame.length != s->total)
+			stream_rubbish(s, "an end that counts other bytes than came");
+		return false;
+	}
+	stream_rubbish(s, "a header of no known kind");
+}
+
 void receive_all(struct stream *s)
 {
 	struct usage start = usage_now();
 	struct rates rates = { 0 };
 	bool generated = false;
-	struct frame frame;
 
-	while ((frame = receive_frame(s)).kind != FRAME_END) {
-		if (frame.kind == FRAME_DATA) {
-			receive_data(s, &frame);
-		} else if (frame.kind == FRAME_WARM_UP || frame.kind == FRAME_ROUND) {
-			generated = true;
-			receive_round(s, &frame, &rates);
-		} else {
-			stream_rubbish(s, "a header of no known kind");
-		}
-	}
-	if (frame.length != s->total)
-		stream_rubbish(s, "an end that counts other bytes than came");
-	if (generated)
+	while (receive_next(s, &rates, &generated))
+		continue;
+	if (generated) {
 		report_rates(s, &rates);
-	else
+		report_parts(s);
+	} else {
 		report_stdout(s, start);
+	}
 	show_accepted(s, UINT64_MAX);
 }

@@ -1,6 +1,6 @@
 /*
  * generated.c - __stream with data that both ends generate. Each round is sent, received
- * and timed, and then verified.
+ * and timed, and then verified. With --parts each message is, as the user's data is.
  */
 #include "stream.h"
 
@@ -130,13 +130,41 @@ static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 	report_rates(s, &rates);
 }
 
+/* Each message begins 64 bytes after the one before, so it is in the cache, as one that was just made. */
+static void send_message_parts(struct stream *s, size_t message, uint64_t *round)
+{
+	struct frame frame = { .kind = FRAME_PARTS, .message = message, .length = WARM_UP_SIZE };
+	uint64_t sent = 0;
+
+	prepare_parts(s);
+	frame.round = (*round)++;
+	send_round(s, &frame);
+	frame.kind = FRAME_TIMED;
+	start_parts(s, message);
+	do {
+		uint64_t left = s->plan.bytes - sent;
+
+		frame.round = (*round)++;
+		frame.length = s->plan.bytes && left < message ? left : message;
+		send_checked(s, &frame, bytes_of_round(s, frame.round));
+		end_message(s);
+		sent += frame.length;
+	} while (s->plan.bytes ? sent < s->plan.bytes : parts_ns(s) < s->plan.duration);
+	stream_check(s, shmem_channel_flush(&s->channel, SHMEM_NEVER));
+	report_parts(s);
+}
+
 void send_generated(struct stream *s)
 {
 	uint64_t round = 0;
 
 	generate(s);
-	for (size_t i = 0; i < s->plan.sizes; i++)
-		send_message_size(s, s->plan.messages[i], &round);
+	for (size_t i = 0; i < s->plan.sizes; i++) {
+		if (s->plan.parts)
+			send_message_parts(s, s->plan.messages[i], &round);
+		else
+			send_message_size(s, s->plan.messages[i], &round);
+	}
 }
 
 /* --- Receiving ------------------------------------------------------------ */
@@ -180,15 +208,29 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 	tend(s);
 	verify_round(s, frame);
 	s->total += frame->length;
-	if (frame->kind == FRAME_WARM_UP) {
-		/* A new size of message. The sender waits, so it does not disturb own_copy. */
-		report_rates(s, rates);
-		rates->own = own_copy(s, frame->message);
-		rates->start = usage_now();
-	} else {
+	if (frame->kind == FRAME_ROUND) {
 		rates->message = frame->message;
 		add_rate(rates, frame->length, sample);
 		show_round(rates); /* now, since the sender waits */
+	} else {
+		/* A new size of message. The sender waits, so what we do here disturbs nothing. */
+		report_rates(s, rates);
+		report_parts(s);
+	}
+	if (frame->kind == FRAME_WARM_UP) {
+		rates->own = own_copy(s, frame->message);
+		rates->start = usage_now();
+	} else if (frame->kind == FRAME_PARTS) {
+		start_parts(s, frame->message);
 	}
 	show_accepted(s, s->total);
+}
+
+void receive_timed(struct stream *s, const struct frame *frame)
+{
+	if (!s->parts.on)
+		stream_rubbish(s, "a header of no known kind");
+	check_round(s, frame);
+	receive_checked(s, frame, s->copy);
+	end_message(s);
 }

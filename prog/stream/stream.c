@@ -68,18 +68,20 @@ static const struct shmem_fault faults[] = {
 	[FAULT_HEADER] = { "header", "send headers of another session" },
 	[FAULT_BYTES] = { "bytes", "send a wrong byte" },
 	[FAULT_TOTAL] = { "total", "count one byte too many at the end" },
-	[FAULT_CLOCK] = { "clock", "take a nanosecond for the time of each round" },
+	[FAULT_CLOCK] = { "clock", "take a nanosecond for the time of each round; with --parts, let the\n"
+			   "                clock step back" },
 	[FAULT_DIE] = { "die", "end by SIGKILL in the middle" },
 	[FAULT_LEAVE] = { "leave", "give up in the middle" },
 	[FAULT_SKIP] = { "skip", "do not ring the other side when it sleeps" },
 	{ 0 },
 };
 
-enum { OPTION_SWEEP = SHMEM_LONG, OPTION_SLEEP };
+enum { OPTION_SWEEP = SHMEM_LONG, OPTION_SLEEP, OPTION_PARTS };
 
 static const struct option longs[] = {
 	{ .name = "sweep", .val = OPTION_SWEEP },
 	{ .name = "sleep", .val = OPTION_SLEEP },
+	{ .name = "parts", .val = OPTION_PARTS },
 	{ 0 },
 };
 
@@ -93,8 +95,8 @@ static const struct shmem_program program = {
 		 "start first.\n"
 		 "\n"
 		 "If stdin of send is a pipe or a file, send sends its bytes, and recv writes them to\n"
-		 "its stdout. If it is a terminal or /dev/null, or with -n, -s, -t or --sweep, send\n"
-		 "generates data, recv verifies it, and both print the throughput, in MB/s of 10^6\n"
+		 "its stdout. If it is a terminal or /dev/null, or with -n, -s, -t, --sweep or --parts,\n"
+		 "send generates data, recv verifies it, and both print the throughput, in MB/s of 10^6\n"
 		 "bytes. (Through run.sh stdin is a pipe: give -t.) Both also print their CPU usage,\n"
 		 "user and system time; with the user's data recv prints it on stderr.\n"
 		 "\n"
@@ -111,6 +113,8 @@ static const struct shmem_program program = {
 		   "  --sweep     all sizes from 64 to 1M in turn\n"
 		   "  -t SECONDS  generate data for this long, with each size (default: 2)\n"
 		   "  -n BYTES    generate this many bytes, with each size\n"
+		   "  --parts     both sides print where the time of a message goes instead: waiting,\n"
+		   "              copying, and so on. Each message has a checksum, as the user's data has.\n"
 		   "  --sleep     sleep until the other side rings, instead of spinning; needs\n"
 		   "              SHMEM_MODE=doorbell, and on the host -f SOCKET. Either side may sleep,\n"
 		   "              or both. A side that spins needs the same, to ring the other one. Only\n"
@@ -163,6 +167,9 @@ static void parse_stream(struct plan *plan, int option)
 	case 'n':
 		plan->bytes = shmem_option_size("-n", optarg, 1, UINT64_C(1) << 50);
 		break;
+	case OPTION_PARTS:
+		plan->parts = true;
+		break;
 	case OPTION_SWEEP:
 		choose_all_sizes(plan);
 		break;
@@ -180,7 +187,7 @@ static void parse_operand(struct plan *plan, const char *operand)
 	if (plan->bytes && plan->duration)
 		shmem_usage_error("-n is an amount, -t a time: give one or the other");
 	if (!plan->send && plan->generate)
-		shmem_usage_error("-n, -s, -t and --sweep are for send");
+		shmem_usage_error("-n, -s, -t, --sweep and --parts are for send");
 	if (!plan->duration)
 		plan->duration = STREAM_DURATION;
 }

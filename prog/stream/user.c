@@ -8,7 +8,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "bytes.h"
 #include "units.h"
 
 #define DATA_SIZE (64UL << 10) /* payload of a frame at most */
@@ -44,14 +43,8 @@ void send_stdin(struct stream *s)
 	static unsigned char buffer[DATA_SIZE];
 	struct frame frame = { .kind = FRAME_DATA };
 
-	while ((frame.length = read_stdin(s, buffer, sizeof(buffer))) > 0) {
-		frame.checksum = shmem_checksum(buffer, frame.length);
-		if (injected(s, FAULT_BYTES))
-			buffer[frame.length - 1] ^= 1;
-		send_frame(s, &frame);
-		send_bytes(s, buffer, frame.length);
-		s->total += frame.length;
-	}
+	while ((frame.length = read_stdin(s, buffer, sizeof(buffer))) > 0)
+		send_checked(s, &frame, buffer);
 }
 
 void report_stdin(const struct stream *s, struct usage start)
@@ -105,10 +98,7 @@ void receive_data(struct stream *s, const struct frame *frame)
 
 	if (frame->length == 0 || frame->length > sizeof(buffer))
 		stream_rubbish(s, "a header with an impossible length");
-	receive_bytes(s, buffer, frame->length);
-	if (shmem_checksum(buffer, frame->length) != frame->checksum)
-		stream_rubbish(s, "data that does not fit its checksum");
-	s->total += frame->length;
+	receive_checked(s, frame, buffer);
 	write_stdout(s, buffer, frame->length);
 }
 

@@ -34,11 +34,11 @@ figure() {
     prints_not ' failed in round '
     running vm1
     running vm2
-    for file in report.html report.md summary.csv host.json results.jsonl {latency,bandwidth,stream,streams}.{svg,png}; do
+    for file in report.html report.md summary.csv host.json results.jsonl {latency,bandwidth,stream,streams,parts}.{svg,png}; do
         [ -s "$R/$file" ]
     done
     jq -e '.complete and .accelerator == "tcg"' "$R/host.json"
-    for name in bandwidth-{uc,wc,wb,local,host}/65536 latency/median latency-host/median stream/65536 streams-2/total; do
+    for name in bandwidth-{uc,wc,wb,local,host}/65536 latency/median latency-host/median stream/65536 parts/whole streams-2/total; do
         figure "$name"
     done
 }

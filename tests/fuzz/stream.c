@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "lib/ticks.h"
 #include "turn.h"
 
 static ssize_t take_output(const unsigned char *bytes, size_t length);
@@ -30,6 +31,9 @@ static void *keep_samples(size_t size);
 #define shmem_wait_turn(turns) ((void)(turns), true)
 #define poll(files, count, timeout) ((void)(files), 1)
 #define write(fd, bytes, length) take_output(bytes, length)
+#define ticks() (fuzz_clock += SHMEM_US)
+#define shmem_try_ticks_clock(clock, uneven, error) \
+	((void)(error), (clock)->tick = (clock)->reading = (clock)->step = 1, true)
 #define main stream_main
 #include "../../prog/lib/ring.c"
 #include "../../prog/lib/channel.c"
@@ -39,6 +43,7 @@ static void *keep_samples(size_t size);
 #include "../../prog/stream/faults.c"
 #include "../../prog/stream/frames.c"
 #include "../../prog/stream/generated.c"
+#include "../../prog/stream/parts.c"
 #include "../../prog/stream/user.c"
 #include "../../prog/stream/stream.c"
 #define realloc(memory, size) keep_samples(size)
@@ -108,7 +113,7 @@ static bool spoil(struct frame *frame, unsigned char *payload, size_t there)
 
 	switch (take_byte() % 5) {
 	case 0:
-		frame->kind = take_byte() % 2 ? take_byte() % 5 : take_word();
+		frame->kind = take_byte() % 2 ? take_byte() % 7 : take_word();
 		break;
 	case 1:
 		frame->length = take_byte() % 2 ? take_word() : frame->length + take_byte();
@@ -125,8 +130,10 @@ static bool spoil(struct frame *frame, unsigned char *payload, size_t there)
 			payload[take_word() % there] ^= change;
 		break;
 	}
+	bool has_checksum = frame->kind == FRAME_DATA || frame->kind == FRAME_TIMED;
+
 	return frame->length != before.length ||
-	       (frame->kind == FRAME_DATA && frame->checksum != before.checksum) || change;
+	       (has_checksum && frame->checksum != before.checksum) || change;
 }
 
 /* The last message so far gets another length, and those after it begin elsewhere. */
@@ -171,19 +178,24 @@ static void make_data(struct frame *frame, unsigned char *payload)
 	frame->checksum = shmem_checksum(payload, frame->length);
 }
 
-static void make_round(struct frame *frame, unsigned char *payload)
+/* timed: whether FRAME_PARTS came before, and no FRAME_WARM_UP since. */
+static void make_round(struct frame *frame, unsigned char *payload, bool *timed)
 {
+	static const enum frame_kind kinds[] = { FRAME_WARM_UP, FRAME_ROUND, FRAME_PARTS, FRAME_TIMED };
+
 	generate(&generator);
-	frame->kind = take_byte() % 2 ? FRAME_ROUND : FRAME_WARM_UP;
+	frame->kind = kinds[take_byte() % (*timed ? 4 : 3)];
+	*timed = frame->kind == FRAME_PARTS || (*timed && frame->kind != FRAME_WARM_UP);
 	frame->length = choose_length(ROUND_SIZE);
 	frame->message = LEAST_MESSAGE + (take_byte() % 2 ? take_byte() * UINT64_C(4) :
 				take_word() % (LARGEST_MESSAGE - LEAST_MESSAGE + 1));
 	frame->round = take_word();
 	memcpy(payload, bytes_of_round(&generator, frame->round), frame->length);
+	frame->checksum = shmem_checksum(payload, frame->length);
 }
 
 /* Appends a frame to the script. A spoiled length does not change the number of bytes after it. */
-static void make_frame(bool last)
+static void make_frame(bool last, bool *timed)
 {
 	struct frame frame = { .kind = FRAME_END, .length = total };
 	unsigned char *header = script + script_size, *payload = header + sizeof(frame);
@@ -191,12 +203,12 @@ static void make_frame(bool last)
 	if (!last && take_byte() % 2)
 		make_data(&frame, payload);
 	else if (!last)
-		make_round(&frame, payload);
+		make_round(&frame, payload, timed);
 
 	size_t there = last ? 0 : frame.length;
 
 	cut(sizeof(frame), sizeof(frame));
-	cut(there, frame.message ? frame.message : there);
+	cut(there, frame.message && frame.kind != FRAME_TIMED ? frame.message : there);
 	if (hostile && take_byte() % 4 == 1) {
 		bool noticed = take_byte() % 8 == 1 ? spoil_message() :
 						      spoil(&frame, payload, there);
@@ -211,11 +223,13 @@ static void make_frame(bool last)
 
 static void make_script(void)
 {
+	bool timed = false;
+
 	script_size = message_count = messages_sent = bytes_sent = 0;
 	total = user_total = 0;
 	for (uint8_t frames = take_byte() % FRAMES_MAX; frames > 0; frames--)
-		make_frame(false);
-	make_frame(true);
+		make_frame(false, &timed);
+	make_frame(true, &timed);
 	/* A receiver that believes a length that is too large finds zeros there. */
 	if (rude) {
 		memset(script + script_size, 0, TAIL);

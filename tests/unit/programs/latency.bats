@@ -64,7 +64,7 @@ both() {
 # coarse STEP: from here on, __latency is one whose clock steps by so many ticks.
 coarse() {
     gcc -std=gnu11 -D_GNU_SOURCE "-DTICKS_STEP=$1" -I "$PROG" -I "$PROG/lib/include" -o __latency "$PROG"/latency/*.c \
-        "$STATIC/libshmem.a"
+        "$PROG/lib/ticks.c" "$STATIC/libshmem.a"
     PATH=$PWD:$PATH
 }
 

@@ -148,7 +148,7 @@ load stream.bash
             __stream -f region
         'bring' is neither send nor recv
             __stream -f region bring
-        -n, -s, -t and --sweep are for send
+        -n, -s, -t, --sweep and --parts are for send
             __stream -f region recv -n 10
         -c 8: a whole number from 0 to 7
             __stream -f region send -c 8

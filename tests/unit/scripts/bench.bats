@@ -136,12 +136,13 @@ swept() {
 
 @test "the report of a complete run on a quiet host has all plots and no warning" {
     change '.others_cpus = 0.01 | .steal = 0 | .records |= map(if .median_mb_s then .median_mb_s = 100 elif .median_us then .median_us = 1
-        elif .median_mb_per_s then .median_mb_per_s = 100 elif .mb_per_s then .mb_per_s = 10 else . end | if .min_us then .min_us = 0.5 else . end)'
+        elif .median_mb_per_s then .median_mb_per_s = 100 elif .mb_per_s then .mb_per_s = 10
+        elif .whole_ns then .whole_ns = 9999 | .parts |= map({part, measured: true, ns: 1000}) else . end | if .min_us then .min_us = 0.5 else . end)'
     succeeds ./bench.sh --report "$R"
     same "$R/report.html" "$stderr"
     not_in_report 'INCOMPLETE'
     not_in_report 'NOISY'
-    for plot in latency bandwidth stream streams; do
+    for plot in latency bandwidth stream streams parts; do
         in_report "![$plot]($plot.svg)"
         grep -q '<svg' "$R/$plot.svg"
         same 'PNG' "$(head -c 4 "$R/$plot.png" | tail -c 3)"

@@ -91,12 +91,23 @@ commands() {
         latency-host-cpus) what=0-1 ;;
         kernels*) what=avx2 ;;
         streams-*) what=total ;;
+        parts*) what=copy-in ;;
         latency* | tcp-latency) what=median ;;
         *) what=65536 ;;
         esac
         succeeds jq -L bench -nr --arg figure "$id/$what" 'include "words"; $figure | in_words | .definition, .words'
         [[ ${lines[0]} != Figures && ${lines[1]} != "$id/$what" ]] || failure "bench/words.jq has no words for $id"
         grep -qxF "## ${lines[0]}" docs/figures.md || failure "docs/figures.md has no ${lines[0]}"
+    done
+}
+
+@test "the plan: the parts of a stream's messages are measured apart from its rates" {
+    for mode in quick full; do
+        plan "$mode"
+        for id in parts parts-host; do
+            grep -qE "^$id"$'\t-\t[0-9]+\t(vm1\\+vm2|host\\+host)\t__stream send --parts -s 64K -t [0-9.]+\t__stream recv$' <<<"$output"
+        done
+        same 2 "$(grep -c -e --parts <<<"$output")"
     done
 }
 

@@ -102,7 +102,7 @@ has_colour() {
     for plot in bandwidth stream streams; do
         words "$plot" | grep -qE 'higher is better'
     done
-    for plot in latency matrix cpus; do
+    for plot in latency parts matrix cpus; do
         words "$plot" | grep -qE 'lower is better'
     done
 }
@@ -118,6 +118,7 @@ vms_have_their_colours() {
     has_colour stream 'shared memory' uc
     has_colour stream TCP tcp
     has_colour streams 'shared memory' uc
+    has_colour parts 'VM: copy' uc
 }
 
 @test "the host is grey, and a thing has one colour in all plots, also when others are missing" {
@@ -129,6 +130,7 @@ vms_have_their_colours() {
     done
     has_colour bandwidth 'host, own' host
     has_colour latency 'host, polled' host
+    has_colour parts 'host: copy' host
     vms_have_their_colours
     change 'select(.id | test("host|local") | not)'
     draws
@@ -142,7 +144,7 @@ vms_have_their_colours() {
     for name in host 'host, own' 'VM, own' 'VM, uc' 'VM, wc' 'VM, wb'; do
         same 1 "$(words bandwidth | grep -cE "[0-9] $name\$")"
     done
-    for plot in latency bandwidth stream streams matrix cpus; do
+    for plot in latency bandwidth stream streams parts matrix cpus; do
         legible "$plot"
     done
 }
@@ -196,6 +198,35 @@ draws_round_trips() {
     change 'select(.id | test("^latency"))'
     took latency 0.01
     draws_round_trips 'host, polled'
+}
+
+# of_message ID FILTER: changes the records of ID's parts.
+of_message() {
+    change "if .id == \"$1\" then .records |= map($2) else . end"
+}
+
+@test "the parts of a message: a bar for each side, whose parts are named in it or, if they are too small, below it" {
+    part_ns='def part($name; $ns): .parts |= map(if .part == $name then if $ns > 99 then {part, measured: true, ns: $ns}
+        else {part, measured: false, below_ns: $ns} end else . end)'
+    for id in parts parts-host; do
+        of_message "$id" "$part_ns; .whole_ns = 100000 | .readings_ns = 300 | .rest_ns = 100 | if .role == \"send\" then
+            part(\"checksum\"; 29500) | part(\"wait for room\"; 50000) | part(\"copy in\"; 20000) | part(\"publish\"; 90)
+            else part(\"wait for message\"; 91000) | part(\"copy out\"; 5000) | part(\"release\"; 99) | part(\"verify\"; 3500) end"
+    done
+    draws
+    legible parts
+    for row in 'VM, sender' 'VM, receiver' 'host, sender' 'host, receiver'; do
+        same 1 "$(words parts | grep -c " $row\$")"
+    done
+    same 4 "$(words parts | grep -c ' 100 µs$')"
+    for text in checksum '30 %' wait '50 %' 'copy in' '20 %' 'publish &lt; 0.1 %, clock and rest 0.4 %' '91 %' \
+        'copy out 5 %, release &lt; 0.1 %, verify 3.5 %, clock and rest 0.4 %'; do
+        words parts | cut -d ' ' -f 5- | grep -qxF "$text" || failure "no '$text'" "$(words parts)"
+    done
+    change 'select(.id != "parts-host")'
+    draws
+    legible parts
+    same 0 "$(words parts | grep -c host || true)"
 }
 
 @test "a run of few measurements is drawn, too: one size, one stream, one percentile" {

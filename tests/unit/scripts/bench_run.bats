@@ -11,7 +11,7 @@ load fake_bench
     succeeds ./bench.sh --quick "$R"
     runs vm1
     runs vm2
-    same 'bandwidth.png bandwidth.svg host.json latency.png latency.svg report.html report.md results.jsonl stream.png stream.svg streams.png streams.svg summary.csv' \
+    same 'bandwidth.png bandwidth.svg host.json latency.png latency.svg parts.png parts.svg report.html report.md results.jsonl stream.png stream.svg streams.png streams.svg summary.csv' \
         "$(ls --ignore='cpus.*' "$R" | paste -sd ' ')" # this machine may have too few or too many CPUs
     same true "$(jq .complete "$R/host.json")"
     # A slow machine has time for fewer rounds.

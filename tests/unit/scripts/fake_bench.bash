@@ -65,7 +65,11 @@ __shmem)
     echo '{"record": "mapping", "program": "__shmem", "version": "1.0", "mapping": "wc", "available": false}'
     ;;
 __stress) echo '{"record": "stress", "program": "__stress", "version": "1.0"}' ;;
-__stream) [[ $* == *recv* ]] || jq -c 'select(.id == "stream" and .round == 1).records[]' "$FIXTURE/results.jsonl" ;;
+__stream)
+    id=stream
+    [[ $* != *--parts* ]] || id=parts
+    [[ $* == *recv* ]] || jq -c --arg id "$id" 'select(.id == $id and .round == 1).records[]' "$FIXTURE/results.jsonl"
+    ;;
 __latency)
     if [[ $* == *--cpus* ]]; then
         echo '{"record": "latency-cpus", "program": "__latency", "version": "1.0", "from_cpu": 0, "to_cpu": 1, "min_us": 0.05, "median_us": 0.1}'

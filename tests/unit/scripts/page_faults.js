@@ -40,7 +40,7 @@
 
     // The cells of a heat map keep their colours, and the numbers on them theirs.
     const fixed = (colour) => colour && !/^(var\(--|none$|currentColor$)/.test(colour);
-    for (const part of all("svg.plot:not(:has(polygon)) *"))
+    for (const part of all("svg.plot:not(:has(polygon:not([fill-opacity]))) *"))
         for (const colour of ["fill", "stroke", "color"].map((name) => part.getAttribute(name)))
             if (fixed(colour)) faults.push("a colour that is not in svg.xsl: " + colour);
 
@@ -49,16 +49,20 @@
         .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
     const contrast = (a, b) => [luminance(a), luminance(b)].sort((x, y) => y - x).reduce((x, y) => (x + 0.05) / (y + 0.05));
     const opaque = (colour) => !/^rgba.* 0\)$|^transparent$/.test(colour);
+    const paper = (element) => {
+        for (let e = element; e; e = e.parentElement)
+            if (opaque(getComputedStyle(e).backgroundColor)) return getComputedStyle(e).backgroundColor;
+        return "rgb(255, 255, 255)";
+    };
+    const mixed = (above, below, opacity) => `rgb(${parts(above).slice(0, 3).map((c, i) => c * opacity + parts(below)[i] * (1 - opacity))})`;
     const behind = (element) => {
         const box = element.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2;
         const cell = element.closest("svg") && [...element.closest("svg").querySelectorAll("polygon")].reverse().find((polygon) => {
             const { left, right, top, bottom } = polygon.getBoundingClientRect();
             return left <= x && x <= right && top <= y && y <= bottom;
         });
-        if (cell) return getComputedStyle(cell).fill;
-        for (let e = element; e; e = e.parentElement)
-            if (opaque(getComputedStyle(e).backgroundColor)) return getComputedStyle(e).backgroundColor;
-        return "rgb(255, 255, 255)";
+        if (!cell) return paper(element);
+        return mixed(getComputedStyle(cell).fill, paper(element), Number(getComputedStyle(cell).fillOpacity));
     };
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) {

@@ -56,7 +56,7 @@ faultless() {
     browse report.html 1280 light 'document.querySelectorAll("svg.plot").length' '
         ["plots", "machine", "reasons", "all", "definitions"].map((id) => document.getElementById(id).getBoundingClientRect().top)
             .every((top, i, tops) => i === 0 || tops[i - 1] < top)'
-    same '6 true' "${lines[*]}"
+    same '7 true' "${lines[*]}"
 }
 
 @test "report.html of a run that measured next to nothing has no fault" {
@@ -65,7 +65,7 @@ faultless() {
     succeeds ./bench.sh --report "$R"
     faultless report.html
     browse report.html 390 light 'document.querySelector(".notice").textContent'
-    prints 'Incomplete. The run ended before everything was measured: 1 of 54 runs.'
+    prints 'Incomplete. The run ended before everything was measured: 1 of 60 runs.'
 }
 
 @test "compare.html has no fault, and shows what became worse, with its range" {
@@ -177,7 +177,7 @@ texts() {
     succeeds ./bench.sh --report "$R"
     sed '/^<script>$/,/^<\/script>$/d' "$R/report.html" >"$R/still.html"
     browse still.html 1280 light 'document.scripts.length' 'document.querySelectorAll("svg.plot").length' 'document.querySelectorAll("table.sortable tbody tr").length'
-    same "0 4 $(($(wc -l <"$R/summary.csv") - 1))" "${lines[*]}"
+    same "0 5 $(($(wc -l <"$R/summary.csv") - 1))" "${lines[*]}"
 }
 
 @test "the path of the page is printed: plain into a pipe, on a terminal as a link" {

@@ -1,5 +1,8 @@
-/* clock.c - the clock of __latency: the time stamp counter. */
-#include "latency.h"
+/* ticks.c - the time stamp counter as a clock: its tick, its step, and what a reading costs. */
+#include "ticks.h"
+
+#include "shmem.h"
+#include "units.h"
 
 /* The same point in time, on both clocks. */
 struct moment {
@@ -31,7 +34,7 @@ static double ns_a_tick(struct moment from, struct moment to)
 }
 
 /* Measures for 20 ms twice, and compares. */
-double calibrate_clock(const struct shmem_options *options)
+static bool calibrate(double *tick, bool uneven, struct shmem_error *error)
 {
 	struct moment moments[3];
 
@@ -40,26 +43,35 @@ double calibrate_clock(const struct shmem_options *options)
 		while (i < 2 && shmem_now() - moments[i].ns < SHMEM_SECOND / 50)
 			;
 	}
-	if (options->fault == FAULT_CLOCK)
+	if (uneven)
 		moments[2].ticks += (moments[2].ticks - moments[1].ticks) / 10;
 
 	double first = ns_a_tick(moments[0], moments[1]);
 	double second = ns_a_tick(moments[1], moments[2]);
 	double ratio = first / second;
-	if (!(ratio > 0.98 && ratio < 1.02))
-		shmem_die("the time stamp counter does not run evenly: %.4f ns a tick, then "
-			  "%.4f; nothing can be measured with it", first, second);
-	return ns_a_tick(moments[0], moments[2]);
+	*tick = ns_a_tick(moments[0], moments[2]);
+	return (ratio > 0.98 && ratio < 1.02) ||
+	       shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "the time stamp counter does not run evenly: %.4f ns a tick, then "
+			       "%.4f; nothing can be measured with it", first, second);
 }
 
-double clock_cost_ns(double ns_per_tick)
+/* The least of some means: another program that runs in between makes one larger, never smaller. */
+static double ticks_a_reading(void)
 {
-	enum { READINGS = 1000 };
-	uint64_t begin = ticks();
+	enum { MEANS = 10, READINGS = 200 };
+	uint64_t least = UINT64_MAX;
 
-	for (int i = 0; i < READINGS; i++)
-		ticks();
-	return (double)ticks_between(begin, ticks()) * ns_per_tick / READINGS;
+	for (int i = 0; i < MEANS; i++) {
+		uint64_t begin = ticks();
+
+		for (int j = 0; j < READINGS; j++)
+			ticks();
+
+		uint64_t all = ticks_between(begin, ticks());
+		least = all < least ? all : least;
+	}
+	return (double)least / (READINGS + 1);
 }
 
 static uint64_t common_divisor(uint64_t a, uint64_t b)
@@ -73,7 +85,8 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
 	return a;
 }
 
-double clock_step_ns(double ns_per_tick)
+/* The smallest difference would be a multiple of the step where a reading takes longer than that. */
+static uint64_t ticks_a_step(void)
 {
 	enum { DIFFERENCES = 10000 };
 	uint64_t last = ticks(), step = 0;
@@ -86,5 +99,14 @@ double clock_step_ns(double ns_per_tick)
 		count += difference > 0;
 		last = now;
 	}
-	return (double)step * ns_per_tick;
+	return step;
+}
+
+bool shmem_try_ticks_clock(struct ticks_clock *clock, bool uneven, struct shmem_error *error)
+{
+	if (!calibrate(&clock->tick, uneven, error))
+		return false;
+	clock->reading = ticks_a_reading() * clock->tick;
+	clock->step = (double)ticks_a_step() * clock->tick;
+	return true;
 }
