@@ -94,7 +94,7 @@ def placed: reduce .parts[] as $part ({at: 0, parts: []};
     (.at + $part.share) as $to
     | .parts += [$part + {from: .at, $to, named: (($part.name | length) * part_letter_width <= $part.share)}] | .at = $to) | .parts;
 
-def share_words: (if .below then "< " else "" end) + (.share | percent);
+def share_words: (.share | percent) as $share | if .below and ($share | startswith("<") | not) then "< \($share)" else $share end;
 
 def parts_blocks:
     to_entries | map(.key as $row | .value | . + {row: ($row + 1), parts: placed})
