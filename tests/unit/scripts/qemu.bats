@@ -12,7 +12,9 @@ setup() {
     script command_of <<'END'
 config_load
 above_4g=$(qemu_bar_above_4g)
-command=$(qemu_command "${1:-vm1}" "${2:-tcg}" max "$above_4g")
+ACCEL=${2:-tcg}
+accel_choose accel reason cpu
+command=$(qemu_command "${1:-vm1}" "$accel" "$cpu" "$above_4g")
 eval "printf '%s\n' $command"
 END
     has_membar yes
