@@ -213,7 +213,7 @@ enum shmem_channel_status shmem_channel_begin(struct shmem_channel *channel,
 /* The longest time between two beats of a program that lives: see shmem_meet_beat. */
 #define BEATS_WITHIN (1 * SHMEM_SECOND)
 
-/* We have no seat. Its holder may have died less than three seconds ago. */
+/* We have no seat. Its holder may have died less than 3 s ago, or lives and has not beaten since we came. */
 static enum shmem_channel_status seat_is_taken(struct shmem_channel *channel)
 {
 	const struct shmem_seat_watch *holder = &channel->meeting.watch[channel->options.role];
@@ -224,8 +224,8 @@ static enum shmem_channel_status seat_is_taken(struct shmem_channel *channel)
 					  "another program is %s on %s; choose another channel", does,
 					  channel->what);
 	return shmem_channel_fail(channel, SHMEM_CHANNEL_LATE,
-				  "the program that was %s on %s gives no sign of life; after 3 s "
-				  "without one its place is free: try again", does, channel->what);
+				  "the program that was %s on %s has given no sign of life so far; "
+				  "after 3 s without one its place is free: try again", does, channel->what);
 }
 
 static enum shmem_channel_status nobody_came(struct shmem_channel *channel)

@@ -29,12 +29,19 @@ static bool put(const char *text)
 	       write(STDERR_FILENO, text, strlen(text)) == (ssize_t)strlen(text);
 }
 
+/* In the background, the user types into another program. Where there is no terminal, tcgetpgrp fails. */
+static bool is_in_foreground(void)
+{
+	return tcgetpgrp(STDERR_FILENO) == getpgrp();
+}
+
 void shmem_progress_end(void)
 {
 	if (!is_drawn)
 		return;
 	is_drawn = 0;
-	put(ERASE);
+	if (is_in_foreground()) /* not after Ctrl-Z and bg */
+		put(ERASE);
 }
 
 /* A longer line would wrap, and only its last row could be erased. */
@@ -47,13 +54,12 @@ static size_t columns(void)
 	return size.ws_col < COLUMNS_MAX ? size.ws_col : COLUMNS_MAX;
 }
 
-/* In the background, the user types into another program. Where there is no terminal, tcgetpgrp fails. */
 static bool draw_line(const char *text)
 {
 	char line[sizeof(ERASE) + COLUMNS_MAX];
 
 	tried = shmem_now();
-	if (tcgetpgrp(STDERR_FILENO) != getpgrp())
+	if (!is_in_foreground())
 		return false;
 	snprintf(line, sizeof(line), ERASE "%.*s", (int)columns() - 1, text);
 	is_drawn = 1; /* before it is: a signal may come in between */

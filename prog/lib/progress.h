@@ -4,8 +4,8 @@
  *
  * The line goes to stderr, if that is a terminal and the program runs in its foreground. It
  * appears two seconds after shmem_progress_begin. Whatever is printed by the library's functions
- * erases it before, and so does the end of the program, also by a signal. It never waits: a
- * terminal that takes nothing, as after Ctrl-S, gets no line.
+ * erases it before, and so does the end of the program, also by a signal; but in the background
+ * nothing is erased. It never waits: a terminal that takes nothing, as after Ctrl-S, gets no line.
  *
  * A write to a terminal wakes up other programs: the one that shows it, and often sshd. So
  * nothing is drawn while a sample is taken.

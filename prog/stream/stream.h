@@ -32,13 +32,14 @@ enum stream_fault {
 	FAULT_SKIP,
 };
 
+/* The numbers are the protocol: those of earlier versions stay, and new kinds come last. */
 enum frame_kind {
 	FRAME_DATA,    /* the user's data */
 	FRAME_WARM_UP, /* generated */
 	FRAME_ROUND,   /* generated, and timed */
+	FRAME_END,     /* no payload */
 	FRAME_PARTS,   /* the same as FRAME_WARM_UP, and FRAME_TIMED follows */
 	FRAME_TIMED,   /* generated: a message whose parts are timed */
-	FRAME_END,     /* no payload */
 };
 
 /* The size of a cache line, so that payloads begin on one. */

@@ -162,3 +162,12 @@ interrupted() {
     grep -F 'goes on for 3 s' terminal
     refuted grep $'\e' terminal
 }
+
+@test "a program that Ctrl-Z stopped erases nothing in the shell's lines" {
+    in_terminal stress "bash -c 'set -m; __stress -f region -n 1 -t 1000; echo stopped; bg; kill %1; wait'"
+    wait_until_said out.stress ' times through all checks: 2 s'
+    printf '\032' >&"$keys"
+    background_ended stress 0
+    grep -F stopped out.stress
+    refuted grep $'\e' <(sed '1,/stopped/d' out.stress)
+}

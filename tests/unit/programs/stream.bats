@@ -37,6 +37,15 @@ load stream.bash
     done
 }
 
+@test "__stream: its frames have the numbers that earlier versions know, since host and VMs may have different ones" {
+    background recv "${RECV[@]}"
+    "${SEND[@]}" <<<x
+    ends recv 0
+    # A message has 16 bytes before it. The first is a frame of 64 bytes, then comes the text, then the frame at the end.
+    same 0000000000000000 "$(word region $((RING_AT + 16)))"
+    same 0000000000000003 "$(word region $((RING_AT + 80 + 32 + 16)))"
+}
+
 @test "__stream -s: a size that divides nothing, through rings of two sizes" {
     for size in 4M 64M; do
         fresh region "$size"

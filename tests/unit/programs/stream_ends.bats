@@ -13,6 +13,8 @@ load stream.bash
     start_gated
     fails 1 __stream send -f region -w 2
     [[ $stderr == *'another program is sending on channel 0; choose another channel' ]]
+    # Too short to see it live.
+    complains 3 'has given no sign of life so far' __stream send -f region -w 0.000000001
     shut
     ends send 0
     ends recv 0
@@ -21,7 +23,7 @@ load stream.bash
 @test "__stream: the sender was killed a moment ago: nobody says that it still sends" {
     start_gated
     kill -9 "$send"
-    complains 3 'the program that was sending on channel 0 gives no sign of life' __stream send -f region -w 0.3
+    complains 3 'the program that was sending on channel 0 has given no sign of life so far' __stream send -f region -w 0.3
     ends recv 4 'the sender died'
 }
 
