@@ -30,7 +30,7 @@ static unsigned int found;  /* its answer */
 
 static void pass_look(void)
 {
-	MUST(++looks <= READINGS * LOOKS);
+	MUST(++looks <= TABLE_READINGS * LOOKS);
 }
 
 /* Id 7 or 135 is in slot 7; its name is "p7". */

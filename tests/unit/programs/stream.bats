@@ -9,7 +9,7 @@ load stream.bash
 @test "__stream: generates data, verifies it, both print the throughput" {
     background recv "${RECV[@]}"
     succeeds __stream send -f region -n 20M </dev/null
-    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 2 rounds, 20971520 bytes verified\), [0-9.]+ of [a-z0-9]+'\''s [0-9.]+, [0-9.]+ % of a CPU'
+    pattern='messages of 65536 bytes: median [0-9.]+ MB/s \(min [0-9.]+, max [0-9.]+, 10 rounds, 20971520 bytes verified\), [0-9.]+ of [a-z0-9]+'\''s [0-9.]+, [0-9.]+ % of a CPU'
     grep -xE "sent to receiver, $pattern" <<<"$output"
     ends recv 0
     grep -xE "received from sender, $pattern" out.recv
