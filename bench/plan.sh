@@ -111,7 +111,7 @@ plan_streams() {
     for count in 1 2 3 4; do
         plan_line "streams-host-$count" - $((1 + whole)) host+host "$(plan_channels host "$count" send -s 64K -t "$2")" \
             "$(plan_channels host "$count" recv)"
-        plan_line "streams-$count" "streams-host-$count" $((1 + count / 3 + whole)) vm1+vm2 \
+        plan_line "streams-$count" "streams-host-$count" $((1 + whole)) vm1+vm2 \
             "$(plan_channels vm "$count" send -s 64K -t "$2")" "$(plan_channels vm "$count" recv)"
     done
 }

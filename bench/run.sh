@@ -46,12 +46,12 @@ bench_run() {
 # bench_measure ID ROUND: measures once, and once more if the run observed nothing. A measurement without any observation
 # leaves the plan.
 bench_measure() {
-    local id=$1 round=$2 line status command
+    local id=$1 round=$2 line status command took
     line=$(plan_find "$id")
-    bench_try status "$line"
+    bench_try status took "$line"
     if bench_empty "$status"; then
         line=$(plan_longer "$line")
-        bench_try status "$line"
+        bench_try status took "$line"
     fi
     if bench_empty "$status"; then
         plan_change "$id"
@@ -59,7 +59,7 @@ bench_measure() {
         bench_leave_out "$id, from round $round on: ${command%% *} observed nothing, even in a run $LONGER times as long"
         return
     fi
-    plan_change "$id" "$(plan_took "$line" "$(jq '.seconds | round' "$BENCH_TEMP/run/noise")")"
+    plan_change "$id" "$(plan_took "$line" "$took")"
     bench_record "$line" "$round" "$status" >"$BENCH_TEMP/line"
     results_append "$BENCH_TEMP/line"
     if ((status)); then
@@ -82,17 +82,18 @@ bench_leave_out() {
     results_host false
 }
 
-# bench_try STATUS LINE: runs LINE of the plan and sets STATUS. In BENCH_TEMP/run it leaves records; said, the errors of the
-# programs; began, the time; and noise, as noise_between prints it.
+# bench_try STATUS TOOK LINE: runs LINE of the plan, and sets STATUS and TOOK, its seconds. In BENCH_TEMP/run it leaves records; said,
+# the errors of the programs; began, the time; and noise, as noise_between prints it.
 bench_try() {
-    local where command answer seconds before read_status run=$BENCH_TEMP/run
-    IFS=$'\t' read -r _ _ seconds where command answer <<<"$2"
+    local where command answer seconds before read_status run=$BENCH_TEMP/run start=${EPOCHREALTIME/./}
+    IFS=$'\t' read -r _ _ seconds where command answer <<<"$3"
     rm -rf -- "$run"
     mkdir -- "$run"
     date -u +%Y-%m-%dT%H:%M:%SZ >"$run/began"
     before=$(noise_read)
     bench_child "$1" bench_into "$run/out" "$run/said" bench_run_at "$where" $((seconds * 4 + 60)) "$command" "$answer"
     noise_between "$before" "$(noise_read)" >"$run/noise"
+    printf -v "$2" %d $(((${EPOCHREALTIME/./} - start + 500000) / 1000000))
     bench_child read_status bench_into "$run/records" "$run/unread" bench_records "$command" "$run/out"
     cat -- "$run/unread" >>"$run/said"
     ((${!1})) || printf -v "$1" %d "$read_status"

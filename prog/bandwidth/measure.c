@@ -26,7 +26,7 @@
 
 #define CALIBRATION_AT_MOST (SHMEM_SECOND / 2)
 
-enum { CONFIRMATIONS = 3, SAMPLES_AT_LEAST = 9, CALIBRATIONS = 3 };
+enum { CONFIRMATIONS = 10, SAMPLES_AT_LEAST = 9, CALIBRATIONS = 3 };
 
 /*
  * No copy to the region is this many times faster than the same copy within the
