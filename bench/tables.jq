@@ -89,12 +89,12 @@ def bars($thing; $name; $id):
     | {$thing, $name, head: ["\($name), \(if .role == "send" then "sender" else "receiver" end)",
         (.whole_ns / 1000 | if . >= 1000 then "\(. / 1000 | nice) ms" else "\(nice) µs" end)], parts: parts_of};
 
-# Where each part begins and ends, and whether its name fits into it.
+def share_words: (.share | percent) as $share | if .below and ($share | startswith("<") | not) then "< \($share)" else $share end;
+
+# Where each part begins and ends, and whether its name and share fit into it.
 def placed: reduce .parts[] as $part ({at: 0, parts: []};
     (.at + $part.share) as $to
-    | .parts += [$part + {from: .at, $to, named: (($part.name | length) * part_letter_width <= $part.share)}] | .at = $to) | .parts;
-
-def share_words: (.share | percent) as $share | if .below and ($share | startswith("<") | not) then "< \($share)" else $share end;
+    | .parts += [$part + {from: .at, $to, named: ($part | ([.name, share_words] | map(length) | max) * part_letter_width <= .share)}] | .at = $to) | .parts;
 
 def parts_blocks:
     to_entries | map(.key as $row | .value | . + {row: ($row + 1), parts: placed})

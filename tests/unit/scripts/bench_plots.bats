@@ -223,6 +223,10 @@ of_message() {
         'copy out 5 %, release &lt; 0.1 %, verify 3.5 %, clock and rest 0.4 %'; do
         words parts | cut -d ' ' -f 5- | grep -qxF "$text" || failure "no '$text'" "$(words parts)"
     done
+    # "< 7.8 %" is wider than "wait".
+    of_message parts '.parts |= map(if .part == "wait for room" then {part, measured: false, below_ns: 7800} else . end)'
+    draws
+    words parts | grep -qF 'wait &lt; 7.8 %, publish'
     change 'select(.id != "parts-host")'
     draws
     legible parts
