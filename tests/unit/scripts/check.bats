@@ -160,6 +160,9 @@ choose_accel() {
     succeeds ./choose
     same "kvm host,host-cache-info=on the lab's kernel boots under KVM" "$output"
     same 1 "$(wc -l <"$TMPDIR/calls")"
+    script check_kvm <<<'config_load; CHECK_LISTED=yes; check_kvm'
+    succeeds ./check_kvm
+    listed ok kvm "the lab's kernel boots under KVM"
 }
 
 @test "the CPU model is the first with which a kernel boots" {
@@ -181,4 +184,7 @@ choose_accel() {
     same 6 "$(wc -l <"$TMPDIR/calls")"
     succeeds env ACCEL=kvm ./choose
     same 'kvm host,host-cache-info=on ACCEL=kvm' "$output"
+    script check_kvm <<<'config_load; CHECK_LISTED=yes; check_kvm'
+    succeeds ./check_kvm
+    listed notice kvm ".*, but the lab's kernel does not boot under it .*: the VMs are emulated \(TCG\)"
 }

@@ -67,7 +67,7 @@ PREDICATES=(
     vms_wanted vms_running vm_running vm_pid vm_parent vm_session vm_mode vm_ready vm_halted vm_ended vm_state vm_word
     vm_run_state vm_vcpus vm_cpus vm_failed_unit vm_ssh_port ssh_knows qmp server_pid server_runs shmem_path shmem_user
     base_image disk_files disk_untouched
-    qemu_has_dgram qemu_has_large_bar hugepages_too_large accel_recall accel_try_kvm bench_empty bench_on_terminal
+    qemu_has_dgram qemu_has_large_bar hugepages_too_large accel_recall bench_empty bench_on_terminal
     fetch fetch_part # their status is the result of the download; they check each command themselves
 )
 
