@@ -103,19 +103,24 @@ $other" claim 'the test' area 4096=one meet 'the test'
 
 # --- The doorbell
 
+# survives_no_eventfd CALL: the fake server sends a descriptor that is not an eventfd for a vector, and ends after one client.
+survives_no_eventfd() {
+    succeeds errors "$1" server
+    same '1 the server at server sent a descriptor for a vector that is not an eventfd; is it an ivshmem server?' "${lines[0]}"
+    # The next client is refused, or dropped from the queue.
+    [[ ${lines[1]} == '1 cannot connect to server: Connection refused; '* ||
+        ${lines[1]} == '1 the server at server closed the connection before all was set up'* ]]
+    same '0 files and 0 mappings more' "${lines[2]}"
+    await fake
+}
+
 @test "errors of opening a doorbell, on the host" {
     rm -f server
     survives '1 cannot open absent: No such file or directory; is the ivshmem server running?
 1 region is an ordinary file and has no interrupts; they need the socket of the ivshmem server: -f SOCKET' \
         doorbell absent doorbell region
     fake 0 3 -1=region 3=event 5=event 5=region
-    succeeds errors doorbell server
-    same '1 the server at server sent a descriptor for a vector that is not an eventfd; is it an ivshmem server?' "${lines[0]}"
-    # It ends after one client: the next one is refused, or dropped from the queue.
-    [[ ${lines[1]} == '1 cannot connect to server: Connection refused; '* ||
-        ${lines[1]} == '1 the server at server closed the connection before all was set up'* ]]
-    same '0 files and 0 mappings more' "${lines[2]}"
-    await fake
+    survives_no_eventfd doorbell
     for file in region tiny; do
         truncate -s 4096 tiny
         fake 0 3 -1=$file -1=$file
@@ -129,13 +134,7 @@ $other" claim 'the test' area 4096=one meet 'the test'
 
 @test "errors of waiting: a server that sends rubbish later; a UIO device that ends" {
     fake 0 3 -1=region 3=event wait=open 9=region
-    succeeds errors wait server
-    same '1 the server at server sent a descriptor for a vector that is not an eventfd; is it an ivshmem server?' "${lines[0]}"
-    # It ends after one client: the next one is refused, or dropped from the queue.
-    [[ ${lines[1]} == '1 cannot connect to server: Connection refused; '* ||
-        ${lines[1]} == '1 the server at server closed the connection before all was set up'* ]]
-    same '0 files and 0 mappings more' "${lines[2]}"
-    await fake
+    survives_no_eventfd wait
     doorbell_device
     uio_device 8
     survives '1 vector 0 gets no more interrupts: its UIO device has ended; was the device taken from ivshmem_uio?' wait ''
