@@ -12,6 +12,7 @@ host_check() {
         exit 1
     fi
     check_setup "$@"
+    check_packages "$(host_plan)"
     check_host_ready
     check_start
     check_sources
@@ -22,12 +23,15 @@ host_check() {
 # host_preflight STEP...: the checks that setup begins with. Ends the program if these steps cannot succeed; otherwise says
 # which packages setup will install.
 host_preflight() {
+    local plan
     check_machine
     ((OBSTACLES == 0)) || exit 1
     check_setup "$@"
+    plan=$(host_plan)
+    check_packages "$plan"
     check_host_ready
     ((OBSTACLES == 0)) || exit 1
-    ! due host || host_announce_missing
+    ! due host || host_foretell "$plan"
 }
 
 # The checks at the end of step host, when its packages are installed.
@@ -44,7 +48,6 @@ check_setup() {
     check_folder
     check_rights
     check_disk
-    check_packages
 }
 
 # What the packages of step host must provide.
@@ -102,11 +105,10 @@ dpkg_interrupted() {
 }
 DPKG_UPDATES=/var/lib/dpkg/updates
 
+# check_packages PLAN: can the missing packages be installed? PLAN is the output of host_plan.
 check_packages() {
-    local missing plan removed reason
-    local -a names
-    mapfile -t names < <(host_missing)
-    missing=${names[*]}
+    local missing removed reason
+    missing=$(plan_names missing <<<"$1")
     if [[ -z $missing ]]; then
         check_ok packages 'all installed'
         return
@@ -115,8 +117,7 @@ check_packages() {
         check_obstacle packages "missing: $missing" './setup.sh host installs them'
         return
     fi
-    plan=$(apt_plan "${names[@]}")
-    removed=$(plan_names remove <<<"$plan") reason=$(sed -n 's/^fail //p' <<<"$plan" | head -n 1)
+    removed=$(plan_names remove <<<"$1") reason=$(sed -n 's/^fail //p' <<<"$1" | head -n 1)
     if dpkg_interrupted; then
         check_obstacle packages 'dpkg was interrupted' 'sudo dpkg --configure -a'
     elif [[ -n $removed ]]; then

@@ -18,6 +18,16 @@ host_missing() {
         <(printf '%s\n' "${HOST_PACKAGES[@]}" | sort -u)
 }
 
+# Prints the packages that are missing, lines "missing NAME", and what apt would do to install them (apt_plan). Prints nothing if
+# none is missing.
+host_plan() {
+    local -a missing
+    lines_of missing host_missing
+    ((${#missing[@]} > 0)) || return 0
+    printf 'missing %s\n' "${missing[@]}"
+    apt_plan "${missing[@]}"
+}
+
 # host_install PACKAGE...: installs them, and removes none.
 host_install() {
     local plan removed
@@ -32,22 +42,17 @@ host_install() {
     "${apt[@]}" install --yes --no-remove --no-install-recommends -- "$@"
 }
 
-# plan_names install|remove: prints those names of the plan on stdin, in one line.
+# plan_names install|remove|missing: prints those names of the plan on stdin, in one line.
 plan_names() {
     sed -n "s/^$1 //p" | paste -sd ' '
 }
 
-# Says which packages step host will install, by apt's lists as they are now.
-host_announce_missing() {
-    local plan
-    local -a missing
-    lines_of missing host_missing
-    ((${#missing[@]} > 0)) || return 0
-    plan=$(apt_plan "${missing[@]}")
-    if [[ $plan == *unknown* ]]; then
-        say "Installing ${missing[*]} and their dependencies (size unknown: apt's lists are empty or old)"
+# host_foretell PLAN: says which packages step host will install, by apt's lists as they are now. PLAN is the output of host_plan.
+host_foretell() {
+    if [[ $1 == *unknown* ]]; then
+        say "Installing $(plan_names missing <<<"$1") and their dependencies (size unknown: apt's lists are empty or old)"
     else
-        host_announce "$plan"
+        host_announce "$1"
     fi
 }
 
