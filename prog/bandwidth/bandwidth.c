@@ -61,6 +61,7 @@ static const struct shmem_fault faults[] = {
 	[FAULT_DISTURBED] = { "disturbed", "let the first samples of the calibration take longer" },
 	[FAULT_UNEVEN] = { "uneven", "let samples take once to four times as long" },
 	[FAULT_SLOW] = { "slow", "wait 50 ms before filling each MiB" },
+	[FAULT_FAR] = { "far", "let this kernel's copies within the VM take a hundred times as long" },
 	{ 0 },
 };
 

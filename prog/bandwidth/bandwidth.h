@@ -20,7 +20,7 @@ enum { REPETITIONS_MAX = 1000 };
 
 enum direction { TO, FROM, LOCAL };
 
-enum bandwidth_fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_DISTURBED, FAULT_UNEVEN, FAULT_SLOW };
+enum bandwidth_fault { FAULT_NONE, FAULT_LOST, FAULT_SHORT, FAULT_CLOCK, FAULT_DISTURBED, FAULT_UNEVEN, FAULT_SLOW, FAULT_FAR };
 
 struct bandwidth_settings {
 	enum direction direction;
@@ -52,9 +52,9 @@ struct bandwidth_figures {
 /* --- measure.c -------------------------------------------------- */
 
 /*
- * Measures, as the only VM at that time. Compares the figure with the best of the same
- * copy within the guest, and ends the program if the figure is implausibly high. Something
- * may have slowed the comparison down, so it takes several attempts to conclude that.
+ * Measures, as the only VM at that time. Compares the figure with copies of the same size
+ * within the guest, and ends the program if the figure is implausibly high. Something may
+ * have slowed the comparison down, so it takes several attempts to conclude that.
  */
 struct bandwidth_figures measure_bandwidth(struct bench *bench, const struct shmem_copy_kernel *kernel,
 					   size_t size);

@@ -72,7 +72,7 @@ static unsigned char *bytes_of_round(const struct stream *s, uint64_t round)
 
 /* --- Without a ring -------------------------------------------------------- */
 
-double own_copy(struct stream *s, size_t message)
+double own_copy(struct stream *s, const struct shmem_copy_kernel *kernel, size_t message)
 {
 	double best = 0;
 
@@ -80,7 +80,7 @@ double own_copy(struct stream *s, size_t message)
 		uint64_t start = shmem_now();
 
 		for (size_t at = 0; at + message <= ROUND_SIZE; at += message)
-			shmem_copy_to(s->channel.copy, s->copy + at, s->pool + at, message);
+			shmem_copy_to(kernel, s->copy + at, s->pool + at, message);
 
 		double sample = ROUND_SIZE * 1e3 / (double)shmem_since(start);
 		best = sample > best ? sample : best;
@@ -115,7 +115,7 @@ static double send_round(struct stream *s, const struct frame *frame)
 
 static void send_message_size(struct stream *s, size_t message, uint64_t *round)
 {
-	struct rates rates = { .message = message, .own = own_copy(s, message) };
+	struct rates rates = { .message = message, .own = own_copy(s, s->channel.copy, message) };
 	struct frame frame = { .kind = FRAME_WARM_UP, .message = message, .length = WARM_UP_SIZE };
 
 	frame.round = (*round)++;
@@ -222,7 +222,7 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 		report_parts(s);
 	}
 	if (frame->kind == FRAME_WARM_UP) {
-		rates->own = own_copy(s, frame->message);
+		rates->own = own_copy(s, s->channel.copy, frame->message);
 		rates->start = usage_now();
 	} else if (frame->kind == FRAME_PARTS) {
 		start_parts(s, frame->message);

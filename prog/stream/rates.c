@@ -110,22 +110,28 @@ static void record_rates(const struct stream *s, const struct rates *rates,
 /*
  * Two CPUs copy at the same time, each between the ring and its own memory. So a stream may
  * be faster than one copy from memory to memory. But a rate of more than twice that copy's is
- * impossible. The copy may have been disturbed, so it is repeated some times.
+ * impossible. The copy may have been disturbed, so it is repeated some times, also by memcpy: our own
+ * memory may be slow for the channel's kernel (see __bandwidth).
  */
 static void check_possible(struct stream *s, struct rates *rates,
 			   const struct shmem_summary *summary)
 {
 	if (rates->own == 0)
 		return;
-	for (int i = 0; i < COPY_CHANCES && summary->median > 2 * rates->own; i++) {
-		double again = own_copy(s, rates->message);
+	double limit = rates->own;
 
-		rates->own = again > rates->own ? again : rates->own;
+	for (int i = 0; i < COPY_CHANCES && summary->median > 2 * limit; i++) {
+		const struct shmem_copy_kernel *kernel = i % 2 ? shmem_copy_kernels : s->channel.copy;
+		double again = own_copy(s, kernel, rates->message);
+
+		limit = again > limit ? again : limit;
+		if (kernel == s->channel.copy && again > rates->own)
+			rates->own = again;
 	}
-	if (summary->median > 2 * rates->own)
-		shmem_die("%.0f MB/s is more than twice the rate of the same copy within this VM "
+	if (summary->median > 2 * limit)
+		shmem_die("%.0f MB/s is more than twice the rate of the fastest copy within this VM "
 			  "(%.0f MB/s): the clock of this machine cannot be trusted", summary->median,
-			  rates->own);
+			  limit);
 }
 
 void report_rates(struct stream *s, struct rates *rates)

@@ -197,10 +197,10 @@ void receive_round(struct stream *s, const struct frame *frame, struct rates *ra
 void receive_timed(struct stream *s, const struct frame *frame);
 
 /*
- * MB/s of a copy without the ring: the same bytes, in messages of the same size, by the same
- * copy kernel, into ordinary memory. The best of several, since it serves as an upper limit.
+ * MB/s of a copy without the ring: the same bytes, in messages of the same size, into ordinary
+ * memory. The best of several, since it serves as an upper limit.
  */
-double own_copy(struct stream *s, size_t message);
+double own_copy(struct stream *s, const struct shmem_copy_kernel *kernel, size_t message);
 
 /* --- rates.c ------------------------------------------------------- */
 

@@ -229,6 +229,13 @@ with_cache() {
     complains 1 'that cannot be, so nothing is reported' __bandwidth -f region -s 64K -r 1 --inject clock
 }
 
+@test "a kernel that is slow in the VM's own memory is compared with others" {
+    for kernel in $(copy_kernels); do
+        succeeds __bandwidth -f region -r 1 -s 4K -k "$kernel" --inject far
+        [[ ${lines[1]} =~ ^"$kernel bandwidth".*': '[0-9.]+' MB/s'$ ]]
+    done
+}
+
 @test "a wrong command line, and a region without the room" {
     cp region before
     refuses_each <<'END'
