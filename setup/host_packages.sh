@@ -58,10 +58,12 @@ host_foretell() {
 
 # host_announce PLAN: says which packages it installs, with their dependencies, and how large they are.
 host_announce() {
+    local noun=packages
     local -a names
     read -r -a names <<<"$(plan_names install <<<"$1")"
     ((${#names[@]} > 0)) || return 0
-    say "Installing ${#names[@]} packages on this host, $(apt_size "${names[@]}"): ${names[*]}"
+    ((${#names[@]} > 1)) || noun=package
+    say "Installing ${#names[@]} $noun on this host, $(apt_size "${names[@]}"): ${names[*]}"
 }
 
 host_removes() {

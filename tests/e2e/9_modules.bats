@@ -34,6 +34,12 @@ END
     cd "$KIT"
 }
 
+@test "run.sh module driver: /dev/uio0 in both VMs" {
+    succeeds ./run.sh module driver
+    succeeds ./run.sh --all lab-driver
+    [ "$(grep -c ' ivshmem_uio /dev/uio0$' <<<"$output")" -eq 2 ]
+}
+
 @test "run.sh module builds a module and loads it in all VMs; called again it unloads the old one first" {
     module 'one'
     succeeds ./run.sh module "$BATS_TEST_TMPDIR/hello"

@@ -238,6 +238,9 @@ END
     stub apt-cache <<<'printf "Package: x\nInstalled-Size: 2000\nSize: 600000\n\nPackage: y\nInstalled-Size: 1000\nSize: 400000\n"'
     fails 1 ./setup.sh host
     says 'Installing 2 packages on this host, 1 MB to download, 3 MB on disk: libjq1 jq'
+    stub_apt <<<'Inst jq (1.6 Debian)'
+    fails 1 ./setup.sh host
+    says 'Installing 1 package on this host, 1 MB to download, 3 MB on disk: jq'
 }
 
 @test "setup.sh announces no packages when an obstacle keeps it from installing any" {
