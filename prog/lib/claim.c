@@ -52,6 +52,19 @@ static _Atomic uint64_t *claim_word(const struct shmem *region, int which)
 
 /* --- One claim --------------------------------------------------------------- */
 
+static bool claim_not_free(const char *what, uint64_t timeout, bool alive, struct shmem_error *error)
+{
+	double seconds = (double)timeout / SHMEM_SECOND;
+
+	if (alive)
+		return shmem_error_set(error, SHMEM_STATUS_FAILED,
+				       "another VM holds %s, and is still alive after %.9g s; wait until "
+				       "it has finished, or end its program", what, seconds);
+	return shmem_error_set(error, SHMEM_STATUS_FAILED,
+			       "another VM holds %s, and gave no sign of life within %.9g s; wait longer: "
+			       "after 3 s without one it loses that", what, seconds);
+}
+
 bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 			  enum shmem_layout_claim which, const char *what, uint64_t timeout,
 			  struct shmem_error *error)
@@ -60,6 +73,7 @@ bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 	struct shmem_hold *hold = &claims[which].hold;
 	uint64_t watched = 0;
 	int unchanged = 0;
+	bool alive = false; /* whether a holder's beat has moved */
 
 	assert((int)which < CLAIMS_MAX && !hold->mine);
 	if (!shmem_header_check(region, error))
@@ -74,6 +88,7 @@ bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 		if (seen == 0 && shmem_hold_take(hold, 0))
 			return true;
 		unchanged = seen == watched ? unchanged + 1 : 0;
+		alive |= seen != watched && hold_is_same(seen, watched);
 		watched = seen;
 		if (unchanged >= LOOKS_UNTIL_STALE && shmem_hold_take(hold, seen)) {
 			shmem_warn("took over %s: its holder gave no sign of life for 3 s", what);
@@ -83,10 +98,7 @@ bool shmem_try_claim_take(struct shmem_claim *claim, const struct shmem *region,
 			shmem_warn("waiting for %s, which another VM holds", what);
 		shmem_hold_wait_a_look();
 	}
-	return shmem_error_set(error, SHMEM_STATUS_FAILED,
-			       "another VM holds %s, and is still alive after %.9g s; wait until it "
-			       "has finished, or end its program", what,
-			       (double)timeout / SHMEM_SECOND);
+	return claim_not_free(what, timeout, alive, error);
 }
 
 /* A lost claim is no longer ours to give back, and does not prevent us from taking it again. */
