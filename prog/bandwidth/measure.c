@@ -26,7 +26,7 @@
 
 #define CALIBRATION_AT_MOST (SHMEM_SECOND / 2)
 
-enum { CONFIRMATIONS = 10, SAMPLES_AT_LEAST = 9, CALIBRATIONS = 3 };
+enum { CONFIRMATIONS = 10, SAMPLES_AT_LEAST = 9, SAMPLES_OF_LIMIT = 3, CALIBRATIONS = 3 };
 
 /*
  * No copy to the region is this many times faster than every copy within the guest,
@@ -253,6 +253,15 @@ static struct bandwidth_figures run_job(struct job *job, int repetitions)
 	};
 }
 
+/* The fastest of some copies whose bytes nobody looks at, in MB/s. */
+static double fastest_copy(struct job *job)
+{
+	double samples[SAMPLES_OF_LIMIT];
+
+	calibrate_job(job);
+	return samples[take_samples(job, samples, SAMPLES_OF_LIMIT) - 1];
+}
+
 static struct job job_of(struct bench *bench, const struct shmem_copy_kernel *kernel, size_t size,
 			 enum direction direction)
 {
@@ -298,7 +307,7 @@ static struct bandwidth_figures measure_alone(struct bench *bench,
 		figures = run_job(&job, settings->repetitions);
 		if (settings->direction == LOCAL)
 			return figures;
-		double within = run_job(&local, 3).max;
+		double within = fastest_copy(&local);
 
 		limit = within > limit ? within : limit;
 		if (figures.median <= BEYOND_PHYSICS * limit)
